@@ -1,0 +1,1 @@
+"""AI Privacy Guard: hides people in fisheye video before anything else sees the pixels."""
