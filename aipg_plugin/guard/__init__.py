@@ -1,1 +1,1 @@
-"""."""
+"""The guard: nothing clear gets past it."""

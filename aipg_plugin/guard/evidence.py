@@ -1,0 +1,227 @@
+"""What is known about the people before one camera, at any time: looks, doubts and figures."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.options import Sensitivity
+from aipg_plugin.tracking.tracker import Track, Tracker
+
+CALM_S = 1.0  # a doubt is believed to last this long after it was last seen
+_KEEP_S = 30.0
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one look at a picture gave, in the pixels of that picture.
+
+    `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
+    the last reset; `suspects` (N, 5) are human-sized regions that differ from the empty scene; `gone` tells of a
+    track whether its place looks empty again (None: can't tell).
+    """
+
+    detections: Detections
+    doubt: str
+    suspects: NDArray[np.float64]
+    complete: bool
+    gone: Callable[[Track], bool | None]
+
+
+class Witness(Protocol):
+    """Looks at pictures for the guard: detector, motion and picture quality in one."""
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> Sighting:
+        """One look; may raise anything, the guard survives it."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything learned about the scene; the next look is a full sweep."""
+        ...
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the evidence for a moment can be trusted."""
+
+    age_s: float
+    doubt: str
+    swept: bool
+
+
+@dataclass(frozen=True)
+class _Look:
+    t_s: float
+    doubt: str
+    swept: bool
+    suspects: NDArray[np.float64]
+
+
+_NEVER = Status(age_s=float("inf"), doubt="", swept=False)
+_SUSPECT_OUTLINE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+
+
+class Evidence:
+    """Looks at pictures when due and answers for any moment. Safe to ask from several threads.
+
+    `keep_all` keeps the whole history (offline masking in a second pass).
+    """
+
+    def __init__(self, witness: Witness, tracker: Tracker, *, period_s: float, keep_all: bool = False) -> None:
+        self._witness = witness
+        self._tracker = tracker
+        self.period_s = period_s
+        self._keep_all = keep_all
+        self._lock = threading.RLock()
+        self._times: list[float] = []
+        self._looks: list[_Look] = []
+        self._due_s = -float("inf")
+        self._epoch = 0
+        self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
+
+    def due(self, t_s: float) -> bool:
+        """Whether a picture of this time should be looked at."""
+        return t_s >= self._due_s
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> None:
+        """Look at one picture. Total: a witness that raises leaves a doubt."""
+        epoch = self._epoch
+        self._due_s = t_s + self.period_s * 0.98
+        try:
+            sighting = self._witness.look(picture_bgr, t_s)
+            boxes = np.asarray(sighting.detections.boxes)
+            if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(sighting.detections.scores)).all()):
+                raise FloatingPointError("the detector returned numbers that are not finite")
+            with self._lock:
+                if epoch != self._epoch:
+                    return
+                if not sighting.doubt:
+                    self._tracker.update(sighting.detections, t_s, sighting.gone)
+                self._add(_Look(t_s, sighting.doubt, sighting.complete and not sighting.doubt, sighting.suspects))
+        except Exception as error:  # the guard outlives its detector
+            with self._lock:
+                if epoch == self._epoch:
+                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, np.zeros((0, 5))))
+        if self.on_look is not None:
+            with self._lock:
+                tracks = self._tracker.tracks
+            self.on_look(t_s, tracks)
+
+    def reset(self) -> None:
+        """Start anew: what was seen before counts no longer."""
+        with self._lock:
+            self._epoch += 1
+            self._times.clear()
+            self._looks.clear()
+            self._due_s = -float("inf")
+            self._witness.reset()
+            self._tracker.reset()
+
+    def status(self, t_s: float) -> Status:
+        """Trust in the evidence for one moment."""
+        with self._lock:
+            if not self._looks:
+                return _NEVER
+            after = bisect_right(self._times, t_s)
+            around = self._looks[max(after - 1, 0):after + 1]
+            calm = bisect_right(self._times, t_s - CALM_S)
+            doubt = next((look.doubt for look in self._looks[calm:after + 1] if look.doubt), "")
+            age_s = min(abs(look.t_s - t_s) for look in around)
+            return Status(age_s, doubt, any(look.swept for look in around))
+
+    def tracks(self) -> tuple[Track, ...]:
+        """Everybody tracked now."""
+        with self._lock:
+            return self._tracker.tracks
+
+    def figures(self, t_s: float, *, suspects: Sensitivity) -> tuple[Figure, ...]:
+        """Everybody at one moment, and what only motion saw in the looks around it.
+
+        Suspects count everywhere at sensitivity high, near a track at medium, nowhere at low.
+        """
+        with self._lock:
+            figures = self._tracker.figures(t_s)
+            if suspects is Sensitivity.LOW or not self._looks:
+                return figures
+            after = bisect_right(self._times, t_s)
+            around = self._looks[max(after - 1, 0):after + 1]
+            boxes = [np.asarray(box, np.float64) for look in around for box in look.suspects]
+            if suspects is Sensitivity.MEDIUM:
+                boxes = [box for box in boxes if any(_near(box, figure.box) for figure in figures)]
+            age_s = min(abs(look.t_s - t_s) for look in around)
+        unknown = np.full(3, np.nan)
+        return figures + tuple(
+            Figure(id=-1 - index, box=box, outline=_SUSPECT_OUTLINE, head=unknown, score=0.0,
+                   seen_s=t_s - age_s, age_s=age_s)
+            for index, box in enumerate(boxes))
+
+    def prune(self, before_s: float) -> None:
+        """Forget what no frame still waiting can need."""
+        if self._keep_all:
+            return
+        with self._lock:
+            cut = bisect_right(self._times, before_s - _KEEP_S)
+            del self._times[:cut], self._looks[:cut]
+            self._tracker.prune(before_s)
+
+    def _add(self, look: _Look) -> None:
+        if self._times and look.t_s <= self._times[-1]:
+            look = replace(look, t_s=self._times[-1] + 1e-6)
+        self._times.append(look.t_s)
+        self._looks.append(look)
+
+
+def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    reach_px = (max(box[2], box[3]) + max(other[2], other[3])) / 2
+    return bool(np.hypot(*(box[:2] - other[:2])) <= reach_px)
+
+
+class EvidenceWorker:
+    """Runs looks in a thread of its own: the newest picture wins, and a slow or hung detector delays nobody."""
+
+    def __init__(self, evidence: Evidence, name: str) -> None:
+        self._evidence = evidence
+        self._slot: tuple[NDArray[np.uint8], float] | None = None
+        self._busy = False
+        self._stop = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"evidence-{name}", daemon=True)
+        self._thread.start()
+
+    def wants(self, t_s: float) -> bool:
+        """Whether `offer` would be looked at now: due, and nothing else in hand."""
+        return not self._busy and self._evidence.due(t_s)
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float) -> None:
+        """Hand over a picture the worker may keep."""
+        with self._wake:
+            self._slot = (picture_bgr, t_s)
+            self._busy = True
+            self._wake.notify()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Stop the thread; a hung detector is left behind (the thread is a daemon)."""
+        with self._wake:
+            self._stop = True
+            self._wake.notify()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while self._slot is None and not self._stop:
+                    self._wake.wait()
+                if self._stop:
+                    return
+                slot, self._slot = self._slot, None
+            if slot is not None:
+                self._evidence.look(*slot)
+            self._busy = False

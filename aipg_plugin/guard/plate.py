@@ -1,0 +1,56 @@
+"""The learned empty scene of one stream at full resolution, for `masking_method: background`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import PixelFormat, Planes
+from aipg_plugin.masking.painter import Background
+
+_BLOCK_PX = 16
+_LEARN_EVERY_S = 0.5
+_CLEAN_LOOKS = 10   # a block is learned after this many looks in a row without a mask: 5 s
+_REACH_BLOCKS = 2   # blocks next to a mask are not clean: shadows, hair and hands
+
+
+class EmptyScene:
+    """Remembers each block of the picture as it looked when nobody had been near it for a while."""
+
+    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
+        self._format = pixel_format
+        self._size_wh = size_wh
+        w, h = size_wh
+        self._clean = np.zeros((-(-h // _BLOCK_PX), -(-w // _BLOCK_PX)), np.uint8)
+        self._planes: Planes | None = None
+        self._known: NDArray[np.uint8] = np.zeros((h, w), np.uint8)
+        self._next_s = -float("inf")
+
+    def known(self) -> Background | None:
+        """Planes and known mask so far; None while nothing is known."""
+        return Background(self._planes, self._known) if self._planes is not None else None
+
+    def learn(self, planes: Planes, mask: NDArray[np.uint8], t_s: float) -> None:
+        """Look at a masked picture; `mask` (H, W) uint8 is non-zero where it was painted over."""
+        if t_s < self._next_s:
+            return
+        self._next_s = t_s + _LEARN_EVERY_S
+        rows, cols = self._clean.shape
+        masked = cv2.copyMakeBorder(mask, 0, rows * _BLOCK_PX - mask.shape[0], 0, cols * _BLOCK_PX - mask.shape[1],
+                                    cv2.BORDER_CONSTANT)
+        touched = masked.reshape(rows, _BLOCK_PX, cols, _BLOCK_PX).max(axis=(1, 3))
+        near = cv2.dilate(touched, np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
+        self._clean = np.where(near, 0, np.minimum(self._clean.astype(np.int16) + 1, 255)).astype(np.uint8)
+        ready = self._clean >= _CLEAN_LOOKS
+        if self._planes is None:
+            self._planes = tuple(np.zeros_like(plane) for plane in planes)
+        w, h = self._size_wh
+        full = cv2.resize(ready.astype(np.uint8), None, fx=_BLOCK_PX, fy=_BLOCK_PX,
+                          interpolation=cv2.INTER_NEAREST)[:h, :w]
+        half = cv2.resize(ready.astype(np.uint8), None, fx=_BLOCK_PX // 2, fy=_BLOCK_PX // 2,
+                          interpolation=cv2.INTER_NEAREST)[:(h + 1) // 2, :(w + 1) // 2]
+        for index, (mine, theirs) in enumerate(zip(self._planes, planes, strict=True)):
+            chosen = (full if index == 0 else half) > 0
+            mine[chosen] = theirs[chosen]
+        self._known |= full

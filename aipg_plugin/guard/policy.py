@@ -1,0 +1,69 @@
+"""The guard's states and the one table that says which state follows from which facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a stream's guard is doing; everything but OFF hides people."""
+
+    OFF = "off"            # switched off by the owner: frames pass as they are
+    STARTING = "starting"  # no full sweep yet: whole picture masked
+    GUARDING = "guarding"  # fresh evidence: figures masked
+    DEGRADED = "degraded"  # evidence older than one detector period: masks widened by motion
+    FAILSAFE = "failsafe"  # evidence missing or doubtful: whole picture masked, with a reason
+    LOST = "lost"          # no frames: a masked still keeps the stream alive
+
+
+class Age(StrEnum):
+    """How old the evidence for a frame is."""
+
+    FRESH = "fresh"
+    OLD = "old"
+    STALE = "stale"
+
+
+FULL_MOSAIC = frozenset({State.STARTING, State.FAILSAFE, State.LOST})
+STALE_AFTER_S = 1.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the state depends on. `doubt` is why the picture or detector can't be trusted, "" if it can."""
+
+    enabled: bool
+    frames: bool
+    doubt: str
+    swept: bool
+    age: Age
+
+
+def age_of(age_s: float, period_s: float) -> Age:
+    """Class of an evidence age: fresh within 1.5 detector periods, stale after max(1 s, 4 periods)."""
+    if age_s <= 1.5 * period_s + 0.05:
+        return Age.FRESH
+    return Age.OLD if age_s <= max(STALE_AFTER_S, 4 * period_s) else Age.STALE
+
+
+# Read from the top: the first row whose columns all match decides. None matches anything.
+#        enabled  frames  doubtful swept  age        -> state           reason ("" = the doubt itself)
+_TABLE: tuple[tuple[bool | None, bool | None, bool | None, bool | None, Age | None, State, str], ...] = (
+    (False,   None,   None,   None,  None,       State.OFF,      "guard is off"),
+    (None,    False,  None,   None,  None,       State.LOST,     "no frames from the source"),
+    (None,    None,   True,   None,  None,       State.FAILSAFE, ""),
+    (None,    None,   None,   False, None,       State.STARTING, "waiting for the first full sweep"),
+    (None,    None,   None,   None,  Age.STALE,  State.FAILSAFE, "the detector is late"),
+    (None,    None,   None,   None,  Age.OLD,    State.DEGRADED, "evidence is old"),
+    (None,    None,   None,   None,  Age.FRESH,  State.GUARDING, "figures are masked"),
+)
+
+
+def decide(facts: Facts) -> tuple[State, str]:
+    """State and reason for a frame. Total: every combination of facts has a row."""
+    row = (facts.enabled, facts.frames, bool(facts.doubt), facts.swept, facts.age)
+    for *columns, state, reason in _TABLE:
+        if all(column is None or column == value for column, value in zip(columns, row, strict=True)):
+            return state, reason or facts.doubt
+    return State.FAILSAFE, "no rule matches"

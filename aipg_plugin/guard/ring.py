@@ -1,0 +1,95 @@
+"""Frames waiting for their look-ahead, in pooled buffers."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import Frame, PixelFormat, Planes, plane_shapes
+
+if TYPE_CHECKING:
+    from aipg_plugin.guard.stream import Layout
+
+# References to an idle buffer while it is examined: the pool's list, the loop variable, getrefcount's argument.
+_IDLE_REFERENCES = 3
+
+
+class BufferPool:
+    """Plane buffers of one picture layout, used again once no frame refers to them any more."""
+
+    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int], keep: int = 64) -> None:
+        self._shapes = plane_shapes(pixel_format, size_wh)
+        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
+        self._keep = keep
+        self._buffers: list[NDArray[np.uint8]] = []
+
+    def copy(self, planes: Planes) -> Planes:
+        """A writable copy of `planes` in a pooled buffer."""
+        buffer = self._idle()
+        copies = []
+        start = 0
+        for plane, shape, size in zip(planes, self._shapes, self._sizes, strict=True):
+            view = buffer[start:start + size].reshape(shape)
+            np.copyto(view, plane)
+            copies.append(view)
+            start += size
+        return tuple(copies)
+
+    def _idle(self) -> NDArray[np.uint8]:
+        for buffer in self._buffers:
+            if sys.getrefcount(buffer) == _IDLE_REFERENCES:
+                return buffer
+        buffer = np.empty(sum(self._sizes), np.uint8)
+        if len(self._buffers) < self._keep:
+            self._buffers.append(buffer)
+        return buffer
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
+
+    frame: Frame
+    planes: Planes
+    t_s: float
+    layout: Layout
+
+
+class Ring:
+    """First in, first out after `lookahead_s`; at most `max_frames` wait."""
+
+    def __init__(self, lookahead_s: float, max_frames: int = 120) -> None:
+        self.lookahead_s = lookahead_s
+        self._max_frames = max_frames
+        self._waiting: deque[Waiting] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def oldest_s(self) -> float | None:
+        """Time of the frame that leaves next."""
+        return self._waiting[0].t_s if self._waiting else None
+
+    def push(self, waiting: Waiting) -> None:
+        """Add a frame."""
+        self._waiting.append(waiting)
+
+    def due(self, now_s: float) -> list[Waiting]:
+        """The frames whose time has come, oldest first."""
+        due = []
+        while self._waiting and (now_s - self._waiting[0].t_s >= self.lookahead_s
+                                 or len(self._waiting) > self._max_frames):
+            due.append(self._waiting.popleft())
+        return due
+
+    def drain(self) -> list[Waiting]:
+        """All frames still waiting, oldest first."""
+        due = list(self._waiting)
+        self._waiting.clear()
+        return due

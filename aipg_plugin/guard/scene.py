@@ -1,0 +1,135 @@
+"""The geometry of one stream, and the plan that masks a moment of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.geometry import boxes as box_ops
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, default_circle, find_image_circle
+from aipg_plugin.geometry.figure import Figure, pixels_per_metre
+from aipg_plugin.geometry.lens import LensLaw
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection, make_projection
+from aipg_plugin.geometry.transfer import remap_outline
+from aipg_plugin.masking.painter import cell_px_for
+from aipg_plugin.masking.plan import FigureRegion, MaskPlan
+from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, PrivacyGuard, Sensitivity, Stream
+
+# Metres added around a figure at each sensitivity, and per metre of camera height above 2.5 m (the reference
+# product: the higher the setting, the wider the mask).
+_MARGIN_M = {Sensitivity.LOW: 0.03, Sensitivity.MEDIUM: 0.05, Sensitivity.HIGH: 0.07}
+_MARGIN_PER_HEIGHT = 0.04
+_UNSEEN_SPEED_M_S = 0.6  # how far a track may stray from its prediction, per second of evidence age
+_MAX_STRAY_M = 0.8
+_MIN_MARGIN_SHARE = 0.04
+
+
+def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle:
+    """Image circle of a fisheye picture in pixels of `size_wh`: as given, else found, else the default."""
+    w, h = size_wh
+    if camera.lens.circle is not None:
+        cx, cy, radius = camera.lens.circle
+        return ImageCircle(cx * w, cy * h, radius * w)
+    found = find_image_circle(picture_bgr)
+    if found is None:
+        return default_circle(size_wh)
+    scale = w / picture_bgr.shape[1]
+    return ImageCircle(found.cx_px * scale, found.cy_px * scale, found.radius_px * scale)
+
+
+def project(camera: Camera, stream: Stream, size_wh: tuple[int, int], circle: ImageCircle) -> Projection:
+    """Projection of a stream's pictures of this size."""
+    law = LensLaw(camera.lens.model, camera.lens.fov_deg, camera.lens.coefficients)
+    return make_projection(stream.capture_mode, law=law, circle=circle, mount=mount_of(camera), size_wh=size_wh,
+                           view=stream.view, views=stream.views)
+
+
+def mount_of(camera: Camera) -> Mount:
+    """Mount of a camera."""
+    return Mount(camera.mount, camera.camera_height_m)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One stream's picture: its projection, and that of the pictures the figures were found in."""
+
+    projection: Projection
+    source: Projection
+    mount: Mount
+    same: bool  # the stream shows what the detector sees, at another size at most
+
+    def plan(self, figures: tuple[Figure, ...], guard: PrivacyGuard, *, full: bool) -> MaskPlan:
+        """What to mask, in this stream's pixels."""
+        size_wh = self.projection.size_wh
+        colour = guard.fill_colour.lstrip("#")
+        red, green, blue = (int(colour[i:i + 2], 16) for i in (0, 2, 4))
+        return MaskPlan(
+            figures=() if full else tuple(self._regions(figures, guard)),
+            always=_areas(guard.always_mask_areas, size_wh),
+            prohibited=_areas(guard.prohibited_areas, size_wh),
+            circumferential=self._rim(guard),
+            full=full,
+            method=MaskingMethod.BLURRING if full else guard.masking_method,
+            fill_colour_bgr=(blue, green, red),
+            default_cell_px=max(8, max(size_wh) // 24),
+        )
+
+    def _regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:
+        if not figures:
+            return []
+        scale = self.projection.size_wh[0] / self.source.size_wh[0]
+        centres = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2)
+        if self.same:
+            outlines = [[box_ops.to_pixels(figure.box, figure.outline) * scale] for figure in figures]
+            places = centres * scale
+        else:
+            outlines = [remap_outline(self.source, self.projection, box_ops.to_pixels(figure.box, figure.outline))
+                        for figure in figures]
+            places = np.array([polygons[0].mean(0) if polygons else (np.nan, np.nan) for polygons in outlines])
+        ppm = pixels_per_metre(self.projection, self.mount, places)
+        regions = []
+        for figure, polygons, per_metre in zip(figures, outlines, ppm, strict=True):
+            if not polygons:
+                continue
+            smaller_px = float(min(figure.box[2], figure.box[3])) * scale
+            per_metre = float(per_metre) if np.isfinite(per_metre) else smaller_px / 0.5
+            regions.append(FigureRegion(
+                key=figure.id,
+                polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),
+                margin_px=max(_margin_m(guard, self.mount, figure.age_s) * per_metre,
+                              _MIN_MARGIN_SHARE * smaller_px, 2.0),
+                cell_px=cell_px_for(guard.blur_intensity, per_metre)))
+        return regions
+
+    def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
+        if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):
+            return None
+        circle = self.projection.circle
+        return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
+
+
+def _margin_m(guard: PrivacyGuard, mount: Mount, age_s: float) -> float:
+    above_m = max(0.0, mount.height_m - 2.5)
+    return _MARGIN_M[guard.sensitivity] + _MARGIN_PER_HEIGHT * above_m + min(_MAX_STRAY_M, _UNSEEN_SPEED_M_S * age_s)
+
+
+def _areas(areas: tuple[Area, ...], size_wh: tuple[int, int]) -> tuple[NDArray[np.float32], ...]:
+    return tuple(np.array(area.points, np.float32) * np.array(size_wh, np.float32) for area in areas if area.enabled)
+
+
+def same_view(one: Projection, other: Projection) -> bool:
+    """Whether two projections show the same picture, at another size at most (main and sub stream)."""
+    if type(one) is not type(other):
+        return False
+    (w1, h1), (w2, h2) = one.size_wh, other.size_wh
+    corners = np.array([(0.1, 0.5), (0.5, 0.9), (0.7, 0.3)])
+    rays = one.pixel_to_ray(corners * one.size_wh), other.pixel_to_ray(corners * other.size_wh)
+    return abs(w1 * h2 - w2 * h1) <= 0.02 * w1 * h2 and bool(np.nanmax(np.abs(rays[0] - rays[1]), initial=0.0) < 0.05)
+
+
+def detection_stream(camera: Camera) -> Stream:
+    """The stream the detector looks at: the first fisheye one, else the first."""
+    return next((stream for stream in camera.streams if stream.capture_mode is CaptureMode.FISHEYE), camera.streams[0])

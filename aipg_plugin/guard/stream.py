@@ -1,0 +1,217 @@
+"""The guard of one stream: intake, state, masking, release."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes, _mint_guarded
+from aipg_plugin.geometry.camera import default_circle
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard import still
+from aipg_plugin.guard.clock import FrameClock
+from aipg_plugin.guard.evidence import Evidence, Status
+from aipg_plugin.guard.plate import EmptyScene
+from aipg_plugin.guard.policy import FULL_MOSAIC, Facts, State, age_of, decide
+from aipg_plugin.guard.ring import BufferPool, Ring, Waiting
+from aipg_plugin.guard.scene import Scene, locate_circle, mount_of, project, same_view
+from aipg_plugin.guard.stats import StatsKeeper
+from aipg_plugin.masking.painter import MaskPainter
+from aipg_plugin.masking.plan import MaskPlan
+from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
+
+_log = logging.getLogger(__name__)
+_UNSEEN = Status(age_s=float("inf"), doubt="", swept=False)
+_CIRCLE_SIDE_PX = 640
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that hangs on the size and format of a stream's pictures."""
+
+    format: PixelFormat
+    size_wh: tuple[int, int]
+    pool: BufferPool
+    painter: MaskPainter
+    projection: Projection
+    plate: EmptyScene
+
+    @classmethod
+    def of(cls, frame: Frame, camera: Camera, stream: Stream) -> Layout:
+        """Open the geometry of a frame: the image circle is found in it if the settings do not give it."""
+        circle = default_circle(frame.size_wh)
+        if stream.capture_mode is CaptureMode.FISHEYE:
+            ratio = min(1.0, _CIRCLE_SIDE_PX / max(frame.size_wh))
+            small_wh = (max(1, round(frame.size_wh[0] * ratio)), max(1, round(frame.size_wh[1] * ratio)))
+            circle = locate_circle(camera, frame.size_wh, frame.to_bgr(small_wh))
+        return cls(frame.format, frame.size_wh, BufferPool(frame.format, frame.size_wh),
+                   MaskPainter(frame.format, frame.size_wh), project(camera, stream, frame.size_wh, circle),
+                   EmptyScene(frame.format, frame.size_wh))
+
+    def fits(self, frame: Frame) -> bool:
+        """Whether a frame has this layout."""
+        return frame.format is self.format and frame.size_wh == self.size_wh
+
+
+@dataclass(frozen=True)
+class _Seen:
+    evidence: Evidence
+    source: Projection
+
+
+class StreamGuard:
+    """One stream's frames, from intake to release. Used by one thread at a time; settings may change meanwhile."""
+
+    def __init__(self, camera: Camera, stream: Stream, *, live: bool) -> None:
+        self._camera = camera
+        self._stream = stream
+        self._live = live
+        self._clock = FrameClock(live=live)
+        self._ring = Ring(camera.privacy_guard.lookahead_s if live else 0.0)
+        self._layout: Layout | None = None
+        self._seen: _Seen | None = None
+        self._scene: tuple[Layout, Projection, Camera, Scene] | None = None
+        self._last: GuardedFrame | None = None
+        self._now_s = 0.0
+        self.stats = StatsKeeper()
+
+    @property
+    def now_s(self) -> float:
+        """Time of the newest frame."""
+        return self._now_s
+
+    @property
+    def oldest_s(self) -> float:
+        """Time of the oldest frame that still waits."""
+        oldest_s = self._ring.oldest_s
+        return self._now_s if oldest_s is None else oldest_s
+
+    @property
+    def layout(self) -> Layout | None:
+        """Layout of the newest frame."""
+        return self._layout
+
+    def take(self, frame: Frame, on_jump: Callable[[], None], *, keep: bool = True) -> list[Waiting]:
+        """Copy a frame into the ring; returns the frames whose time has come. `on_jump` is told of broken time."""
+        self.stats.came()
+        tick = self._clock.tick(frame)
+        self._now_s = tick.t_s
+        due: list[Waiting] = []
+        if self._layout is None or not self._layout.fits(frame):
+            due = self._ring.drain()
+            self._layout = Layout.of(frame, self._camera, self._stream)
+        if tick.jumped:
+            on_jump()
+        if keep:
+            self._ring.push(Waiting(frame, self._layout.pool.copy(frame.planes), tick.t_s, self._layout))
+        return due
+
+    def due(self) -> list[Waiting]:
+        """Frames whose look-ahead is over."""
+        return self._ring.due(self._now_s)
+
+    def drain(self) -> list[Waiting]:
+        """Frames still waiting."""
+        return self._ring.drain()
+
+    def rewind(self) -> None:
+        """The same frames come once more: start their time again."""
+        self._clock = FrameClock(live=self._live)
+        self._ring.drain()
+        self.stats = StatsKeeper()
+
+    def configure(self, camera: Camera, stream: Stream, *, moved: bool) -> None:
+        """New settings from the next released frame on; `moved` when the geometry changed."""
+        self._camera, self._stream = camera, stream
+        self._ring.lookahead_s = camera.privacy_guard.lookahead_s if self._live else 0.0
+        if moved:
+            self._layout = None
+
+    def see(self, evidence: Evidence, source: Projection) -> None:
+        """Tell where the evidence comes from, and in which projection its figures are."""
+        if self._seen is None or self._seen.evidence is not evidence:
+            self._seen = _Seen(evidence, source)
+
+    def forget_evidence(self) -> None:
+        """The evidence is void: whole pictures until there is new."""
+        self._seen = None
+
+    def release(self, waiting: Waiting) -> GuardedFrame:
+        """Mask a frame by the evidence there is. Total: if anything fails the frame leaves as a blank."""
+        try:
+            guarded = self._mask(waiting)
+        except Exception:
+            _log.exception("camera %s stream %s: masking failed, frame blanked", self._camera.id, self._stream.id)
+            guarded = self.last_resort(waiting.frame)
+        self._last = guarded
+        return guarded
+
+    def last_resort(self, frame: Frame) -> GuardedFrame:
+        """A blank in place of a frame that could not be guarded."""
+        self.stats.faults += 1
+        reason = "masking failed"
+        self.stats.left(state=State.FAILSAFE, reason=reason, full=True, age_s=float("inf"), share=1.0, people=0)
+        return _mint(frame, still.blank(frame.format, frame.size_wh), State.FAILSAFE, reason)
+
+    def still(self, text: str) -> GuardedFrame | None:
+        """The last guarded picture, masked whole and captioned, stamped now; None if there was none."""
+        last, layout = self._last, self._layout
+        if last is None or layout is None or last.size_wh != layout.size_wh:
+            return None
+        planes: Planes = tuple(np.array(plane) for plane in last.planes)
+        try:
+            plan = MaskPlan(full=True, default_cell_px=max(8, max(last.size_wh) // 24))
+            MaskPainter(last.format, last.size_wh).paint(planes, plan, last.wall_time_s)
+            still.caption(last.format, planes, text)
+        except Exception:
+            _log.exception("camera %s stream %s: still blanked", self._camera.id, self._stream.id)
+            planes = still.blank(last.format, last.size_wh)
+        now_s = time.time()
+        pts_s = None if last.pts_s is None else last.pts_s + max(0.0, now_s - last.wall_time_s)
+        self.stats.left(state=State.LOST, reason=text, full=True, age_s=0.0, share=1.0, people=0)
+        return _mint_guarded(stream=last.stream, seq=last.seq + 1, pts_s=pts_s, wall_time_s=now_s, format=last.format,
+                             size_wh=last.size_wh, planes=planes, state=str(State.LOST), reason=text)
+
+    def _mask(self, waiting: Waiting) -> GuardedFrame:
+        camera, seen = self._camera, self._seen
+        guard = camera.privacy_guard
+        status = seen.evidence.status(waiting.t_s) if seen is not None else _UNSEEN
+        state, reason = decide(Facts(
+            enabled=guard.enabled and self._stream.id in guard.target_streams, frames=True, doubt=status.doubt,
+            swept=status.swept, age=age_of(status.age_s, 1 / guard.detect_hz)))
+        full = state in FULL_MOSAIC
+        share, people = 0.0, 0
+        if state is not State.OFF:
+            figures = () if full or seen is None else seen.evidence.figures(
+                waiting.t_s, suspects=guard.sensitivity)
+            people = sum(figure.id >= 0 for figure in figures)
+            plan = self._scene_of(waiting.layout, camera).plan(figures, guard, full=full)
+            layout = waiting.layout
+            background = layout.plate.known() if guard.masking_method is MaskingMethod.BACKGROUND else None
+            share = layout.painter.paint(waiting.planes, plan, waiting.t_s, background)
+            if guard.masking_method is MaskingMethod.BACKGROUND and state is State.GUARDING:
+                layout.plate.learn(waiting.planes, layout.painter.mask, waiting.t_s)
+        self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
+        return _mint(waiting.frame, waiting.planes, state, reason)
+
+    def _scene_of(self, layout: Layout, camera: Camera) -> Scene:
+        """The scene of a layout, kept until layout, evidence or settings change."""
+        source = self._seen.source if self._seen is not None else layout.projection
+        kept = self._scene
+        if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
+            return kept[3]
+        scene = Scene(layout.projection, source, mount_of(camera), same_view(layout.projection, source))
+        self._scene = (layout, source, camera, scene)
+        return scene
+
+
+def _mint(frame: Frame, planes: Planes, state: State, reason: str) -> GuardedFrame:
+    return _mint_guarded(stream=frame.stream, seq=frame.seq, pts_s=frame.pts_s, wall_time_s=frame.wall_time_s,
+                         format=frame.format, size_wh=frame.size_wh, planes=planes, state=str(state), reason=reason)
+
+
+
