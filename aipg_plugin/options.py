@@ -86,13 +86,17 @@ class View:
 
 @dataclass(frozen=True)
 class Area:
-    """A polygon (a rectangle has four points) in the picture of one stream."""
+    """A polygon (a rectangle has four points) in the picture of one stream.
+
+    `stream` is the stream whose picture it was drawn on; None is the first of the target streams.
+    """
 
     number: int
     points: tuple[Point, ...]
     enabled: bool = False
     colour: str = "#ffffff"
     name: str = ""
+    stream: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""`${NAME}` and `${NAME:-default}` in any text value; `$${` is a plain `${`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aipg_plugin.errors import Problem
+from aipg_plugin.settings.problems import Lines, Path, line_of
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}")
+
+
+def expand(value: Any, environ: Mapping[str, str], lines: Lines, problems: list[Problem], path: Path = ()) -> Any:
+    """A copy of `value` with every reference replaced; variables that are not set are added to `problems`."""
+    if isinstance(value, Mapping):
+        return {key: expand(below, environ, lines, problems, (*path, str(key))) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [expand(item, environ, lines, problems, (*path, str(index))) for index, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def replace(found: re.Match[str]) -> str:
+        name, fallback = found["name"], found["fallback"]
+        if name is None:
+            return "${"
+        given = environ.get(name) or (fallback[2:] if fallback else environ.get(name))
+        if given is None:
+            problems.append(Problem("the environment variable {name} is not set",
+                                    cure="Set it, or write ${{{name}:-default}}", path=".".join(path),
+                                    line=line_of(path, lines), params={"name": name}))
+            return found.group(0)
+        return given
+
+    return _REFERENCE.sub(replace, value)

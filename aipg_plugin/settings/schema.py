@@ -1,0 +1,322 @@
+"""The one schema of every setting. Defaults come from `options`, texts from translations (`settings.<table>.<key>`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import voluptuous as vol
+
+from aipg_plugin import options
+from aipg_plugin.credentials import redacted
+from aipg_plugin.resources import languages
+from aipg_plugin.settings.areas import AreaShape, Corner
+from aipg_plugin.settings.problems import Bad, one_of, show
+from aipg_plugin.settings.shapes import ListOf, MapOf, Table
+from aipg_plugin.settings.validators import (
+    NAME_LOOKS,
+    NAME_PATTERN,
+    Choice,
+    Colour,
+    Flag,
+    Name,
+    Number,
+    Optionally,
+    Text,
+    Whole,
+    choice_of,
+)
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+RESERVED_CAMERAS = frozenset({"available", "status", "stats", "events", "errors"})
+RESERVED_STREAMS = frozenset({"all", "off", "on", "person", "problem", "available"})
+_TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic without wildcards or outer slashes", longest=100)
+_SECRET = Optionally(Text(secret=True))
+_FILE = Optionally(Text())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+class _Keys:
+    """Makes the keys of one table; the defaults are those of the options class."""
+
+    def __init__(self, table: str, owner: type[Any]) -> None:
+        self.table = table
+        self.defaults = {field.name: field.default for field in dataclasses.fields(owner)}
+
+    def __call__(self, key: str, field: str | None = None) -> vol.Optional:
+        return vol.Optional(key, default=_plain(self.defaults[field or key]), description=self._text(key))
+
+    def own(self, key: str, default: Any) -> vol.Optional:
+        return vol.Optional(key, default=default, description=self._text(key))
+
+    def required(self, key: str) -> vol.Required:
+        return vol.Required(key, description=self._text(key))
+
+    def _text(self, key: str) -> str:
+        return f"settings.{self.table}.{key}"
+
+
+@dataclass(frozen=True)
+class Circle:
+    """The image circle: `auto`, or [cx, cy, radius]."""
+
+    kind: str = "circle"
+    limits: str = "auto, or [cx, cy, radius] as shares of width, height, width"
+
+    def __call__(self, value: object) -> tuple[float, ...] | None:
+        if value is None or (isinstance(value, str) and value.lower() == "auto"):
+            return None
+        if not isinstance(value, list | tuple):
+            raise Bad("{value} is not an image circle", cure="Write auto or [cx, cy, radius]", value=show(value))
+        cx, cy, radius = ListOf(Number(-1, 2), 3, 3)(value)
+        if radius < 0.05:
+            raise Bad("{value} is too small a radius", cure="Give it as a share of the width, such as 0.5",
+                      path=["2"], value=show(value[2]))
+        return cx, cy, radius
+
+
+@dataclass(frozen=True)
+class StreamSet:
+    """Stream names, `all` or `off`; None (not given) stays None so that a rule can tell."""
+
+    kind: str = "stream names"
+    limits: str = 'off, all, or a list such as ["1", "2"]'
+
+    def __call__(self, value: object) -> list[str] | str | None:
+        if value is None:
+            return None
+        if value is False or (isinstance(value, str) and value.lower() == "off"):
+            return []
+        if isinstance(value, str) and value.lower() == "all":
+            return "all"
+        one = isinstance(value, str | int) and not isinstance(value, bool)
+        names: list[str] = ListOf(Name(RESERVED_STREAMS))([value] if one else value)
+        return sorted(set(names), key=names.index)
+
+
+@dataclass(frozen=True)
+class SourceUrl:
+    """A file, folder, device or address that can be read from."""
+
+    kind: str = "address"
+    limits: str = "a file, a folder, rtsp://…, http://…, /dev/videoN or the number of a webcam"
+
+    def __call__(self, value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 256:
+            return str(value)
+        url = Text(longest=4096)(value)
+        scheme, found, rest = url.partition("://")
+        if found and (scheme.lower() not in SCHEMES or not rest):
+            raise Bad("{value} is not an address that can be read", cure="Use {schemes}, or a file's path",
+                      value=redacted(url), schemes=one_of(f"{name}://" for name in SCHEMES))
+        return url
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host name or address; `words` are accepted beside it."""
+
+    words: tuple[str, ...] = ()
+    kind: str = "host"
+
+    @property
+    def limits(self) -> str:
+        """`off, embedded or a host name`."""
+        return one_of([*self.words, "a host name or address"])
+
+    def __call__(self, value: object) -> str:
+        if value is False and "off" in self.words:
+            return "off"
+        text = Text(longest=253)(value)
+        if text.lower() in self.words:
+            return text.lower()
+        host, colon, port = text.rpartition(":")
+        if "://" in text or (colon and ":" not in host and port.isdigit()):
+            raise Bad("{value} is more than a host name", cure="Give the host alone; the port has a setting of its own",
+                      value=redacted(text))
+        return str(Text(r"[A-Za-z0-9_.:%-]+", self.limits)(text))
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """A table that may be written as the value of its main setting alone."""
+
+    table: Table
+    key: str
+
+    def __call__(self, value: object) -> Any:
+        return self.table({self.key: value} if isinstance(value, str | int) else value)
+
+
+@dataclass(frozen=True)
+class GuardTable:
+    """The guard's table: switched on, it must say for which streams."""
+
+    table: Table
+
+    def __call__(self, value: object) -> dict[str, Any]:
+        guard = self.table(value)
+        if guard["enabled"] and guard["target_streams"] is None:
+            raise Bad("is missing while the guard is on", path=["target_streams"],
+                      cure='Write all, a list such as ["1"], or off to let every stream pass unguarded')
+        return guard
+
+
+_lens = _Keys("lens", options.Lens)
+LENS = Table("lens", {
+    _lens("model"): choice_of(options.LensModelName),
+    _lens("fov_deg"): Number(90, 220, unit="°"),
+    _lens.own("circle", "auto"): Circle(),
+    _lens("coefficients"): ListOf(Number(-10, 10), 0, 4),
+})
+
+_view = _Keys("view", options.View)
+VIEW = Table("view", {
+    _view("yaw_deg"): Number(-360, 360, unit="°"),
+    _view("pitch_deg"): Number(-180, 180, unit="°"),
+    _view("roll_deg"): Number(-180, 180, unit="°"),
+    _view("h_fov_deg"): Number(10, 170, unit="°"),
+})
+
+_area = _Keys("area", options.Area)
+AREA = AreaShape(Table("area", {
+    _area.own("number", None): Optionally(Whole(1, 999)),
+    _area.own("rectangle", None): Optionally(ListOf(Number(0, 1), 4, 4)),
+    _area.own("points", None): Optionally(ListOf(Corner(), 3, 64)),
+    _area("status", "enabled"): Flag(),
+    _area.own("colour", None): Optionally(Colour()),
+    _area("name"): Text(empty=True, longest=100),
+    _area("stream"): Optionally(Name(RESERVED_STREAMS)),
+}))
+
+_guard = _Keys("privacy_guard", options.PrivacyGuard)
+PRIVACY_GUARD = GuardTable(Table("privacy_guard", {
+    _guard("enabled"): Flag(),
+    _guard.own("target_streams", None): StreamSet(),
+    _guard("masking_method"): choice_of(options.MaskingMethod),
+    _guard("fill_colour"): Colour(),
+    _guard("sensitivity"): choice_of(options.Sensitivity),
+    _guard("blur_intensity"): choice_of(options.BlurIntensity),
+    _guard("circumferential_mosaic"): Flag(),
+    _guard("circumferential_width"): Number(0.01, 0.5),
+    _guard("prohibited_areas"): ListOf(AREA, most=64),
+    _guard("always_mask_areas"): ListOf(AREA, most=64),
+    _guard("lookahead_s"): Number(0, 5, unit="s"),
+    _guard("hold_s"): Number(0.5, 60, unit="s"),
+    _guard("detect_hz"): Number(0.5, 30, unit="Hz"),
+    _guard("off_token"): _SECRET,
+}))
+
+_source = _Keys("source", options.Source)
+SOURCE = Shorthand(Table("source", {
+    _source.required("url"): SourceUrl(),
+    _source("transport"): Choice(("tcp", "udp")),
+    _source("stall_timeout_s"): Number(1, 600, unit="s"),
+    _source("reconnect_max_s"): Number(1, 3600, unit="s"),
+    _source("loop"): Flag(),
+    _source("realtime"): Flag(),
+    _source("hardware_decode"): Choice(("auto", "none", "vaapi", "cuda", "videotoolbox", "qsv")),
+}), "url")
+
+_output = _Keys("output", options.Output)
+OUTPUT = Shorthand(Table("output", {
+    _output.required("kind"): choice_of(options.OutputKind),
+    _output("target"): Text(empty=True, longest=4096),
+    _output("codec"): Choice(("h264", "hevc")),
+    _output("encoder"): Text(r"[a-z0-9_]+", "auto or the name of an encoder, such as libx264"),
+    _output("preset"): Text(r"[a-z0-9_-]+", "the name of a preset, such as veryfast"),
+    _output("crf"): Whole(0, 51),
+    _output("bitrate_kbps"): Optionally(Whole(32, 200_000, unit="kbit/s")),
+    _output("gop_s"): Number(0.1, 60, unit="s"),
+    _output("segment_s"): Number(1, 86_400, unit="s"),
+    _output("audio"): choice_of(options.Audio),
+}), "kind")
+
+_stream = _Keys("stream", options.Stream)
+STREAM = Table("stream", {
+    _stream.required("source"): SOURCE,
+    _stream("capture_mode"): choice_of(options.CaptureMode),
+    _stream.own("view", None): VIEW,
+    _stream("views"): ListOf(VIEW, most=4),
+    _stream("outputs"): ListOf(OUTPUT, most=32),
+})
+
+_camera = _Keys("camera", options.Camera)
+CAMERA = Table("camera", {
+    _camera("name"): Text(empty=True, longest=100),
+    _camera("enabled"): Flag(),
+    _camera.own("lens", None): LENS,
+    _camera("mount"): choice_of(options.MountKind),
+    _camera("camera_height", "camera_height_m"): Number(2.5, 5.0, 0.1, unit="m"),
+    _camera.required("streams"): MapOf(Name(RESERVED_STREAMS), STREAM, "stream", least=1),
+    _camera.own("privacy_guard", None): PRIVACY_GUARD,
+})
+CAMERAS = MapOf(Name(RESERVED_CAMERAS), CAMERA, "camera")
+
+_mqtt = _Keys("mqtt", options.Mqtt)
+MQTT = Table("mqtt", {
+    _mqtt("broker"): Host(("off", "embedded")),
+    _mqtt("port"): Whole(0, 65535),
+    _mqtt("username"): Optionally(Text()),
+    _mqtt("password"): _SECRET,
+    _mqtt("prefix"): _TOPIC,
+    _mqtt("client_id"): Text(NAME_PATTERN, NAME_LOOKS),
+    _mqtt("protocol"): Choice(("3.1.1", "5")),
+    _mqtt("tls"): Flag(),
+    _mqtt("tls_ca"): _FILE,
+    _mqtt("tls_cert"): _FILE,
+    _mqtt("tls_key"): _FILE,
+    _mqtt("tls_insecure"): Flag(),
+    _mqtt("persist_commands"): Flag(),
+    _mqtt("discovery"): Flag(),
+    _mqtt("discovery_prefix"): _TOPIC,
+    _mqtt("discovery_format"): Choice(("device", "entity")),
+    _mqtt("follow_frigate"): Flag(),
+    _mqtt("snapshot_interval_s"): Number(0, 86_400, unit="s"),
+})
+
+_web = _Keys("web", options.Web)
+WEB = Table("web", {
+    _web("host"): Host(),
+    _web("port"): Whole(0, 65535),
+    _web("rtsp_port"): Whole(0, 65535),
+    _web("username"): Optionally(Text(r"[^:]+", "a name without a colon")),
+    _web("password"): _SECRET,
+})
+
+_custom = _Keys("custom_model", options.CustomModel)
+CUSTOM_MODEL = Table("custom_model", {
+    _custom.required("file"): Text(r".+\.onnx", "the path of an .onnx file"),
+    _custom("layout"): Choice(("yolox", "yolov8", "yolov5")),
+    _custom("tile_px"): Whole(64, 2048, unit="px"),
+    _custom("colour"): Choice(("bgr", "rgb")),
+    _custom("scale"): Number(1e-6, 1000),
+    _custom("person_class"): Whole(0, 9999),
+    _custom("classes"): Whole(1, 10_000),
+})
+
+_models = _Keys("models", options.Models)
+MODELS = Table("models", {
+    _models("tier"): Choice(("small", "standard")),
+    _models("precision"): Choice(("fp32", "int8")),
+    _models("providers"): ListOf(Choice(("cpu", "cuda", "tensorrt", "openvino", "coreml", "directml", "rocm")), 1, 8),
+    _models("threads"): Whole(1, 64),
+    _models.own("custom", None): Optionally(CUSTOM_MODEL),
+})
+
+_root = _Keys("root", options.Settings)
+SCHEMA = Table("root", {
+    _root.own("cameras", None): CAMERAS,
+    _root.own("mqtt", None): MQTT,
+    _root.own("web", None): WEB,
+    _root.own("models", None): MODELS,
+    _root("instance_id"): Text(NAME_PATTERN, NAME_LOOKS),
+    _root("language"): Choice(languages()),
+})

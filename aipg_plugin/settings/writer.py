@@ -1,0 +1,159 @@
+"""Writing one setting back into its YAML file: comments and order stay, and a bad change changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from aipg_plugin.errors import SettingsError
+from aipg_plugin.settings.loader import Loaded, load, loaded_from
+from aipg_plugin.settings.yaml_text import dump, parse, read_text
+
+_one_writer = threading.Lock()
+
+
+def last_good_path(path: str | os.PathLike[str]) -> FilePath:
+    """Where the last file known to be good is kept: `<file>.last-good`."""
+    return FilePath(f"{os.fspath(path)}.last-good")
+
+
+def save_change(path: str | os.PathLike[str], dotted_path: str, value: Any, *,
+                environ: Mapping[str, str] | None = None) -> Loaded:
+    """Set one setting in the file (None removes it) and return the file as loaded again.
+
+    `dotted_path` is as in errors: `cameras.lobby.privacy_guard.prohibited_areas.0.status`; a number one past a list's
+    end appends. Raises SettingsError, the file untouched, when the result would not be valid.
+    """
+    return save_changes(path, {dotted_path: value}, environ=environ)
+
+
+def save_changes(path: str | os.PathLike[str], changes: Mapping[str, Any], *,
+                 environ: Mapping[str, str] | None = None) -> Loaded:
+    """Like `save_change`, several settings at once: all of them or none."""
+    file = FilePath(os.path.realpath(path))
+    with _one_writer:
+        before = read_text(file)
+        parsed = parse(before, str(file))
+        document = CommentedMap() if parsed.document is None else parsed.document
+        wanted = {} if parsed.plain is None else copy.deepcopy(parsed.plain)
+        for dotted_path, value in changes.items():
+            keys = dotted_path.split(".")
+            _set(document, keys, value, dotted_path)
+            _set(wanted, keys, value, dotted_path)
+        after = dump(document, before)
+        if parse(after, str(file)).plain != parse(dump(wanted, after), str(file)).plain:
+            raise SettingsError("cannot be changed: its place in the file is shared by a YAML anchor",
+                                path=", ".join(changes), cure="Write the setting out at its own place first")
+        loaded = loaded_from(after, file, environ)
+        _keep_last_good(file, environ)
+        write_atomically(file, after)
+    return loaded
+
+
+def write_atomically(file: FilePath, text: str) -> None:
+    """Replace a file's text: whoever reads it, or loses power, has all of the old or all of the new.
+
+    Raises SettingsError when it cannot be written.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        if file.exists():
+            _copy_owner(file, temporary)
+        os.replace(temporary, file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise SettingsError("cannot be written: {why}", path=str(file), why=error.strerror or str(error),
+                            cure="Check permissions and free space") from error
+
+
+def _copy_owner(file: FilePath, temporary: str) -> None:
+    shutil.copymode(file, temporary)
+    status = file.stat()
+    with contextlib.suppress(PermissionError):
+        os.chown(temporary, status.st_uid, status.st_gid)
+
+
+def _keep_last_good(file: FilePath, environ: Mapping[str, str] | None) -> None:
+    try:
+        load(file, environ=environ)
+    except SettingsError:
+        return
+    kept = last_good_path(file)
+    if not kept.exists():
+        kept.touch(mode=0o600)
+    write_atomically(kept, read_text(file))
+
+
+def _set(root: Any, keys: list[str], value: Any, dotted_path: str) -> None:
+    node = root
+    for position, key in enumerate(keys[:-1]):
+        node = _descend(node, key, ".".join(keys[:position + 1]), create=value is not None)
+        if node is None:
+            return
+    last = _own_key(node, keys[-1], dotted_path)
+    if value is None:
+        if isinstance(node, dict):
+            node.pop(last, None)
+        elif last < len(node):
+            del node[last]
+    elif isinstance(node, list) and last == len(node):
+        node.append(copy.deepcopy(value))
+    else:
+        node[last] = copy.deepcopy(value)
+
+
+def _descend(node: Any, key: str, dotted_path: str, *, create: bool) -> Any:
+    own = _own_key(node, key, dotted_path)
+    below = node[own] if (own in node if isinstance(node, dict) else own < len(node)) else None
+    if below is None:
+        if not create:
+            return None
+        below = CommentedMap() if isinstance(node, CommentedMap | CommentedSeq) else {}
+        if isinstance(node, list) and own == len(node):
+            node.append(below)
+        else:
+            node[own] = below
+    if not isinstance(below, dict | list):
+        raise SettingsError("is not a table, so nothing can be set in it", path=dotted_path, cure="Write it as a table")
+    return _unshared(node, own, below)
+
+
+def _unshared(node: Any, key: Any, below: Any) -> Any:
+    """`below`, or when an anchor shares it with other places, a copy of its own in its place."""
+    anchored = isinstance(below, CommentedMap | CommentedSeq) and below.yaml_anchor() is not None
+    merged = isinstance(node, CommentedMap) and key not in node.lc.data and key in node
+    if anchored or merged:
+        below = copy.deepcopy(below)
+        below.yaml_set_anchor(None, always_dump=False)
+        node[key] = below
+    return below
+
+
+def _own_key(node: Any, key: str, dotted_path: str) -> Any:
+    """The key as `node` has it: `1:` and `"1":` are one name; list places are numbers."""
+    if isinstance(node, dict):
+        return next((own for own in node if str(own) == key), key)
+    if key.isdecimal() and int(key) <= len(node):
+        return int(key)
+    raise SettingsError("{value} is not a place in a list of {count}", path=dotted_path, value=key, count=len(node),
+                        cure="Count from 0")

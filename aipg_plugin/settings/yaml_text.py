@@ -1,0 +1,163 @@
+"""YAML text in and out, with the line of every setting. Hostile or broken text ends in one SettingsError."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from aipg_plugin.errors import SettingsError
+from aipg_plugin.settings.problems import Path
+
+LARGEST_BYTES = 1_000_000
+MOST_NODES = 50_000
+DEEPEST = 32
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A YAML text: as ruamel's document (for writing back), as plain values, and where each path stands."""
+
+    document: Any
+    plain: Any
+    lines: dict[Path, int]
+
+
+def read_text(path: FilePath) -> str:
+    """The text of a settings file (UTF-8). Raises SettingsError when it cannot be read or is no text."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise SettingsError("cannot be read: {why}", path=str(path), cure="Check the path and its permissions",
+                            why=error.strerror or str(error)) from error
+    if len(raw) > LARGEST_BYTES:
+        raise SettingsError("is larger than {most} bytes", path=str(path), most=LARGEST_BYTES,
+                            cure="Settings are a small YAML file; is this the right one?")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("is not UTF-8 text (byte {position})", path=str(path), position=error.start,
+                            line=raw[:error.start].count(b"\n") + 1, cure="Save it as UTF-8") from error
+
+
+def parse(text: str, name: str) -> Parsed:
+    """Read YAML text; `name` says in errors where it is from. Raises SettingsError."""
+    try:
+        document = _yaml().load(text)
+        walk = _Walk(name)
+        return Parsed(document, walk.plain(document, ()), walk.lines)
+    except SettingsError:
+        raise
+    except DuplicateKeyError as error:
+        raise SettingsError("the same setting is there twice: {what}", path=name, line=_line(error),
+                            what=_first_line(error.problem), cure="Keep one of them") from error
+    except MarkedYAMLError as error:
+        raise SettingsError("is not valid YAML: {what}", path=name, line=_line(error),
+                            what=_first_line(error.problem), cure=_yaml_cure(text, error)) from error
+    except RecursionError as error:
+        raise SettingsError("is nested too deeply", path=name, cure="Settings are at most {deepest} levels deep",
+                            deepest=DEEPEST) from error
+    except Exception as error:  # ruamel lets errors of its own parts through: ValueError, AttributeError, …
+        raise SettingsError("is not valid YAML: {what}", path=name, what=_first_line(str(error)),
+                            cure="Check it with a YAML checker") from error
+
+
+def dump(document: Any, like: str) -> str:
+    """A document as text, comments and order kept, indented as the text `like` is."""
+    _, indent, offset = load_yaml_guess_indent(like)
+    yaml = _yaml()
+    mapping = indent if indent and indent > 0 else 2
+    yaml.indent(mapping=mapping, sequence=mapping + (offset or 0) if offset else 2, offset=offset or 0)
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="rt", pure=True)
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
+    return yaml
+
+
+def _line(error: MarkedYAMLError) -> int | None:
+    mark = error.problem_mark or error.context_mark
+    return None if mark is None else int(mark.line) + 1
+
+
+def _yaml_cure(text: str, error: MarkedYAMLError) -> str:
+    line = (text.split("\n") + [""])[(_line(error) or 1) - 1]
+    if "\t" in line[:len(line) - len(line.lstrip())]:
+        return "Indent with spaces, never tabs"
+    if "${" in line and "{" in line.replace("${", ""):
+        return 'Inside braces put "${{VARIABLE}}" in quotes'
+    return "Check indentation, colons, quotes and brackets there"
+
+
+def _first_line(text: object) -> str:
+    return str(text or "").strip().split("\n")[0][:200]
+
+
+class _Walk:
+    """Makes plain values of a document; counts nodes, so that aliases of aliases cannot fill the memory."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nodes = 0
+        self.lines: dict[Path, int] = {}
+
+    def plain(self, node: Any, path: Path) -> Any:
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise SettingsError("unfolds to more than {most} values", path=self.name, most=MOST_NODES,
+                                cure="Remove anchors that repeat each other")
+        if len(path) > DEEPEST:
+            raise SettingsError("is nested too deeply", path=self.name, deepest=DEEPEST,
+                                cure="Settings are at most {deepest} levels deep")
+        if isinstance(node, Mapping):
+            return self._mapping(node, path)
+        if isinstance(node, list | tuple):
+            return self._sequence(node, path)
+        return self._scalar(node, path)
+
+    def _mapping(self, node: Mapping[Any, Any], path: Path) -> dict[Any, Any]:
+        where = (node.lc.data or {}) if isinstance(node, CommentedMap) else {}
+        out: dict[Any, Any] = {}
+        for key, value in node.items():
+            below = (*path, str(key))
+            if key in where:
+                self.lines[below] = where[key][0] + 1
+            out[self._key(key, below)] = self.plain(value, below)
+        return out
+
+    def _key(self, key: Any, path: Path) -> Any:
+        return self._scalar(key, path) if isinstance(key, str | int | float | bool) or key is None else str(key)
+
+    def _sequence(self, node: Any, path: Path) -> list[Any]:
+        where = (node.lc.data or {}) if isinstance(node, CommentedSeq) else {}
+        for index in range(len(node)):
+            if index in where:
+                self.lines[(*path, str(index))] = where[index][0] + 1
+        return [self.plain(item, (*path, str(index))) for index, item in enumerate(node)]
+
+    def _scalar(self, node: Any, path: Path) -> Any:
+        for kind in (bool, int, float, str):
+            if isinstance(node, kind):
+                return kind(node)
+        if node is None:
+            return None
+        if type(node).__name__ == "ScalarBoolean":
+            return bool(node)
+        if hasattr(node, "isoformat"):
+            return node.isoformat()
+        raise SettingsError("has a YAML tag, which settings do not use", path=".".join(path) or self.name,
+                            line=self.lines.get(path), cure="Write the plain value")
