@@ -1,0 +1,117 @@
+"""The detector's protocol, and the one that joins tiles, net and merging for any projection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection import postprocess
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.onnx import PersonNet
+from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
+from aipg_plugin.detection.sensitivity import FLOOR_SCORE
+from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size, wraps_around
+from aipg_plugin.errors import DetectionError
+from aipg_plugin.geometry.figure import plausible
+from aipg_plugin.geometry.gravity import aligned
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection, scaled
+
+_BATCH = 4  # tiles a run: larger batches gain nothing on a CPU and cost memory
+
+
+class Detector(Protocol):
+    """Finds people in pictures of one size."""
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Size of the pictures it takes."""
+        ...
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """What a sweep consists of, in pixels of `size_wh`."""
+        ...
+
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None) -> Detections:
+        """People in the picture, looking at the tiles with these indices (None: all)."""
+        ...
+
+    def full_sweep(self) -> tuple[int, ...]:
+        """Indices of all tiles."""
+        ...
+
+
+class FisheyeDetector:
+    """A person net on gravity-aligned tiles of one projection.
+
+    `projection` is the native picture's; the pictures to hand over have `size_wh`, no more than the tiles need, and
+    detections come in their pixels. Scores below `floor_score` are left out.
+    """
+
+    def __init__(self, net: PersonNet, projection: Projection, mount: Mount, *, plan: TilePlan = LIVE,
+                 floor_score: float = FLOOR_SCORE) -> None:
+        input_px = net.fixed_wh[0] if net.fixed_wh else plan.input_px
+        self.size_wh = working_size(projection, make_tiles(projection, mount, plan, input_px))
+        self.projection = scaled(projection, self.size_wh)
+        self.tiles = make_tiles(self.projection, mount, plan, input_px)
+        self.net, self.mount, self.plan, self.floor_score = net, mount, plan, floor_score
+        self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
+
+    def full_sweep(self) -> tuple[int, ...]:
+        """Indices of all tiles."""
+        return tuple(range(len(self.tiles)))
+
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None) -> Detections:
+        """People in the picture, best first, merged across the tiles looked at (None: all).
+
+        `picture_bgr` (H, W, 3) uint8 of `size_wh`; grey, BGRA and 16-bit pictures are converted.
+        Raises DetectionError on another size, an unknown tile, or a failing net.
+        """
+        picture = as_bgr(picture_bgr)
+        if picture.shape[1::-1] != self.size_wh:
+            raise DetectionError("the detector was made for pictures of {wanted}, got {got}", wanted=self.size_wh,
+                                 got=picture.shape[1::-1])
+        chosen = self.full_sweep() if tiles is None else tuple(dict.fromkeys(tiles))
+        if any(not 0 <= i < len(self.tiles) for i in chosen):
+            raise DetectionError("no such tile among {count}: {tiles}", count=len(self.tiles), tiles=chosen)
+        looked_at = [self.tiles[i] for i in chosen]
+        if not looked_at:
+            return Detections.empty()
+        if self._wrap_px:
+            picture = extend_right(picture, int(max(tile.size_px[0] for tile in looked_at)) // 2 + 1)
+        placed, silhouettes = self._run(picture, looked_at)
+        return self._finish(placed, looked_at, silhouettes)
+
+    def _align(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._wrap_px:
+            boxes = boxes.copy()
+            boxes[:, 0] %= self._wrap_px
+        result: NDArray[np.float64] = aligned(self.projection, self.mount, boxes)
+        return result
+
+    def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
+             ) -> tuple[postprocess.Placed, list[NDArray[np.float32] | None]]:
+        parts, silhouettes = [], list[NDArray[np.float32] | None]()
+        for start in range(0, len(looked_at), _BATCH):
+            batch = looked_at[start:start + _BATCH]
+            raw, maps = self.net.run(crop_tiles(picture, batch))
+            for k, tile in enumerate(batch):
+                found = self.net.decode(raw[k], (tile.input_px, tile.input_px), self.floor_score)
+                parts.append(postprocess.place(found, tile, start + k, self._align))
+                silhouettes.append(None if maps is None else maps[k, 0])
+        return postprocess.join(parts), silhouettes
+
+    def _finish(self, placed: postprocess.Placed, looked_at: list[Tile],
+                silhouettes: list[NDArray[np.float32] | None]) -> Detections:
+        possible = np.asarray(plausible(self.projection, self.mount, placed.boxes), bool)
+        placed = placed.select(possible)
+        placed = placed.select(postprocess.merge(placed, self._wrap_px))
+        if not len(placed.scores):
+            return Detections.empty()
+        outlines = [postprocess.outline(box, head, looked_at[i], silhouettes[i])
+                    for box, head, i in zip(placed.boxes, placed.heads, placed.tile, strict=True)]
+        return Detections.of(placed.boxes, placed.scores, placed.heads, outlines)

@@ -1,0 +1,179 @@
+"""Person nets in ONNX Runtime: loading, checking, running; one session per process and file."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from aipg_plugin.detection import layouts
+from aipg_plugin.detection.layouts import Candidates
+from aipg_plugin.detection.manifest import ModelEntry, find_entry, manifest, read_checked
+from aipg_plugin.errors import DetectionError, ModelError
+from aipg_plugin.options import CustomModel, Models
+
+__all__ = ["ModelEntry", "PersonNet", "load_model", "manifest"]
+
+Float32 = NDArray[np.float32]
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider",
+              "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
+              "cpu": "CPUExecutionProvider"}
+_MAX_THREADS = 16
+_lock = threading.Lock()
+_nets: dict[tuple[object, ...], PersonNet] = {}
+
+
+def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: int) -> ort.InferenceSession:
+    unknown = [name for name in providers if name not in _PROVIDERS]
+    if unknown:
+        raise ModelError("unknown provider {name}", path="models.providers", name=unknown[0],
+                         cure="Use one of: {known}", known=", ".join(_PROVIDERS))
+    available = set(ort.get_available_providers())
+    wanted = [_PROVIDERS[name] for name in providers if _PROVIDERS[name] in available]
+    if "CPUExecutionProvider" not in wanted:
+        wanted.append("CPUExecutionProvider")
+    session_options = ort.SessionOptions()
+    session_options.intra_op_num_threads = max(1, min(threads, _MAX_THREADS))
+    session_options.inter_op_num_threads = 1
+    session_options.log_severity_level = 3
+    # Idle worker threads would otherwise spin on cores the video needs.
+    session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(data, session_options, providers=wanted)
+    except Exception as error:  # ONNX Runtime raises half a dozen unrelated types
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise ModelError("model file {file} is not a network that can be run: {error}", file=file, error=reason,
+                         cure="Export it to ONNX again, or install the package again") from error
+
+
+class PersonNet:
+    """One net in memory. `tile_px` is the tile side it was made for, `provider` the one that really runs.
+
+    `fixed_wh` and `fixed_batch` are the sizes the graph is frozen to, or None when dynamic.
+    """
+
+    def __init__(self, session: ort.InferenceSession, *, name: str, layout: str = "person", tile_px: int = 416,
+                 classes: int = 1, person_class: int = 0, rgb: bool = False, scale: float = 1.0) -> None:
+        self._session = session
+        self.name, self.layout, self.person_class = name, layout, person_class
+        self._rgb, self._scale = rgb, scale
+        self.provider = str(session.get_providers()[0]).removesuffix("ExecutionProvider").lower()
+        self.fixed_batch, self.fixed_wh = self._check_input(session, tile_px)
+        self.tile_px = tile_px
+        self._outputs = [output.name for output in session.get_outputs()]
+        self.has_silhouette = layout == "person" and len(self._outputs) > 1
+        self._try_out(classes)
+
+    def _check_input(self, session: ort.InferenceSession, tile_px: int) -> tuple[int | None, tuple[int, int] | None]:
+        inputs = session.get_inputs()
+        shape = list(inputs[0].shape) if inputs else []
+        if len(inputs) != 1 or len(shape) != 4 or inputs[0].type != "tensor(float)" or (
+                isinstance(shape[1], int) and shape[1] != 3):
+            raise ModelError("model file {file} takes {got}; expected one float32 picture (N, 3, H, W)",
+                             file=self.name, got=[(i.name, i.shape, i.type) for i in inputs],
+                             cure="Export the model with a single float picture as input")
+        self._input = inputs[0].name
+        batch, _, height, width = (d if isinstance(d, int) and d > 0 else None for d in shape)
+        fixed = (width, height) if width is not None and height is not None else None
+        if fixed not in (None, (tile_px, tile_px)):
+            raise ModelError("model file {file} takes pictures of {got} pixels, but tile_px is {tile_px}",
+                             file=self.name, got=fixed, tile_px=tile_px, path="models.custom.tile_px",
+                             cure="Set tile_px to the model's own square size")
+        if tile_px <= 0 or tile_px % 32:
+            raise ModelError("tile_px must be a positive multiple of 32, got {tile_px}", tile_px=tile_px,
+                             path="models.custom.tile_px")
+        return batch, fixed
+
+    def _try_out(self, classes: int) -> None:
+        size_wh = (self.tile_px, self.tile_px)
+        try:
+            raw, silhouette = self.run(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8))
+        except DetectionError as error:
+            raise ModelError("model file {file} fails on a {tile} px tile: {error}", file=self.name,
+                             tile=self.tile_px, error=str(error), cure="Check tile_px and the export") from error
+        layouts.check_output(self.layout, raw.shape, size_wh, classes, self.name)
+        quarter = (1, 1, self.tile_px // 4, self.tile_px // 4)
+        if silhouette is not None and silhouette.shape != quarter:
+            raise ModelError("model file {file} gives a silhouette of shape {got}, expected {wanted}", file=self.name,
+                             got=silhouette.shape, wanted=quarter, cure="Export the model again")
+
+    def _tensor(self, tiles: NDArray[np.uint8]) -> Float32:
+        pictures = tiles[..., ::-1] if self._rgb else tiles
+        tensor = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
+        if self._scale != 1.0:
+            tensor *= np.float32(self._scale)
+        return tensor
+
+    def run(self, tiles: NDArray[np.uint8]) -> tuple[Float32, Float32 | None]:
+        """Raw output (N, ...) and silhouette (N, 1, H/4, W/4) or None, of BGR tiles (N, H, W, 3) uint8.
+
+        Raises DetectionError when the runtime fails.
+        """
+        tensor = self._tensor(tiles)
+        step = self.fixed_batch or len(tensor)
+        parts = []
+        try:
+            for start in range(0, len(tensor), step):
+                batch = tensor[start:start + step]
+                short = step - len(batch)
+                if short:
+                    batch = np.concatenate([batch, np.zeros((short, *batch.shape[1:]), np.float32)])
+                outputs = self._session.run(self._outputs, {self._input: batch})
+                parts.append([np.asarray(o, np.float32)[:step - short] for o in outputs[:2]])
+        except Exception as error:  # a guard must not die of a runtime's own exception types
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise DetectionError("the model {model} failed: {error}", model=self.name, error=reason) from error
+        raw = np.concatenate([p[0] for p in parts])
+        return raw, np.concatenate([p[1] for p in parts]) if self.has_silhouette else None
+
+    def decode(self, raw: Float32, size_wh: tuple[int, int], floor: float) -> Candidates:
+        """Candidates in one tile from one row of `run`'s raw output, see `layouts.decode`."""
+        return layouts.decode(self.layout, raw, size_wh, floor, self.person_class)
+
+
+def _load_custom(custom: CustomModel, models: Models) -> PersonNet:
+    path = Path(custom.file).expanduser()
+    if custom.layout not in layouts.LAYOUTS:
+        raise ModelError("unknown model layout {layout}", path="models.custom.layout", layout=custom.layout,
+                         cure="Use one of: {known}", known=", ".join(layouts.LAYOUTS))
+    if not 0 <= custom.person_class < custom.classes:
+        raise ModelError("person_class {got} is not among {classes} classes", path="models.custom.person_class",
+                         got=custom.person_class, classes=custom.classes)
+    session = _open_session(read_checked(path, None), str(path), models.providers, models.threads)
+    return PersonNet(session, name=str(path), layout=custom.layout, tile_px=custom.tile_px, classes=custom.classes,
+                     person_class=custom.person_class, rgb=custom.colour == "rgb", scale=custom.scale)
+
+
+def open_file(path: Path, *, tile_px: int = 416, sha256: str | None = None, providers: tuple[str, ...] = ("cpu",),
+              threads: int = 2) -> PersonNet:
+    """A net in the shipped layout from a file, not shared. Raises ModelError like `load_model`."""
+    session = _open_session(read_checked(path, sha256), str(path), providers, threads)
+    return PersonNet(session, name=path.name, tile_px=tile_px)
+
+
+def load_model(models: Models) -> PersonNet:
+    """The net that the settings name, shared by all who ask for the same one in this process.
+
+    Raises ModelError when the file is missing, altered, damaged or of another layout.
+    """
+    key: tuple[object, ...]
+    if models.custom is not None:
+        file = Path(models.custom.file).expanduser()
+        changed_ns = file.stat().st_mtime_ns if file.is_file() else 0
+        key = (models.custom, changed_ns, models.providers, models.threads)
+    else:
+        entry = find_entry(models.tier, models.precision)
+        key = (entry.path, entry.sha256, models.providers, models.threads)
+    with _lock:
+        net = _nets.get(key)
+        if net is None:
+            if models.custom is not None:
+                net = _load_custom(models.custom, models)
+            else:
+                net = open_file(entry.path, tile_px=entry.tile_px, sha256=entry.sha256, providers=models.providers,
+                                threads=models.threads)
+            _nets[key] = net
+        return net

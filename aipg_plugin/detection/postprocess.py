@@ -1,0 +1,201 @@
+"""From candidates in tiles to people in the picture: placing, merging across tiles and seams, outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import rounded_box
+from aipg_plugin.detection.layouts import Candidates
+from aipg_plugin.detection.tiles import Tile
+from aipg_plugin.geometry import boxes as box_math
+
+Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Align = Callable[[Float64], Float64]
+
+_TOP_PER_TILE = 120
+_TILE_NMS_IOU = 0.6
+_MERGE_IOU = 0.45
+_INSIDE_SHARE = 0.75       # a cut-off box with this share inside a better one says nothing new
+_CUT_SCORE = 0.6           # weight of a box that its tile's border cut, when tiles compete
+_BORDER_SHARE = 0.015
+_TILT_AS_IS_DEG = 35.0
+MAX_OUTLINE_POINTS = 48
+_CANVAS_PX = 64
+_CANVAS_REACH = (1.5, 1.25)  # how far beyond the box, in half sizes (x, y), a silhouette is followed
+_SILHOUETTE_LEVEL = 0.5
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Candidates of one or more tiles in picture pixels: gravity-aligned `boxes` (N, 5), `scores` (N,),
+    `heads` (N, 3), `cut` (N,) True where the tile's border cut the box, `tile` (N,) index into the batch.
+    """
+
+    boxes: Float64
+    scores: Float64
+    heads: Float64
+    cut: NDArray[np.bool_]
+    tile: NDArray[np.intp]
+
+    def select(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Placed:
+        """The candidates at `index`."""
+        return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
+
+
+def join(parts: list[Placed]) -> Placed:
+    """All candidates of `parts`."""
+    if not parts:
+        return Placed(np.zeros((0, 5)), np.zeros(0), np.zeros((0, 3)), np.zeros(0, bool), np.zeros(0, np.intp))
+    return Placed(*(np.concatenate([getattr(p, name) for p in parts])
+                    for name in ("boxes", "scores", "heads", "cut", "tile")))
+
+
+def _tile_nms(found: Candidates) -> Candidates:
+    order = np.argsort(-found.scores, kind="stable")[:_TOP_PER_TILE]
+    b = found.boxes[order].astype(np.float64)
+    low, high = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
+    overlap = np.clip(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0, None).prod(-1)
+    area = b[:, 2] * b[:, 3]
+    crowded = overlap / (area[:, None] + area - overlap) > _TILE_NMS_IOU
+    alive = np.ones(len(order), bool)
+    for i in range(len(order)):
+        if alive[i]:
+            alive[i + 1:] &= ~crowded[i, i + 1:]
+    kept = order[alive]
+    return Candidates(found.boxes[kept], found.scores[kept], found.heads[kept])
+
+
+def _tilted_sizes(sizes: Float64, tilt_deg: Float64) -> Float64:
+    """Sizes (N, 2) of the ellipses inscribed in boxes, seen in axes turned by `tilt_deg`.
+
+    Small tilts are left as they are: the net learned gravity-aligned sizes on tiles that are never quite upright.
+    """
+    t = np.radians(tilt_deg)
+    c2, s2 = np.cos(t) ** 2, np.sin(t) ** 2
+    w2, h2 = sizes[:, 0] ** 2, sizes[:, 1] ** 2
+    turned = np.sqrt(np.stack([w2 * c2 + h2 * s2, w2 * s2 + h2 * c2], 1))
+    as_is = np.abs((tilt_deg + 90) % 180 - 90) < _TILT_AS_IS_DEG
+    quarter = as_is & (np.abs((tilt_deg + 180) % 360 - 180) > 90)
+    return np.where((as_is | quarter)[:, None], sizes, turned)
+
+
+def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Placed:
+    """Candidates of one tile, thinned by NMS, in the picture; those that belong to another tile left out.
+
+    `align` maps boxes (N, 4) cx, cy, w, h to gravity-aligned boxes (N, 5).
+    """
+    found = _tile_nms(found)
+    if not len(found.scores):
+        return join([])
+    n = tile.input_px
+    b = found.boxes.astype(np.float64)
+    centres = tile.to_picture(b[:, :2])
+    boxes = align(np.concatenate([centres, b[:, 2:] * tile.scale_xy], 1))
+    tilt = (boxes[:, 4] - tile.angle_deg + 180) % 360 - 180
+    boxes[:, 2:4] = _tilted_sizes(boxes[:, 2:4], tilt)
+    edge = _BORDER_SHARE * n
+    cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
+    heads = np.concatenate([tile.to_picture(found.heads[:, :2]), found.heads[:, 2:] * min(tile.scale_xy)], 1)
+    reach = np.linalg.norm(centres - np.asarray(tile.centre_px), axis=1)
+    mine = (np.abs(tilt) <= tile.max_tilt_deg) & (reach <= tile.reach_px) & np.isfinite(boxes).all(1)
+    mine &= (b[:, :2] >= 0).all(1) & (b[:, :2] <= n).all(1)
+    placed = Placed(boxes, found.scores.astype(np.float64), heads, np.asarray(cut, bool),
+                    np.full(len(b), batch_index, np.intp))
+    return placed.select(mine)
+
+
+def _shared(boxes: Float64, wrap_px: float) -> Float64:
+    """Common area of all pairs (N, N), px²; with `wrap_px` also across the seam of a picture that wide."""
+    shared = box_math.intersection(boxes, boxes)
+    if wrap_px:
+        for shift in (-wrap_px, wrap_px):
+            shared = np.maximum(shared, box_math.intersection(boxes, boxes + np.array([shift, 0, 0, 0, 0])))
+    return np.asarray(shared, np.float64)
+
+
+def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
+    """Indices of the candidates to keep, best first.
+
+    Rotated NMS in which a box that its tile saw whole beats one that was cut, and a cut box that lies inside a kept
+    one goes too. A candidate that a kept box does not largely cover always stays: nothing is suppressed below
+    what is covered.
+    """
+    if not len(placed.scores):
+        return np.zeros(0, np.intp)
+    order = np.argsort(-placed.scores * np.where(placed.cut, _CUT_SCORE, 1.0), kind="stable")
+    shared = _shared(placed.boxes, wrap_px)
+    area = placed.boxes[:, 2] * placed.boxes[:, 3]
+    overlap = shared / (area[:, None] + area - shared)
+    kept: list[int] = []
+    for i in order:
+        if kept:
+            same = overlap[i, kept] > _MERGE_IOU
+            inside = shared[i, kept] / area[i] > _INSIDE_SHARE
+            if (same | (inside & placed.cut[i])).any():
+                continue
+        kept.append(int(i))
+    return np.array(kept, np.intp)
+
+
+def _local_canvas(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.uint8]:
+    """(64, 64) uint8: the silhouette of one tile sampled over the box's neighbourhood, 0-255."""
+    size, (rx, ry) = _CANVAS_PX, _CANVAS_REACH
+    steps = np.array([[0.0, 0.0], [size, 0.0], [0.0, size]])
+    local = (steps / size * 2 - 1) * (rx, ry)
+    picture = np.asarray(box_math.to_pixels(box, local), np.float64)
+    inverse = np.linalg.inv(tile.matrix[:, :2])
+    in_map = (picture - tile.matrix[:, 2]) @ inverse.T * (silhouette.shape[1] / tile.input_px)
+    matrix = np.column_stack([(in_map[1] - in_map[0]) / size, (in_map[2] - in_map[0]) / size, in_map[0]])
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)
+
+
+def _to_canvas(local: NDArray[np.floating]) -> NDArray[np.int32]:
+    reach = np.array(_CANVAS_REACH)
+    return np.asarray(np.round((np.asarray(local, np.float64) / reach + 1) / 2 * _CANVAS_PX * 16 - 8), np.int32)
+
+
+def _simplify(contour: NDArray[np.int32]) -> NDArray[np.int32]:
+    tolerance = 0.5
+    simple = cv2.approxPolyDP(contour, tolerance, True)
+    while len(simple) > MAX_OUTLINE_POINTS:
+        tolerance *= 1.5
+        simple = cv2.approxPolyDP(contour, tolerance, True)
+    return np.asarray(simple, np.int32)
+
+
+def outline(box: Float64, head: Float64, tile: Tile | None, silhouette: Float32 | None) -> Float32:
+    """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the box without its corners, plus the silhouette that touches it,
+    plus the head disc.
+
+    `silhouette` is the tile's map (h, w) in 0-1; None leaves the rounded box.
+    """
+    body = rounded_box()
+    if silhouette is None or tile is None:
+        return body
+    sure = np.where(_local_canvas(box, tile, silhouette) >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
+    # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
+    canvas = cv2.dilate(sure, np.ones((3, 3), np.uint8))
+    cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
+    if np.isfinite(head).all() and head[2] < box[3]:
+        ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        disc = head[:2] + head[2] * 1.15 * np.stack([np.cos(ring), np.sin(ring)], 1)
+        cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, disc)))], 255, shift=4)
+    contours, _ = cv2.findContours(canvas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    middle = (_CANVAS_PX / 2, _CANVAS_PX / 2)
+    contour = next((np.asarray(c, np.int32) for c in contours if cv2.pointPolygonTest(c, middle, False) >= 0), None)
+    if contour is None or len(contour) < 3:
+        return body
+    points = _simplify(contour).reshape(-1, 2).astype(np.float64)
+    # Contours run through pixel centres; half a pixel outwards gives the covered area back.
+    points += 0.5
+    local = (points / _CANVAS_PX * 2 - 1) * np.array(_CANVAS_REACH)
+    local *= 1 + 1.0 / _CANVAS_PX
+    return np.asarray(local, np.float32)

@@ -1,0 +1,38 @@
+"""The one place where a sensitivity becomes numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aipg_plugin.options import Sensitivity
+
+
+class Witness(StrEnum):
+    """Which motion suspects get masked though the model is not sure of them."""
+
+    ALL = "all"
+    NEAR_TRACK = "near_track"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """`on_score` starts a track, `keep_score` feeds one that lives; `witness` says which motion suspects are masked."""
+
+    on_score: float
+    keep_score: float
+    witness: Witness
+
+
+_TABLE = {
+    Sensitivity.LOW: Thresholds(0.45, 0.22, Witness.NONE),
+    Sensitivity.MEDIUM: Thresholds(0.30, 0.15, Witness.NEAR_TRACK),
+    Sensitivity.HIGH: Thresholds(0.15, 0.08, Witness.ALL),
+}
+FLOOR_SCORE = min(row.keep_score for row in _TABLE.values())
+
+
+def thresholds(sensitivity: Sensitivity) -> Thresholds:
+    """The thresholds of a sensitivity: higher sensitivity, lower scores."""
+    return _TABLE[sensitivity]

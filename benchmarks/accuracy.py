@@ -1,0 +1,160 @@
+"""Accuracy and leaks on the labelled real pictures: `python -m benchmarks.accuracy`.
+
+Scenes weigh the same, whatever their number of frames. Definitions: benchmarks/metrics.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.manifest import manifest
+from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.options import Sensitivity
+from benchmarks import metrics, overlays
+from benchmarks.dev_pictures import DevPicture, load, shared_folder
+from benchmarks.masks import mask_of
+from benchmarks.systems import System, make_systems
+
+LEVELS = tuple(Sensitivity)
+THIRDS = ("inner", "middle", "outer")
+
+
+@dataclass
+class Result:
+    """One system's tallies: by (level, scene) and by (level, slice); `ap` by scene."""
+
+    name: str
+    scenes: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
+    slices: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
+    ap: dict[str, float] = field(default_factory=dict)
+    ms_median: float = float("nan")
+
+    def overall(self, level: str) -> dict[str, float]:
+        """Mean over scenes at one sensitivity."""
+        rates = metrics.mean_rates([t.rates() for (lv, _), t in self.scenes.items() if lv == level])
+        return {"ap50": float(np.nanmean(list(self.ap.values()))), **rates}
+
+
+def _slices(truth: DevPicture) -> dict[str, NDArray[np.bool_]]:
+    third = truth.third()
+    slices = {name: (third == i) & ~truth.difficult for i, name in enumerate(THIRDS)}
+    return {**slices, "difficult": truth.difficult}
+
+
+def _count(result: Result, found: Detections, truth: DevPicture, size_wh: tuple[int, int]) -> None:
+    has_head = np.asarray(np.isfinite(truth.heads).all(1), bool)
+    for level in LEVELS:
+        chosen = found.select(found.scores >= thresholds(level).on_score)
+        at_3, at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
+        mask = mask_of(chosen, truth, size_wh, level)
+        leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
+        tally = result.scenes.setdefault((level.value, truth.scene), metrics.Tally())
+        tally.add(at_3, at_5, leaks, has_head, ~truth.difficult)
+        tally.add_detections(at_3, metrics.over_mask(mask, truth))
+        for name, who in _slices(truth).items():
+            result.slices.setdefault((level.value, name), metrics.Tally()).add(at_3, at_5, leaks, has_head, who)
+
+
+def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | None = None) -> Result:
+    """Run one system over all pictures; writes an overlay per picture under `sheets`."""
+    result = Result(system.name)
+    curves: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_], int]]] = {}
+    for truth in pictures:
+        picture = truth.read()
+        size_wh = (picture.shape[1], picture.shape[0])
+        found = system.predict(picture, truth)
+        at_5 = metrics.match(found, truth, 0.5)
+        counted = ~at_5.neutral
+        curves.setdefault(truth.scene, []).append(
+            (found.scores[counted], at_5.right[counted], int((~truth.difficult).sum())))
+        _count(result, found, truth, size_wh)
+        if sheets is not None:
+            level = Sensitivity.HIGH
+            chosen = found.select(found.scores >= thresholds(level).on_score)
+            sheet = overlays.draw(picture, chosen, truth, mask_of(chosen, truth, size_wh, level))
+            path = sheets / system.name.replace("/", "_").replace(" ", "_") / f"{truth.path.stem}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), sheet)
+    for scene, parts in curves.items():
+        result.ap[scene] = metrics.average_precision(np.concatenate([p[0] for p in parts]),
+                                                     np.concatenate([p[1] for p in parts]), sum(p[2] for p in parts))
+    result.ms_median = float(np.median(system.seconds) * 1000)
+    return result
+
+
+_COLUMNS = ("recall_3", "recall_5", "precision_3", "head_leak", "body_leak", "over_mask")
+
+
+def _row(name: str, rates: dict[str, float], lead: str = "") -> str:
+    cells = " ".join(f"{100 * rates[c]:6.1f}" if np.isfinite(rates[c]) else "     –" for c in _COLUMNS)
+    return f"{name:34s} {lead:>6s} {cells}"
+
+
+def table(result: Result, details: bool) -> str:
+    """The result as text, in percent."""
+    head = f"{'':34s} {'AP50':>6s} " + " ".join(f"{c:>6s}" for c in ("r.3", "r.5", "p.3", "head", "body", "over"))
+    lines = [f"{result.name}   ({result.ms_median:.0f} ms a picture)", head]
+    for level in LEVELS:
+        overall = result.overall(level.value)
+        lines.append(_row(f"  {level.value}: all scenes alike", overall, f"{100 * overall['ap50']:.1f}"))
+        if details:
+            lines += [_row(f"    {scene}", tally.rates(), f"{100 * result.ap[scene]:.1f}")
+                      for (lv, scene), tally in result.scenes.items() if lv == level.value]
+            lines += [_row(f"    {name} ({tally.people})", tally.rates())
+                      for (lv, name), tally in result.slices.items() if lv == level.value]
+    return "\n".join(lines)
+
+
+def as_json(result: Result) -> dict[str, object]:
+    """Everything measured, as shares."""
+    return {"name": result.name, "ms_median": result.ms_median, "ap50": result.ap,
+            "overall": {level.value: result.overall(level.value) for level in LEVELS},
+            "scenes": {f"{level}/{scene}": tally.rates() for (level, scene), tally in result.scenes.items()},
+            "slices": {f"{level}/{name}": {"people": tally.people, **tally.rates()}
+                       for (level, name), tally in result.slices.items()}}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser.add_argument("--models", nargs="*", help="tier/precision of the manifest, or ONNX files in our layout")
+    parser.add_argument("--plans", nargs="*", default=["live", "thorough"],
+                        help="tile plans, with an input side if wanted: live thorough live@416")
+    parser.add_argument("--peers", action="store_true", help="also YOLOX-nano, raw and on our tiles")
+    parser.add_argument("--overlays", type=Path, help="folder for overlay pictures")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--brief", action="store_true", help="overall rows only")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Command line; exit status 0, also when the data are absent (said on stdout)."""
+    arguments = _arguments()
+    pictures = load()
+    if not pictures:
+        print(f"skipped: no labelled pictures under {shared_folder() / 'data' / 'real_dev'} (set AIPG_SHARED)")
+        return 0
+    models = arguments.models
+    if models is None:
+        models = [f"{entry.tier}/{entry.precision}" for entry in manifest()]
+    cv2.setNumThreads(arguments.threads)
+    results = []
+    for system in make_systems(models, arguments.plans, arguments.peers, arguments.threads):
+        result = evaluate(system, pictures, arguments.overlays)
+        results.append(result)
+        print(table(result, not arguments.brief), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([as_json(r) for r in results], indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,147 @@
+"""What is compared: our nets under a tile plan, and peers as their makers use them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.detector import FisheyeDetector
+from aipg_plugin.detection.layouts import decode
+from aipg_plugin.detection.onnx import PersonNet, load_model
+from aipg_plugin.detection.tiles import PLANS, TilePlan
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.gravity import aligned
+from aipg_plugin.geometry.lens import LensLaw
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.options import CustomModel, LensModelName, Models, MountKind
+from benchmarks.dev_pictures import DevPicture, shared_folder
+
+LENS = LensLaw(LensModelName.EQUIDISTANT, 180.0)
+MOUNT = Mount(MountKind.CEILING, 3.0)
+
+
+def camera_of(truth: DevPicture, size_wh: tuple[int, int]) -> FisheyeCamera:
+    """The labelled picture's camera: nominal lens and height, labelled circle."""
+    return FisheyeCamera(LENS, ImageCircle(*truth.circle_px), size_wh)
+
+
+def to_native(found: Detections, factor: tuple[float, float]) -> Detections:
+    """Detections of a scaled picture in native pixels."""
+    fx, fy = factor
+    scale = (fx + fy) / 2
+    return Detections(found.boxes * np.array([fx, fy, scale, scale, 1], np.float32), found.scores,
+                      found.heads * np.array([fx, fy, scale], np.float32), found.outlines)
+
+
+@dataclass
+class System:
+    """A named way to find people; `seconds` collects the time each picture took, without its first set-up."""
+
+    name: str
+    predict: Callable[[NDArray[np.uint8], DevPicture], Detections]
+    seconds: list[float] = field(default_factory=list)
+
+
+def tiled(name: str, net: PersonNet, plan: TilePlan) -> System:
+    """One of our detectors on the labelled camera."""
+    detectors: dict[tuple[object, ...], FisheyeDetector] = {}
+
+    def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
+        size = (picture.shape[1], picture.shape[0])
+        key = (size, truth.circle_px)
+        if key not in detectors:
+            detectors[key] = FisheyeDetector(net, camera_of(truth, size), MOUNT, plan=plan, floor_score=0.02)
+        detector = detectors[key]
+        small = picture
+        if detector.size_wh != size:
+            small = np.asarray(cv2.resize(picture, detector.size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        start = time.perf_counter()
+        found = detector.detect(small)
+        system.seconds.append(time.perf_counter() - start)
+        return to_native(found, (size[0] / detector.size_wh[0], size[1] / detector.size_wh[1]))
+
+    system = System(name, predict)
+    return system
+
+
+def whole_picture(name: str, net: PersonNet) -> System:
+    """A peer on the raw fisheye picture, shrunk to its input; boxes turned to gravity (generous to the peer)."""
+    side = net.tile_px
+
+    def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
+        start = time.perf_counter()
+        h, w = picture.shape[:2]
+        factor = side / max(h, w)
+        canvas = np.full((side, side, 3), 114, np.uint8)
+        small = cv2.resize(picture, (round(w * factor), round(h * factor)), interpolation=cv2.INTER_AREA)
+        canvas[:small.shape[0], :small.shape[1]] = small
+        raw, _ = net.run(canvas[None])
+        found = decode(net.layout, raw[0], (side, side), 0.02, net.person_class)
+        upright = np.concatenate([found.boxes / factor, np.zeros((len(found.boxes), 1))], 1)
+        keep = _axis_nms(upright, found.scores)
+        system.seconds.append(time.perf_counter() - start)
+        return Detections.of(_better_turned(upright[keep], camera_of(truth, (w, h))), found.scores[keep])
+
+    system = System(name, predict)
+    return system
+
+
+def _axis_nms(boxes: NDArray[np.float64], scores: NDArray[np.floating]) -> NDArray[np.intp]:
+    corners = np.concatenate([boxes[:, :2] - boxes[:, 2:4] / 2, boxes[:, 2:4]], 1)
+    kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, 0.45) if len(boxes) else []
+    return np.asarray(kept, np.intp).reshape(-1)
+
+
+def _better_turned(boxes: NDArray[np.float64], camera: Projection) -> NDArray[np.float64]:
+    """Upright boxes as gravity-aligned ones: sides swapped where the figure lies across the picture."""
+    turned = np.asarray(aligned(camera, MOUNT, boxes[:, :4]), np.float64)
+    across = np.abs(np.sin(np.radians(turned[:, 4]))) > np.sqrt(0.5)
+    turned[across, 2:4] = turned[across][:, [3, 2]]
+    return turned
+
+
+def yolox_nano(threads: int = 2) -> PersonNet | None:
+    """The peer's net through the custom-model path; None when its file is not there."""
+    path = shared_folder() / "data" / "peers" / "yolox_nano.onnx"
+    if not path.is_file():
+        return None
+    return load_model(Models(threads=threads, custom=CustomModel(file=str(path), layout="yolox", tile_px=416)))
+
+
+def make_systems(models: list[str], plans: list[str], peers: bool, threads: int = 2) -> list[System]:
+    """Systems by name: a model is `tier/precision` of the manifest or the path of an ONNX file in our layout."""
+    systems = []
+    for model in models:
+        net = open_net(model, threads)
+        for plan in plans:
+            systems.append(tiled(f"{Path(model).stem if model.endswith('.onnx') else model} {plan}", net,
+                                 parse_plan(plan)))
+    base = yolox_nano(threads) if peers else None
+    if base is not None:
+        systems.append(whole_picture("yolox_nano raw", base))
+        systems += [tiled(f"yolox_nano {plan}", base, replace(parse_plan(plan), input_px=416)) for plan in plans]
+    return systems
+
+
+def open_net(model: str, threads: int) -> PersonNet:
+    """A net by manifest name or file."""
+    if model.endswith(".onnx"):
+        from aipg_plugin.detection.onnx import open_file
+        return open_file(Path(model), threads=threads)
+    tier, _, precision = model.partition("/")
+    return load_model(Models(tier=tier, precision=precision or "fp32", threads=threads))
+
+
+def parse_plan(name: str) -> TilePlan:
+    """A plan by name, with an optional input side: `live`, `thorough`, `live@416`."""
+    base, _, side = name.partition("@")
+    plan = PLANS[base]
+    return replace(plan, input_px=int(side)) if side else plan
