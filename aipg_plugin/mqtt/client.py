@@ -1,0 +1,341 @@
+"""The link to a broker: states, events, figures and guarded snapshots out; commands in. No method blocks its caller."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from aipg_plugin.errors import AipgError, GuardError, MqttError
+from aipg_plugin.frames import GuardedFrame
+from aipg_plugin.mqtt import topics as t
+from aipg_plugin.mqtt.analytics import Line
+from aipg_plugin.mqtt.announcements import Announcements
+from aipg_plugin.mqtt.commands import MAX_COMMAND_BYTES, Command, CommandWorker, Doorkeeper, parse_payload
+from aipg_plugin.mqtt.connection import Connection
+from aipg_plugin.mqtt.discovery import Announcer
+from aipg_plugin.mqtt.embedded import HOST, EmbeddedBroker
+from aipg_plugin.mqtt.figures import FiguresWorker
+from aipg_plugin.mqtt.frigate import FrigateFollower
+from aipg_plugin.mqtt.payloads import Throttle, setting_text, switch, to_json
+from aipg_plugin.mqtt.publisher import Message, Outbox
+from aipg_plugin.mqtt.reports import TrackReport
+from aipg_plugin.mqtt.topics import Address, Topics
+from aipg_plugin.options import Camera, Mqtt
+
+log = logging.getLogger(__name__)
+
+_PROBLEMS = ("failsafe", "lost")
+_SNAPSHOT_SIDE_PX = 1280
+_COMPLAIN_EVERY_S = 1.0
+_LOG_EVERY_S = 10.0
+
+
+def settings_in_force(camera: Camera) -> dict[tuple[str, str], object]:
+    """(stream, key) → value of everything that can be commanded, as the options have it."""
+    guard = camera.privacy_guard
+    found: dict[tuple[str, str], object] = {}
+    for stream in camera.streams:
+        values: dict[str, object] = {
+            t.GUARD: guard.enabled and stream.id in guard.target_streams,
+            t.MASKING_METHOD: guard.masking_method,
+            t.SENSITIVITY: guard.sensitivity,
+            t.BLUR_INTENSITY: guard.blur_intensity,
+            t.CAMERA_HEIGHT: camera.camera_height_m,
+            t.CIRCUMFERENTIAL: guard.circumferential_mosaic,
+        } | {t.area_key(area.number): area.enabled for area in guard.prohibited_areas}
+        found |= {(stream.id, key): value for key, value in values.items()}
+    return found
+
+
+class MqttLink:
+    """One connection for the whole plugin. With `broker: off` every method does nothing.
+
+    `apply(command)` runs on a worker thread and returns the value now in force, or raises SettingsError; for `reload`
+    its return value is ignored. Raises MqttError on ids that cannot be topics and (in `start`) on missing TLS files.
+    """
+
+    def __init__(self, options: Mqtt, cameras: tuple[Camera, ...], *, version: str,
+                 apply: Callable[[Command], object], instance_id: str = "aipg", language: str = "en",
+                 lines: Mapping[str, tuple[Line, ...]] | None = None) -> None:
+        self._options = options
+        self._cameras = cameras
+        self._apply = apply
+        self._off = options.broker == "off"
+        self._topics = Topics(options.prefix)
+        self._outbox = Outbox()
+        self._announcements = Announcements(
+            Announcer(self._topics, version, instance_id, language, options.discovery_prefix,
+                      options.discovery_format == "device"), self._outbox, enabled=options.discovery)
+        self._frigate = FrigateFollower() if options.follow_frigate else None
+        self._doorkeeper = Doorkeeper()
+        self._commands = CommandWorker(self._apply_command)
+        self._figures = FiguresWorker(self._topics, self._outbox, lines=lines or {}, on_new=self._someone_new,
+                                      sent=self._wake)
+        self._complaints = Throttle(_COMPLAIN_EVERY_S)
+        self._logged = Throttle(_LOG_EVERY_S)
+        self._status: dict[str, object] = {"version": version, "instance_id": instance_id}
+        self._stream_states: dict[tuple[str, str], str] = {}
+        self._snapshot_due_s: dict[tuple[str, str], float] = {}
+        self._snapshot_last_s: dict[tuple[str, str], float] = {}
+        self._broker: EmbeddedBroker | None = None
+        self._connection: Connection | None = None
+        self.cameras_changed(cameras)
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the threads and connect in the background."""
+        if self._off or self._connection is not None:
+            return
+        options = self._options
+        if options.broker == "embedded":
+            self._broker = EmbeddedBroker(options)
+            options = replace(options, broker=HOST, port=self._broker.start(), protocol="3.1.1", tls=False)
+        connection = Connection(options, self._outbox, will_topic=self._topics.available, filters=self._filters,
+                                on_up=self._outbox.restate, on_message=self._received)
+        self.address = (options.broker, options.port)
+        try:
+            connection.start()
+        except MqttError:
+            if self._broker is not None:
+                self._broker.stop()
+            raise
+        self._connection = connection
+        self._outbox.state(self._topics.available, b"online")
+        self._figures.start()
+        self._commands.start()
+
+    def stop(self) -> None:
+        """Say goodbye (offline, retained), send what waits, end every thread."""
+        if self._connection is None:
+            return
+        self._commands.stop()
+        self._figures.stop()
+        for camera in self._cameras:
+            for stream in camera.streams:
+                self._outbox.state(self._topics.stream(camera.id, stream.id, "available"), b"offline")
+        self._outbox.state(self._topics.available, b"offline")
+        self._wake()
+        self._connection.stop()
+        self._connection = None
+        if self._broker is not None:
+            self._broker.stop()
+            self._broker = None
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None and self._connection.connected
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until connected; False after `timeout_s`, or with `broker: off`."""
+        return self._connection is not None and self._connection.wait_connected(timeout_s)
+
+    def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
+        """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
+        self._cameras = cameras
+        wanted = {self._topics.available, self._topics.status}
+        for camera in cameras:
+            wanted |= {self._topics.camera(camera.id, what) for what in ("person", "occupancy", "problem")}
+            for stream in camera.streams:
+                wanted |= {self._topics.stream(camera.id, stream.id, what) for what in ("available", "state")}
+            wanted |= {self._topics.state(camera.id, stream, key) for stream, key in settings_in_force(camera)}
+        self._doorkeeper.cameras_changed(cameras)
+        self._figures.cameras_changed(cameras)
+        streams = {(camera.id, stream.id) for camera in cameras for stream in camera.streams}
+        for gone in self._stream_states.keys() - streams:
+            del self._stream_states[gone]
+            self._snapshot_due_s.pop(gone, None)
+            self._snapshot_last_s.pop(gone, None)
+        self._outbox.keep_only(f"{self._options.prefix}/", wanted)
+        self._announcements.announce(cameras)
+        for camera in cameras:
+            for (stream_id, key), value in settings_in_force(camera).items():
+                self._set(camera.id, stream_id, key, value)
+            self._first_words(camera)
+        self._publish_status()
+        self._wake()
+
+    def _first_words(self, camera: Camera) -> None:
+        """What a camera says of itself before the guard has said anything."""
+        for what, payload in (("person", b"0"), ("occupancy", b"OFF"), ("problem", b"OFF")):
+            topic = self._topics.camera(camera.id, what)
+            if self._outbox.known(topic) is None:
+                self._outbox.state(topic, payload)
+        for stream in camera.streams:
+            if (camera.id, stream.id) not in self._stream_states:
+                self.stream_state(camera.id, stream.id, "starting", "")
+
+    # -- out -----------------------------------------------------------------------------------------
+
+    def state(self, camera: str, stream: str, key: str, value: object) -> None:
+        """A setting now in force (`guard`, `sensitivity`, …, `area/3`); camera-wide ones are told on every stream."""
+        for each in self._streams_of(camera) if t.is_camera_wide(key) else (stream,):
+            self._set(camera, each, key, value)
+        self._wake()
+
+    def _set(self, camera: str, stream: str, key: str, value: object, *, again: bool = False) -> None:
+        self._outbox.state(self._topics.state(camera, stream, key), setting_text(value), again=again)
+
+    def stream_state(self, camera: str, stream: str, state: str, reason: str = "") -> None:
+        """The guard's state of a stream (`guarding`, `failsafe`, …) and why."""
+        self._stream_states[camera, stream] = state
+        self._outbox.state(self._topics.stream(camera, stream, "state"), to_json({"state": state, "reason": reason}))
+        self._outbox.state(self._topics.stream(camera, stream, "available"),
+                           b"offline" if state == "lost" else b"online")
+        problem = any(s in _PROBLEMS for (c, _), s in list(self._stream_states.items()) if c == camera)
+        self._outbox.state(self._topics.camera(camera, "problem"), switch(problem))
+        self._wake()
+
+    def figures(self, camera: str, t_s: float, reports: tuple[TrackReport, ...]) -> None:
+        """Everybody seen by a camera at `t_s` (seconds of any clock that runs on); call at every detector tick."""
+        if self._connection is not None:
+            self._figures.put(camera, t_s, reports)
+
+    def stats(self, figures: Mapping[str, object]) -> None:
+        """Publish `aipg/stats`; `streams[camera][stream]` holds fps_in, fps_out, evidence_age_s, masked_share (0–1)."""
+        extra: dict[str, object] = {"mqtt": {
+            "dropped": self._outbox.dropped, "reconnects": max(0, self._connection.reconnects)
+            if self._connection else 0}}
+        if self._frigate is not None:
+            extra["frigate"] = self._frigate.as_json()
+        self._outbox.telemetry(Message(self._topics.stats, to_json({**figures, **extra})))
+        self._wake()
+
+    def status(self, fields: Mapping[str, object]) -> None:
+        """Add to `aipg/status` (retained): host, model, provider …"""
+        self._status |= dict(fields)
+        self._publish_status()
+        self._wake()
+
+    def _publish_status(self) -> None:
+        frigate = {"frigate": self._frigate.available} if self._frigate is not None else {}
+        self._outbox.state(self._topics.status, to_json(self._status | frigate))
+
+    def wants_snapshot(self, camera: str, stream: str) -> bool:
+        """Whether a picture is due: somebody came, the button was pressed, the interval is over. Cheap."""
+        if self._connection is None:
+            return False
+        now_s, key = time.monotonic(), (camera, stream)
+        due_s = self._snapshot_due_s.get(key)
+        if due_s is not None and now_s >= due_s:
+            return True
+        interval_s = self._options.snapshot_interval_s
+        return interval_s > 0 and now_s - self._snapshot_last_s.get(key, float("-inf")) >= interval_s
+
+    def snapshot(self, camera: str, stream: str, guarded: GuardedFrame) -> None:
+        """Publish a guarded picture as JPEG. Raises GuardError for anything but a GuardedFrame.
+
+        The picture is copied here, before the frame's pooled buffer can be used again, and encoded on the worker.
+        """
+        if not isinstance(guarded, GuardedFrame):
+            raise GuardError("a snapshot must be a GuardedFrame, not {kind}", kind=type(guarded).__name__,
+                             cure="pass what the guard returned")
+        topic = self._topics.stream(camera, stream, t.SNAPSHOT)
+        if self._connection is None or stream not in self._streams_of(camera):
+            return
+        w, h = guarded.size_wh
+        scale = min(1.0, _SNAPSHOT_SIDE_PX / max(w, h))
+        to_wh = None if scale == 1.0 else (max(1, round(w * scale)), max(1, round(h * scale)))
+        self._snapshot_due_s.pop((camera, stream), None)
+        self._snapshot_last_s[camera, stream] = time.monotonic()
+        self._figures.picture(topic, guarded.to_bgr(to_wh))
+
+    def _someone_new(self, camera_id: str) -> None:
+        for camera in self._cameras:
+            if camera.id == camera_id:
+                # the guarded picture runs lookahead_s behind the detector
+                due_s = time.monotonic() + camera.privacy_guard.lookahead_s
+                for stream in camera.streams:
+                    self._snapshot_due_s.setdefault((camera_id, stream.id), due_s)
+
+    # -- in (paho's thread: decide and hand over, never work) ------------------------------------------
+
+    def _filters(self) -> tuple[str, ...]:
+        return (*self._topics.subscriptions(), *self._announcements.filters(),
+                *(self._frigate.filters() if self._frigate is not None else ()))
+
+    def _received(self, topic: str, payload: bytes, retained: bool) -> None:
+        if self._announcements.received(topic, payload, retained):
+            self._wake()
+        elif self._frigate is not None and topic in self._frigate.filters():
+            if self._frigate.received(topic, payload, {camera.id for camera in self._cameras}):
+                self._publish_status()
+                self._wake()
+        else:
+            self._command(topic, payload, retained)
+
+    def _command(self, topic: str, payload: bytes, retained: bool) -> None:
+        address = self._topics.parse_command(topic)
+        known = None
+        try:
+            if address is None:
+                raise MqttError("this is no command topic", cure="see the topic tree in docs/mqtt.md")
+            self._doorkeeper.check_address(address)
+            known = address
+            if retained:
+                if not payload:
+                    return              # somebody clears a retained command, as they should
+                raise MqttError("a retained command is ignored", cure="publish it without the retain flag, and clear "
+                                "the retained one")
+            if len(payload) > MAX_COMMAND_BYTES:
+                raise MqttError("a command of {size} bytes is too long", size=len(payload),
+                                cure="send at most 4096 bytes")
+            value, token = parse_payload(address.key, payload)
+            command = Command(address.camera, address.stream, address.key, value, token,
+                              self._options.persist_commands)
+            self._doorkeeper.check_token(command)
+        except MqttError as error:
+            self._refuse(topic, known, str(error))
+            return
+        if command.key == t.SNAPSHOT:
+            self._snapshot_due_s[command.camera, command.stream] = time.monotonic()
+        else:
+            self._commands.put(command)
+
+    def _apply_command(self, command: Command) -> None:
+        address = Address(command.camera, command.stream, command.key)
+        topic = self._topics.reload if command.key == t.RELOAD else self._topics.command(
+            command.camera, command.stream, command.key)
+        try:
+            value = self._apply(command)
+        except AipgError as error:
+            self._refuse(topic, address, str(error))
+            return
+        except Exception:
+            log.exception("%r could not be applied", command)
+            self._refuse(topic, address, "the change could not be made; the log says why")
+            return
+        if command.key != t.RELOAD and value is not None:
+            self._set(command.camera, command.stream, command.key, value, again=True)
+            self.state(command.camera, command.stream, command.key, value)
+
+    def _refuse(self, topic: str, address: Address | None, message: str) -> None:
+        """Say what was wrong and what is in force, at most once a second each; log less often still."""
+        kind = (address, message)
+        if self._logged.allows(kind):
+            log.warning("refused a command on %s: %s", topic[:200], message)
+        if not self._complaints.allows(kind):
+            return
+        where = {"camera": address.camera, "stream": address.stream, "key": address.key} if address else {}
+        self._outbox.telemetry(Message(self._topics.errors, to_json(
+            {"t_s": round(time.time(), 3), "topic": topic[:200], "message": message, **where}), qos=1))
+        if address is not None and address.key not in (t.RELOAD, t.SNAPSHOT):
+            state_topic = self._topics.state(address.camera, address.stream, address.key)
+            old = self._outbox.known(state_topic)
+            if old is not None:
+                self._outbox.state(state_topic, old, again=True)
+        self._wake()
+
+    # -- small things --------------------------------------------------------------------------------
+
+    def _streams_of(self, camera_id: str) -> tuple[str, ...]:
+        return next((tuple(stream.id for stream in camera.streams) for camera in self._cameras
+                     if camera.id == camera_id), ())
+
+    def _wake(self) -> None:
+        if self._connection is not None:
+            self._connection.wake()
+
+

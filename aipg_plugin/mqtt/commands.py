@@ -1,0 +1,199 @@
+"""Commands: parse and authorise a payload at the border, then apply it on a worker thread, newest value first.
+
+What does not parse or lacks its token never enters the queue, so it cannot displace a good command.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from aipg_plugin.errors import MqttError
+from aipg_plugin.mqtt import topics
+from aipg_plugin.mqtt.topics import Address
+from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Sensitivity
+
+log = logging.getLogger(__name__)
+
+MAX_COMMAND_BYTES = 4096
+Value = bool | float | str | None
+
+CHOICES: dict[str, type[StrEnum]] = {
+    topics.MASKING_METHOD: MaskingMethod,
+    topics.SENSITIVITY: Sensitivity,
+    topics.BLUR_INTENSITY: BlurIntensity,
+}
+_WRONG_TOKENS_ALLOWED = 5
+_LOCK_OUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """One change asked for: `value` is a bool for switches, metres for the height, a StrEnum for choices, else None.
+
+    `camera` and `stream` are empty for `reload`. `persist` says that the change should be written to the settings.
+    """
+
+    camera: str
+    stream: str
+    key: str
+    value: Value
+    token: str | None = None
+    persist: bool = False
+
+    def __repr__(self) -> str:
+        return f"Command({self.camera}/{self.stream} {self.key}={self.value!r})"
+
+
+def parse_payload(key: str, payload: bytes) -> tuple[Value, str | None]:
+    """Value and token of a command's payload, plain (`ON`) or JSON (`{"value": "OFF", "token": "…"}`).
+
+    Raises MqttError when it is too long, not UTF-8, or of the wrong type for `key`; the payload itself is not
+    quoted, since it may hold a token.
+    """
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise MqttError("a command of {size} bytes is too long", size=len(payload),
+                        cure="send at most 4096 bytes")
+    try:
+        text = payload.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise MqttError("a command must be UTF-8 text", cure="send ON, OFF, a choice or a number") from None
+    raw: Any = text
+    token: Any = None
+    if text.startswith("{"):
+        try:
+            loaded = json.loads(text)
+        except (ValueError, RecursionError):
+            raise MqttError("a command is not valid JSON", cure='send {{"value": …, "token": …}}') from None
+        if not isinstance(loaded, dict) or "value" not in loaded or not set(loaded) <= {"value", "token"}:
+            raise MqttError("a command in JSON has value and, if needed, token, nothing else",
+                            cure='send {{"value": …, "token": …}}')
+        raw, token = loaded["value"], loaded.get("token")
+        if not isinstance(token, str | None):
+            raise MqttError("the token must be a text", cure='send {{"value": …, "token": "…"}}')
+    return _typed(key, raw), token
+
+
+def _typed(key: str, raw: Any) -> Value:
+    if key in (topics.SNAPSHOT, topics.RELOAD):
+        return None
+    if key in CHOICES:
+        choices = CHOICES[key]
+        if isinstance(raw, str) and raw.lower() in {c.value for c in choices}:
+            return choices(raw.lower())
+        raise MqttError("{key} must be one of {choices}", key=key, choices=", ".join(c.value for c in choices))
+    if key == topics.CAMERA_HEIGHT:
+        return _number(raw)
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and raw.upper() in ("ON", "OFF"):
+        return raw.upper() == "ON"
+    raise MqttError("{key} must be ON or OFF", key=key)
+
+
+def _number(raw: Any) -> float:
+    try:
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+            raise ValueError
+        number = float(raw)
+        if not math.isfinite(number):
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise MqttError("camera_height must be a number of metres") from None
+    return number
+
+
+class Doorkeeper:
+    """Decides whether a command may be applied: known camera, stream and area, and a token for guard OFF."""
+
+    def __init__(self, cameras: tuple[Camera, ...] = ()) -> None:
+        self._cameras = {camera.id: camera for camera in cameras}
+        self._wrong: dict[str, tuple[int, float]] = {}   # camera: wrong tokens in a row, when the last came
+
+    def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
+        self._cameras = {camera.id: camera for camera in cameras}
+
+    def check_address(self, address: Address) -> None:
+        """Raises MqttError when nothing of ours is addressed."""
+        if address.key == topics.RELOAD:
+            return
+        camera = self._cameras.get(address.camera)
+        if camera is None or address.stream not in {stream.id for stream in camera.streams}:
+            raise MqttError("there is no stream {stream} of a camera {camera}", camera=address.camera[:64],
+                            stream=address.stream[:64], cure="use an id from the settings")
+        number = topics.area_number(address.key)
+        if number is not None and number not in {a.number for a in camera.privacy_guard.prohibited_areas}:
+            raise MqttError("camera {camera} has no prohibited area {number}", camera=address.camera, number=number,
+                            cure="draw it first, on the area page or in the settings")
+
+    def check_token(self, command: Command) -> None:
+        """Raises MqttError when guard OFF lacks the camera's token. Compares in constant time."""
+        if command.key != topics.GUARD or command.value is not False:
+            return
+        camera = self._cameras.get(command.camera)
+        wanted = camera.privacy_guard.off_token if camera else None
+        if wanted is None:
+            return
+        wrong, last_s = self._wrong.get(command.camera, (0, 0.0))
+        now_s = time.monotonic()
+        if wrong >= _WRONG_TOKENS_ALLOWED and now_s - last_s < _LOCK_OUT_S:
+            raise MqttError("too many wrong tokens", cure="wait half a minute")
+        if command.token is None:
+            raise MqttError("switching the guard off needs the token",
+                            cure='send {{"value": "OFF", "token": "…"}}')
+        if not hmac.compare_digest(command.token.encode("utf-8", "surrogatepass"), wanted.encode()):
+            self._wrong[command.camera] = (wrong + 1, now_s)
+            raise MqttError("the token is wrong", cure="use privacy_guard.off_token of this camera")
+        self._wrong.pop(command.camera, None)
+
+
+class CommandWorker:
+    """Applies commands one after the other on its own thread; a newer one for the same address replaces the waiting."""
+
+    def __init__(self, apply: Callable[[Command], None]) -> None:
+        self._apply = apply
+        self._waiting: dict[tuple[str, str, str], Command] = {}
+        self._changed = threading.Condition()
+        self._running = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="aipg-mqtt-commands", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        with self._changed:
+            self._running = False
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+
+    def put(self, command: Command) -> None:
+        """Queue a command; never blocks."""
+        with self._changed:
+            key = (command.camera, command.stream, command.key)
+            self._waiting[key] = command     # in the place of the older one, so that a flooded topic cannot starve
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while self._running and not self._waiting:
+                    self._changed.wait()
+                if not self._running:
+                    return
+                command = self._waiting.pop(next(iter(self._waiting)))
+            try:
+                self._apply(command)
+            except Exception:
+                log.exception("%r failed", command)

@@ -1,0 +1,247 @@
+"""The broker connection: one thread that connects, sends, and after a loss waits (with jitter) and connects anew.
+
+Every attempt gets a fresh paho client: nothing that paho still held from before a loss can overtake a newer state.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from aipg_plugin.errors import MqttError
+from aipg_plugin.mqtt.publisher import Message, Outbox
+from aipg_plugin.options import Mqtt
+
+log = logging.getLogger(__name__)
+
+MAX_PACKET_BYTES = 256 * 1024
+_WINDOW = 64              # messages handed to paho and not yet gone
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+_CONNECT_TIMEOUT_S = 5.0
+_KEEPALIVE_S = 20
+_STEADY_S = 5.0           # a connection that held this long was a good one: the next wait is short again
+
+
+class Connection:
+    """Keeps one connection to a broker and sends what the outbox holds.
+
+    `on_up` is called in paho's thread once connected and subscribed, `on_message(topic, payload, retained)` for every
+    message of `filters`; neither may block. `start` raises MqttError when a certificate is missing or unreadable.
+    """
+
+    def __init__(self, options: Mqtt, outbox: Outbox, *, will_topic: str, filters: Callable[[], tuple[str, ...]],
+                 on_up: Callable[[], None], on_message: Callable[[str, bytes, bool], None]) -> None:
+        self._options = options
+        self._outbox = outbox
+        self._will_topic = will_topic
+        self._filters = filters
+        self._on_up = on_up
+        self._on_message = on_message
+        self._v5 = options.protocol == "5"
+        self._changed = threading.Condition()
+        self._client: paho.Client | None = None
+        self._up = False
+        self._lost = False
+        self._running = False
+        self._in_flight: set[int] = set()
+        self._early_acks: set[int] = set()
+        self._thread: threading.Thread | None = None
+        self.reconnects = -1
+
+    @property
+    def connected(self) -> bool:
+        return self._up
+
+    def start(self) -> None:
+        self._new_client()          # certificate errors show now, not in a thread
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="aipg-mqtt", daemon=True)
+        self._thread.start()
+
+    def stop(self, flush_s: float = 2.0) -> None:
+        """Send what waits (for at most `flush_s`), disconnect cleanly, end the threads."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._up or (len(self._outbox) == 0 and not self._in_flight), flush_s)
+            self._running = False
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_CONNECT_TIMEOUT_S + 2.0)
+            self._thread = None
+
+    def wake(self) -> None:
+        """Something waits in the outbox."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._up, timeout_s)
+
+    # -- the thread ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        while self._running:
+            begun_s = time.monotonic()
+            try:
+                was_up = self._session()
+            except Exception:       # a certificate gone since the start, say: try again later
+                log.exception("the MQTT connection failed")
+                was_up = False
+            if was_up and time.monotonic() - begun_s > _STEADY_S:
+                wait_s = _FIRST_WAIT_S
+            with self._changed:
+                self._changed.wait_for(lambda: not self._running, wait_s * random.uniform(0.5, 1.0))
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+    def _session(self) -> bool:
+        """One connection from beginning to end; whether it ever came up."""
+        client = self._new_client()
+        with self._changed:
+            self._client, self._up, self._lost = client, False, False
+            self._in_flight.clear()
+            self._early_acks.clear()
+        was_up = False
+        try:
+            client.connect(self._options.broker, self._options.port, keepalive=_KEEPALIVE_S, **self._connect_extras())
+            client.loop_start()
+            with self._changed:
+                self._changed.wait_for(lambda: self._up or self._lost or not self._running, _CONNECT_TIMEOUT_S)
+                was_up = self._up
+            if was_up:
+                self._send_until_lost(client)
+        except (OSError, ValueError) as error:
+            log.warning("no connection to the MQTT broker %s:%d: %s", self._options.broker, self._options.port, error)
+        finally:
+            with self._changed:
+                self._up, self._client = False, None
+            client.disconnect()
+            client.loop_stop()
+        return was_up
+
+    def _send_until_lost(self, client: paho.Client) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lost or not self._running or (
+                    len(self._in_flight) < _WINDOW and len(self._outbox) > 0))
+                if self._lost or not self._running:
+                    return
+            message = self._outbox.take()
+            if message is None:
+                continue
+            self._send(client, message)
+
+    def _send(self, client: paho.Client, message: Message) -> None:
+        info = client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
+            log.warning("could not send %s: %s", message.topic, paho.error_string(info.rc))
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            self._outbox.put_back(message)
+            with self._changed:     # paho is about to tell us; do not spin until it does
+                self._changed.wait_for(lambda: self._lost or not self._running, 1.0)
+            return
+        with self._changed:
+            if info.mid in self._early_acks:
+                self._early_acks.discard(info.mid)
+            else:
+                self._in_flight.add(info.mid)
+
+    # -- paho ----------------------------------------------------------------------------------------
+
+    def _new_client(self) -> paho.Client:
+        options = self._options
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=options.client_id,
+                             clean_session=None if self._v5 else True,
+                             protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311, reconnect_on_failure=False)
+        client.connect_timeout = _CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(_WINDOW)
+        client.suppress_exceptions = True
+        if options.username is not None:
+            client.username_pw_set(options.username, options.password)
+        if options.tls:
+            self._set_tls(client)
+        client.will_set(self._will_topic, b"offline", qos=1, retain=True)
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_publish = self._published
+        client.on_message = self._message
+        return client
+
+    def _set_tls(self, client: paho.Client) -> None:
+        options = self._options
+        for name, file in (("tls_ca", options.tls_ca), ("tls_cert", options.tls_cert), ("tls_key", options.tls_key)):
+            if file is not None and not Path(file).is_file():
+                raise MqttError("there is no file {file}", path=f"mqtt.{name}", file=file, cure="correct the path")
+        try:
+            client.tls_set(ca_certs=options.tls_ca, certfile=options.tls_cert, keyfile=options.tls_key)
+            client.tls_insecure_set(options.tls_insecure)
+        except (OSError, ValueError) as error:
+            raise MqttError("the TLS files do not load: {error}", path="mqtt.tls", error=error,
+                            cure="give PEM files that belong together") from error
+
+    def _connect_extras(self) -> dict[str, Any]:
+        if not self._v5:
+            return {}
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        return {"clean_start": True, "properties": properties}
+
+    def _connected(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode,
+                   _properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("the MQTT broker %s:%d refused us: %s", self._options.broker, self._options.port, reason)
+            with self._changed:
+                self._lost = True
+                self._changed.notify_all()
+            return
+        for pattern in self._filters():
+            if self._v5:
+                client.subscribe(pattern, options=SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True))
+            else:
+                client.subscribe(pattern, qos=1)
+        self._on_up()
+        with self._changed:
+            self._up = True
+            self.reconnects += 1
+            self._changed.notify_all()
+        log.info("connected to the MQTT broker %s:%d", self._options.broker, self._options.port)
+
+    def _disconnected(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode,
+                      _properties: Any) -> None:
+        with self._changed:
+            if client is not self._client:
+                return
+            if self._running:
+                log.warning("lost the MQTT broker: %s", reason)
+            self._up, self._lost = False, True
+            self._in_flight.clear()
+            self._changed.notify_all()
+
+    def _published(self, client: paho.Client, _userdata: Any, mid: int, _reason: Any, _properties: Any) -> None:
+        with self._changed:
+            if client is not self._client:
+                return
+            if mid in self._in_flight:
+                self._in_flight.discard(mid)
+            else:
+                self._early_acks.add(mid)
+            self._changed.notify_all()
+
+    def _message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        try:
+            self._on_message(message.topic, bytes(message.payload), bool(message.retain))
+        except Exception:           # nothing that arrives may end the network thread
+            log.exception("a message on %s failed", message.topic[:200])

@@ -1,0 +1,129 @@
+"""The topic tree: one place that knows how topics are spelt, and what a command topic addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aipg_plugin.errors import MqttError
+
+GUARD = "guard"
+MASKING_METHOD = "masking_method"
+SENSITIVITY = "sensitivity"
+BLUR_INTENSITY = "blur_intensity"
+CAMERA_HEIGHT = "camera_height"
+CIRCUMFERENTIAL = "circumferential_mosaic"
+SNAPSHOT = "snapshot"
+RELOAD = "reload"
+
+CAMERA_WIDE = (MASKING_METHOD, SENSITIVITY, BLUR_INTENSITY, CAMERA_HEIGHT, CIRCUMFERENTIAL)
+"""Settings a camera's streams share: a change is told under each of them (areas too)."""
+
+_AREA = re.compile(r"area/(0|[1-9][0-9]{0,3})")
+_SLUG = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def area_key(number: int) -> str:
+    """Key of a prohibited area: `area/3`."""
+    return f"area/{number}"
+
+
+def area_number(key: str) -> int | None:
+    """Number of the area a key names, None for every other key."""
+    match = _AREA.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+def is_camera_wide(key: str) -> bool:
+    """Whether a setting belongs to the camera, not to one of its streams."""
+    return key in CAMERA_WIDE or area_number(key) is not None
+
+
+def topic_level(name: str) -> str:
+    """`name` if it can be one level of a topic. Raises MqttError when it cannot (empty, `/`, `+`, `#`, NUL)."""
+    if not name or any(c in "/+#\0" for c in name) or name.startswith("$"):
+        raise MqttError("{name!r} cannot be part of an MQTT topic", name=name,
+                        cure="use letters, digits, - and _ in camera and stream ids")
+    return name
+
+
+def slug(name: str) -> str:
+    """`name` as Home Assistant takes it in ids: others than A-Z a-z 0-9 _ - become their code point."""
+    return _SLUG.sub(lambda match: f"_{ord(match[0]):x}_", name)
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a command topic addresses; `camera` and `stream` are empty for the whole plugin."""
+
+    camera: str
+    stream: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topics under one prefix (which may have several levels)."""
+
+    prefix: str = "aipg"
+
+    def __post_init__(self) -> None:
+        for level in self.prefix.split("/"):
+            topic_level(level)
+
+    @property
+    def available(self) -> str:
+        return f"{self.prefix}/available"
+
+    @property
+    def status(self) -> str:
+        return f"{self.prefix}/status"
+
+    @property
+    def stats(self) -> str:
+        return f"{self.prefix}/stats"
+
+    @property
+    def events(self) -> str:
+        return f"{self.prefix}/events"
+
+    @property
+    def errors(self) -> str:
+        return f"{self.prefix}/errors"
+
+    @property
+    def reload(self) -> str:
+        return f"{self.prefix}/{RELOAD}/set"
+
+    def camera(self, camera: str, what: str) -> str:
+        """`what` of a camera: person, occupancy, problem, analytics."""
+        return f"{self.prefix}/{topic_level(camera)}/{what}"
+
+    def stream(self, camera: str, stream: str, what: str) -> str:
+        """`what` of a stream: available, state, snapshot."""
+        return f"{self.prefix}/{topic_level(camera)}/{topic_level(stream)}/{what}"
+
+    def state(self, camera: str, stream: str, key: str) -> str:
+        return self.stream(camera, stream, f"{key}/state")
+
+    def command(self, camera: str, stream: str, key: str) -> str:
+        return self.stream(camera, stream, f"{key}/set")
+
+    def subscriptions(self) -> tuple[str, ...]:
+        """Filters that match every command topic."""
+        return self.reload, f"{self.prefix}/+/+/+/set", f"{self.prefix}/+/+/area/+/set"
+
+    def parse_command(self, topic: str) -> Address | None:
+        """What a command topic addresses, None if it is none of ours."""
+        if topic == self.reload:
+            return Address("", "", RELOAD)
+        head, tail = f"{self.prefix}/", "/set"
+        if not (topic.startswith(head) and topic.endswith(tail)):
+            return None
+        parts = topic[len(head):-len(tail)].split("/", 2)
+        if len(parts) != 3 or not all(parts):
+            return None
+        camera, stream, key = parts
+        if key in (GUARD, SNAPSHOT, *CAMERA_WIDE) or area_number(key) is not None:
+            return Address(camera, stream, key)
+        return None
