@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from aipg_plugin.errors import Translate
+Translate = Callable[[str], str]
 
 SOURCE_LANGUAGE = "en"
 _CHECKOUT = Path(__file__).resolve().parent.parent

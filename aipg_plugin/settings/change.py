@@ -27,12 +27,20 @@ def apply_change(settings: Settings, camera: str, stream: str, key: str, value: 
 
 
 def changed_paths(settings: Settings, camera: str, stream: str, key: str, value: object) -> dict[str, Any]:
-    """The dotted paths in the file that `apply_change` changes, with their new values: for `save_change`."""
-    return _changed(settings, camera, stream, key, value)[1]
+    """The dotted paths in the file that `apply_change` changes, with their new values: for `save_changes`."""
+    document, paths = _changed(settings, camera, stream, key, value)
+    checked = to_dict(validate(document, environ={}))
+    return {path: _at(checked, path.split(".")) for path in paths}
+
+
+def _at(tree: Any, keys: list[str]) -> Any:
+    for key in keys:
+        tree = tree[int(key)] if isinstance(tree, list) else tree[key]
+    return tree
 
 
 def _changed(settings: Settings, camera: str, stream: str, key: str,
-             value: object) -> tuple[dict[str, Any], dict[str, Any]]:
+             value: object) -> tuple[dict[str, Any], list[str]]:
     document = to_dict(settings)
     cameras = document["cameras"]
     if camera not in cameras:
@@ -45,16 +53,16 @@ def _changed(settings: Settings, camera: str, stream: str, key: str,
         return document, _switch_guard(guard, stream, value, below)
     if key == "camera_height":
         cameras[camera][key] = value
-        return document, {f"cameras.{camera}.{key}": value}
+        return document, [f"cameras.{camera}.{key}"]
     if key in GUARD_KEYS:
         guard[key] = value
-        return document, {f"{below}.{key}": value}
+        return document, [f"{below}.{key}"]
     if number and key.partition("/")[0] in AREA_KEYS:
         return document, _switch_area(guard, key, number, value, below)
     raise _unknown(below, key, list(KEYS))
 
 
-def _switch_guard(guard: dict[str, Any], stream: str, value: object, below: str) -> dict[str, Any]:
+def _switch_guard(guard: dict[str, Any], stream: str, value: object, below: str) -> list[str]:
     on = _flag(value, f"{below}.enabled")
     targets = [] if guard["target_streams"] == "off" else list(guard["target_streams"])
     if on and not guard["enabled"]:
@@ -62,15 +70,15 @@ def _switch_guard(guard: dict[str, Any], stream: str, value: object, below: str)
     others = [name for name in targets if name != stream]
     targets = [*others, stream] if on else others
     guard.update(enabled=bool(targets), target_streams=targets or "off")
-    return {f"{below}.target_streams": guard["target_streams"], f"{below}.enabled": guard["enabled"]}
+    return [f"{below}.target_streams", f"{below}.enabled"]
 
 
-def _switch_area(guard: dict[str, Any], key: str, number: str, value: object, below: str) -> dict[str, Any]:
+def _switch_area(guard: dict[str, Any], key: str, number: str, value: object, below: str) -> list[str]:
     list_name = AREA_KEYS[key.partition("/")[0]]
     for index, area in enumerate(guard[list_name]):
         if str(area["number"]) == number:
             area["status"] = _flag(value, f"{below}.{list_name}.{index}.status")
-            return {f"{below}.{list_name}.{index}.status": area["status"]}
+            return [f"{below}.{list_name}.{index}.status"]
     raise SettingsError("there is no area {number}", path=f"{below}.{list_name}", number=show(number),
                         cure="Draw it first, or use the number of another")
 

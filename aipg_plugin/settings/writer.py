@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings.loader import Loaded, load, loaded_from
-from aipg_plugin.settings.yaml_text import dump, parse, read_text
+from aipg_plugin.settings.yaml_text import dump, parse, read_text, splice
 
 _one_writer = threading.Lock()
 
@@ -42,21 +42,39 @@ def save_changes(path: str | os.PathLike[str], changes: Mapping[str, Any], *,
     file = FilePath(os.path.realpath(path))
     with _one_writer:
         before = read_text(file)
-        parsed = parse(before, str(file))
-        document = CommentedMap() if parsed.document is None else parsed.document
-        wanted = {} if parsed.plain is None else copy.deepcopy(parsed.plain)
-        for dotted_path, value in changes.items():
-            keys = dotted_path.split(".")
-            _set(document, keys, value, dotted_path)
-            _set(wanted, keys, value, dotted_path)
-        after = dump(document, before)
-        if parse(after, str(file)).plain != parse(dump(wanted, after), str(file)).plain:
-            raise SettingsError("cannot be changed: its place in the file is shared by a YAML anchor",
-                                path=", ".join(changes), cure="Write the setting out at its own place first")
+        after = _edited(before, changes, str(file))
         loaded = loaded_from(after, file, environ)
         _keep_last_good(file, environ)
         write_atomically(file, after)
     return loaded
+
+
+def _edited(before: str, changes: Mapping[str, Any], name: str) -> str:
+    """The text with every change in it; other settings are proven to be what they were."""
+    parsed = parse(before, name)
+    wanted = {} if parsed.plain is None else copy.deepcopy(parsed.plain)
+    spliced: str | None = before
+    for dotted_path, value in changes.items():
+        keys = dotted_path.split(".")
+        _set(wanted, keys, value, dotted_path)
+        spliced = None if spliced is None else splice(spliced, keys, value)
+    if spliced is not None and _reads_as(spliced, wanted):
+        return spliced
+    document = CommentedMap() if parsed.document is None else parsed.document
+    for dotted_path, value in changes.items():
+        _set(document, dotted_path.split("."), value, dotted_path)
+    after = dump(document, before)
+    if not _reads_as(after, wanted):
+        raise SettingsError("cannot be changed: its place in the file is shared by a YAML anchor",
+                            path=", ".join(changes), cure="Write the setting out at its own place first")
+    return after
+
+
+def _reads_as(text: str, wanted: Any) -> bool:
+    try:
+        return bool(parse(text, "").plain == wanted)
+    except SettingsError:
+        return False
 
 
 def write_atomically(file: FilePath, text: str) -> None:

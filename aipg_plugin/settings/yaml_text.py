@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -12,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.util import load_yaml_guess_indent
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings.problems import Path
@@ -20,6 +22,8 @@ from aipg_plugin.settings.problems import Path
 LARGEST_BYTES = 1_000_000
 MOST_NODES = 50_000
 DEEPEST = 32
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,58 @@ def parse(text: str, name: str) -> Parsed:
 
 def dump(document: Any, like: str) -> str:
     """A document as text, comments and order kept, indented as the text `like` is."""
-    _, indent, offset = load_yaml_guess_indent(like)
+    mapping, offset = _indents(like)
     yaml = _yaml()
-    mapping = indent if indent and indent > 0 else 2
-    yaml.indent(mapping=mapping, sequence=mapping + (offset or 0) if offset else 2, offset=offset or 0)
+    yaml.indent(mapping=mapping, sequence=offset + 2, offset=offset)
     out = io.StringIO()
     yaml.dump(document, out)
     return out.getvalue()
+
+
+def splice(text: str, keys: list[str], value: Any) -> str | None:
+    """`text` with the value under `keys` replaced and every other character kept; None where that cannot be done."""
+    node = YAML(typ="safe", pure=True).compose(text)
+    for key in keys:
+        if isinstance(node, MappingNode):
+            node = next((below for name, below in node.value if name.value == key), None)
+        elif isinstance(node, SequenceNode) and key.isdecimal() and int(key) < len(node.value):
+            node = node.value[int(key)]
+        else:
+            return None
+    flow = isinstance(node, ScalarNode) or (isinstance(node, SequenceNode) and node.flow_style)
+    written = _flow(value)
+    if node is None or not flow or written is None or node.start_mark.index == node.end_mark.index:
+        return None
+    return str(text[:node.start_mark.index] + written + text[node.end_mark.index:])
+
+
+def _flow(value: Any) -> str | None:
+    """A scalar, or a list of scalars, on one line."""
+    if isinstance(value, list):
+        items = [_flow(item) for item in value]
+        return None if None in items else "[" + ", ".join(str(item) for item in items) + "]"
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else json.dumps(value)
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _indents(text: str) -> tuple[int, int]:
+    """How far tables (2 if there are none) and list dashes (0) are indented below their key."""
+    mapping = offset = None
+    above: int | None = None
+    for line in text.split("\n"):
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        deep = len(line) - len(line.lstrip(" "))
+        dash = bare.startswith("- ")
+        if above is not None:
+            if dash and offset is None:
+                offset = max(0, deep - above)
+            elif not dash and mapping is None and deep > above:
+                mapping = deep - above
+        above = deep if re.search(r":\s*(&\S+\s*)?(#.*)?$", bare) and not dash else None
+    return mapping or 2, offset or 0
 
 
 def _yaml() -> YAML:
