@@ -1,0 +1,124 @@
+"""How a mask looks: mosaic with held colours, or a fill colour. (The background is copied by painter.py.)
+
+Why the mosaic is not simply the mean of each cell in each frame: a figure that moves across a fixed grid by less
+than a cell shows the grid new means in every frame, and a few seconds of them can be solved for a picture much sharper
+than the cells ("super-resolution"). So a cell's colour is taken once, kept for HOLD_S or longer whether or not it
+stays masked, and rounded to few levels; benchmarks/attack.py measures what is left to an attacker.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import PixelFormat
+from aipg_plugin.masking.planes import Picture
+from aipg_plugin.masking.region import Rect
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+HOLD_S = 1.0                    # no cell takes a new colour sooner than this …
+STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
+LUMA_STEP = 16                  # 16 levels
+CHROMA_STEP = 32                # 8 levels, one of them neutral grey
+HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
+
+_TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
+_TO_BGR = np.linalg.inv(_TO_YUV.astype(np.float64)).astype(np.float32)
+_STEP = np.array([LUMA_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)
+_ZERO = np.array([LUMA_STEP / 2, 128, 128], np.float32)      # a level's value; the others are whole steps away
+
+
+class Mosaic:
+    """Colours of the mosaic's cells, held per grid and cell for one stream."""
+
+    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
+        self._format = pixel_format
+        self._size_wh = size_wh
+        self._grids: dict[int, _Grid] = {}
+
+    def sample(self, picture: Picture, rect: Rect, masked: NDArray[np.bool_], cell_px: int, t_s: float) -> None:
+        """Take new colours for those cells under the mask whose hold is over.
+
+        `masked` (h, w) bool tells which blocks of `rect` this grid masks; `picture` must still be clear there.
+        """
+        grid = self._grid(cell_px)
+        rows, columns = cell_range(rect, cell_px)
+        due = grid.due(rows, columns, t_s) & _any_in_cell(masked, rect, cell_px)
+        cells = np.argwhere(due)
+        if len(cells):
+            cells += (rows.start, columns.start)
+            grid.put(cells, self._to_yuv(picture.cell_means(cell_px, cells)), t_s)
+
+    def colours(self, rect: Rect, cell_px: int) -> U8:
+        """Colours (rows, columns, 3) of the cells that `rect` touches, in the format's channels."""
+        rows, columns = cell_range(rect, cell_px)
+        yuv = self._grid(cell_px).yuv[rows, columns]
+        if self._format is not PixelFormat.BGR24:
+            return yuv
+        bgr = (yuv.astype(np.float32) - (0, 128, 128)) @ _TO_BGR.T
+        return np.clip(np.round(bgr), 0, 255).astype(np.uint8)
+
+    def _to_yuv(self, means: F32) -> F32:
+        if self._format is not PixelFormat.BGR24:
+            return means
+        return np.asarray(means @ _TO_YUV.T + np.array([0, 128, 128], np.float32), np.float32)
+
+    def _grid(self, cell_px: int) -> _Grid:
+        if cell_px not in self._grids:
+            self._grids[cell_px] = _Grid(self._size_wh, cell_px)
+        return self._grids[cell_px]
+
+
+class Filling:
+    """One colour everywhere, whatever is below."""
+
+    def __init__(self, colour: U8) -> None:
+        self._colour = colour
+
+    def colours(self, rect: Rect, cell_px: int) -> U8:
+        """The colour for each of the cells that `rect` touches, (rows, columns, 3)."""
+        rows, columns = cell_range(rect, cell_px)
+        return np.broadcast_to(self._colour, (rows.stop - rows.start, columns.stop - columns.start, 3))
+
+
+class _Grid:
+    """Held colours of all cells of one size."""
+
+    def __init__(self, size_wh: tuple[int, int], cell_px: int) -> None:
+        shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
+        self.yuv: U8 = np.full((*shape, 3), 128, np.uint8)
+        self._taken_s = np.full(shape, -np.inf)
+        late = np.random.default_rng(cell_px).random(shape)
+        self._hold_s = HOLD_S * (1 + STAGGER * late)
+
+    def due(self, rows: slice, columns: slice, t_s: float) -> NDArray[np.bool_]:
+        """Which cells may take a new colour at `t_s` (also after a jump back in time)."""
+        return np.asarray(np.abs(t_s - self._taken_s[rows, columns]) >= self._hold_s[rows, columns])
+
+    def put(self, cells: NDArray[np.intp], means: F32, t_s: float) -> None:
+        """Round the means (N, 3) to levels and hold them for the cells (N, 2)."""
+        index = (cells[:, 0], cells[:, 1])
+        old = self.yuv[index].astype(np.float32)
+        fresh = np.isinf(self._taken_s[index])[:, None]
+        moved = np.abs(means - old) > _STEP * (0.5 + HYSTERESIS)
+        levels = np.clip(np.round((means - _ZERO) / _STEP) * _STEP + _ZERO, 0, 255)
+        self.yuv[index] = np.where(fresh | moved, levels, old).astype(np.uint8)
+        self._taken_s[index] = t_s
+
+
+def cell_range(rect: Rect, cell_px: int) -> tuple[slice, slice]:
+    """Rows and columns of the cells that a rectangle of blocks touches."""
+    side = cell_px // 2
+    return slice(rect.y0 // side, -(-rect.y1 // side)), slice(rect.x0 // side, -(-rect.x1 // side))
+
+
+def _any_in_cell(masked: NDArray[np.bool_], rect: Rect, cell_px: int) -> NDArray[np.bool_]:
+    """Which cells (rows, columns) hold a masked block."""
+    side = cell_px // 2
+    rows, columns = cell_range(rect, cell_px)
+    row_starts = np.maximum(np.arange(rows.start, rows.stop) * side - rect.y0, 0)
+    column_starts = np.maximum(np.arange(columns.start, columns.stop) * side - rect.x0, 0)
+    by_row = np.logical_or.reduceat(masked, row_starts, axis=0)
+    return np.asarray(np.logical_or.reduceat(by_row, column_starts, axis=1), np.bool_)

@@ -1,0 +1,102 @@
+"""Paints a plan into a picture's planes: compose, take the colours due, then paint."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import PixelFormat, Planes
+from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
+from aipg_plugin.masking.effects import Filling, Mosaic
+from aipg_plugin.masking.plan import Background, MaskPlan
+from aipg_plugin.masking.planes import Picture, bands, native_colour
+from aipg_plugin.masking.region import Rect, RegionMap
+from aipg_plugin.options import MaskingMethod
+
+U8 = NDArray[np.uint8]
+
+
+class MaskPainter:
+    """Masks the pictures of one stream, in place. Not thread-safe: one painter per stream.
+
+    It remembers the mosaic's colours and the figures' cell sizes, so pictures should come in order of time.
+    """
+
+    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
+        self._format = pixel_format
+        self._size_wh = size_wh
+        self._region = RegionMap(size_wh)
+        self._mosaic = Mosaic(pixel_format, size_wh)
+        self._steady = SteadyCells()
+        self._t_s = 0.0
+
+    @property
+    def mask(self) -> U8:
+        """(H, W) uint8, 255 where the last picture was masked, 0 elsewhere; whole 2 × 2 px blocks."""
+        w, h = self._size_wh
+        return np.repeat(np.repeat((self._region.level > 0) * np.uint8(255), 2, axis=0), 2, axis=1)[:h, :w]
+
+    def paint(self, planes: Planes, plan: MaskPlan, t_s: float, background: Background | None = None) -> float:
+        """Mask `planes` as planned; `t_s` is the picture's time. Returns the masked share of the picture, 0–1.
+
+        Geometry never makes it raise: what can't be drawn masks the whole picture. Raises GuardError when the planes
+        (or the background's) don't fit the format and size, are read-only or have no contiguous rows.
+        """
+        picture = Picture(self._format, self._size_wh, planes)
+        picture.check_writeable()
+        if math.isfinite(t_s):
+            self._t_s = t_s
+        cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
+        self._region.compose(plan, cells)
+        if plan.method is MaskingMethod.FILLING:
+            self._paint(picture, Filling(native_colour(self._format, plan.fill_colour_bgr)))
+            return self._region.share()
+        self._sample(picture)
+        self._paint(picture, self._mosaic)
+        if plan.method is MaskingMethod.BACKGROUND and background is not None:
+            self._copy_background(picture, background)
+        return self._region.share()
+
+    def _sample(self, picture: Picture) -> None:
+        """All colours are taken before anything is painted, for the cells of neighbours overlap."""
+        for rect in self._region.rects:
+            level = self._region.level[rect.slices]
+            for n in self._region.levels:
+                self._mosaic.sample(picture, rect, level == n, LADDER_PX[n - 1], self._t_s)
+
+    def _paint(self, picture: Picture, effect: Mosaic | Filling) -> None:
+        if self._region.full:
+            (rect,), (n,) = self._region.rects, self._region.levels
+            picture.paint_all(LADDER_PX[n - 1], effect.colours(rect, LADDER_PX[n - 1]))
+            return
+        for rect in self._region.rects:
+            for band in bands(rect):
+                self._paint_band(picture, band, effect)
+
+    def _paint_band(self, picture: Picture, band: Rect, effect: Mosaic | Filling) -> None:
+        level = np.ascontiguousarray(self._region.level[band.slices])
+        for n in self._region.levels:
+            bits = (level == n).view(np.uint8)
+            cell_px = LADDER_PX[n - 1]
+            picture.paint_cells(band, bits, cell_px, effect.colours(band, cell_px))
+
+    def _copy_background(self, picture: Picture, background: Background) -> None:
+        """The empty scene where it is known, under figures only: areas hide the scene itself."""
+        scene = Picture(self._format, self._size_wh, background.planes)
+        for rect in self._region.rects:
+            for band in bands(rect):
+                figures = (self._region.level[band.slices] > 0) & (self._region.area[band.slices] == 0)
+                bits = (figures & _known_blocks(background.known, band)).view(np.uint8)
+                picture.copy_blocks(scene, band, bits)
+
+
+def _known_blocks(known: NDArray[np.generic], rect: Rect) -> NDArray[np.bool_]:
+    """Blocks of `rect` all of whose pixels are known; `known` is (H, W)."""
+    part = (known[rect.y0 * 2:rect.y1 * 2, rect.x0 * 2:rect.x1 * 2] != 0) * np.uint8(255)
+    h, w = part.shape
+    if h % 2 or w % 2:
+        part = cv2.copyMakeBorder(part, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(part, (rect.x1 - rect.x0, rect.y1 - rect.y0), interpolation=cv2.INTER_AREA) == 255)

@@ -1,0 +1,55 @@
+"""What is to be masked in one picture, as frozen values. How: see region.py (order) and effects.py (look)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import Planes
+from aipg_plugin.options import MaskingMethod
+
+Polygon = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class FigureRegion:
+    """One figure in one picture.
+
+    `key` is the track's id, `polygons_px` its outlines, each (K, 2) in px, pixel centres at +0.5 (several where a
+    panorama's seam or several views split it), `margin_px` how far they are widened, `cell_px` its mosaic cell.
+    """
+
+    key: int
+    polygons_px: tuple[Polygon, ...]
+    margin_px: float
+    cell_px: int
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPlan:
+    """Everything to be masked in one picture.
+
+    `prohibited` and `always` hold the enabled areas only, as (K, 2) px polygons. `circumferential` is
+    (cx_px, cy_px, r_inner_px): all outside that circle is masked, the picture's corners too. `full` masks everything.
+    Areas and the circumference use `default_cell_px`.
+    """
+
+    figures: tuple[FigureRegion, ...] = ()
+    always: tuple[Polygon, ...] = ()
+    prohibited: tuple[Polygon, ...] = ()
+    circumferential: tuple[float, float, float] | None = None
+    full: bool = False
+    method: MaskingMethod = MaskingMethod.BLURRING
+    fill_colour_bgr: tuple[int, int, int] = (128, 128, 128)
+    default_cell_px: int = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """The learned empty scene: `planes` as the frame's, `known` (H, W), nonzero where the scene has been seen."""
+
+    planes: Planes
+    known: NDArray[Any]

@@ -1,0 +1,149 @@
+"""The planes of a picture, written natively and in place: I420, NV12 and BGR24 through one table.
+
+Rows may be apart (a padded or cropped plane), but the samples of a row must be contiguous and writeable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.errors import GuardError
+from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
+from aipg_plugin.masking.region import Rect
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+BAND_BLOCKS = 1 << 15           # so many are painted at a time: temporaries then stay in the cache
+
+
+@dataclass(frozen=True)
+class PlaneLayout:
+    """One plane: a sample per `step` × `step` px, holding these channels of a colour."""
+
+    step: int
+    channels: tuple[int, ...]
+
+
+LAYOUTS = {
+    PixelFormat.I420: (PlaneLayout(1, (0,)), PlaneLayout(2, (1,)), PlaneLayout(2, (2,))),
+    PixelFormat.NV12: (PlaneLayout(1, (0,)), PlaneLayout(2, (1, 2))),
+    PixelFormat.BGR24: (PlaneLayout(1, (0, 1, 2)),),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The planes of one picture. Raises GuardError unless they have the format's shapes, are uint8 and have
+    contiguous rows."""
+
+    format: PixelFormat
+    size_wh: tuple[int, int]
+    planes: Planes
+
+    def __post_init__(self) -> None:
+        wanted = plane_shapes(self.format, self.size_wh)
+        got = tuple(plane.shape for plane in self.planes)
+        if got != wanted or any(plane.dtype != np.uint8 for plane in self.planes):
+            raise GuardError("planes {got} do not fit {format} {size}; expected uint8 {wanted}",
+                             got=got, format=self.format.value, size=self.size_wh, wanted=wanted)
+        for plane in self.planes:
+            if not _contiguous_rows(plane):
+                raise GuardError("a plane's rows are not contiguous (strides {strides})", strides=plane.strides,
+                                 cure="pass np.ascontiguousarray(plane)")
+
+    def check_writeable(self) -> None:
+        """Raise GuardError if a plane is read-only."""
+        if not all(plane.flags.writeable for plane in self.planes):
+            raise GuardError("a plane is read-only", cure="mask a copy of it")
+
+    def cell_means(self, cell_px: int, cells: NDArray[np.intp]) -> F32:
+        """Mean colours (N, 3) of whole cells (N, 2), given as row and column, in the format's channels."""
+        means = np.zeros((len(cells), 3), np.float32)
+        for layout, plane in self._layouts():
+            side, first, count = cell_px // layout.step, layout.channels[0], len(layout.channels)
+            for i, (row, column) in enumerate(cells.tolist()):
+                cell = plane[row * side:(row + 1) * side, column * side:(column + 1) * side]
+                means[i, first:first + count] = cv2.mean(cell)[:count]
+        return means
+
+    def paint_cells(self, rect: Rect, bits: U8, cell_px: int, colours: U8) -> None:
+        """Paint the blocks of `rect` where `bits` (h, w) is nonzero with their cells' colours.
+
+        `colours` (rows, columns, 3) holds the cells that `rect` touches.
+        """
+        for layout, plane in self._layouts():
+            scale, side = 2 // layout.step, cell_px // layout.step
+            target = _part(plane, rect, scale)
+            rows = _cell_index(rect.y0 * scale, target.shape[0], side)
+            columns = _cell_index(rect.x0 * scale, target.shape[1], side)
+            source = _channels(colours, layout).take(columns, axis=1).take(rows, axis=0)
+            cv2.copyTo(source, _samples(bits, target, scale), target)
+
+    def paint_all(self, cell_px: int, colours: U8) -> None:
+        """Paint everything with the colours (rows, columns, 3) of all cells."""
+        for layout, plane in self._layouts():
+            side = cell_px // layout.step
+            lines = _channels(colours, layout).take(_cell_index(0, plane.shape[1], side), axis=1)
+            for row, line in enumerate(lines):
+                plane[row * side:(row + 1) * side] = line
+
+    def copy_blocks(self, source: Picture, rect: Rect, bits: U8) -> None:
+        """Copy the blocks of `rect` where `bits` (h, w) is nonzero from another picture of this format and size."""
+        for (layout, plane), from_plane in zip(self._layouts(), source.planes, strict=True):
+            scale = 2 // layout.step
+            target = _part(plane, rect, scale)
+            cv2.copyTo(_part(from_plane, rect, scale), _samples(bits, target, scale), target)
+
+    def _layouts(self) -> Iterator[tuple[PlaneLayout, U8]]:
+        return zip(LAYOUTS[self.format], self.planes, strict=True)
+
+
+def native_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> U8:
+    """A BGR colour in the format's channels, (3,) uint8 (BT.601 video range for YUV, as planes_to_bgr reads it)."""
+    if pixel_format is PixelFormat.BGR24:
+        return np.array(bgr, np.uint8)
+    packed = cv2.cvtColor(np.full((2, 2, 3), bgr, np.uint8), cv2.COLOR_BGR2YUV_I420).reshape(-1)
+    return np.array([packed[0], packed[4], packed[5]], np.uint8)
+
+
+def bands(rect: Rect) -> list[Rect]:
+    """The rectangle cut into bands of about BAND_BLOCKS blocks."""
+    rows = max(BAND_BLOCKS // max(rect.x1 - rect.x0, 1), 1)
+    return [Rect(rect.x0, y, rect.x1, min(y + rows, rect.y1)) for y in range(rect.y0, rect.y1, rows)]
+
+
+def _contiguous_rows(plane: U8) -> bool:
+    samples = plane.shape[2] if plane.ndim == 3 else 1
+    inner = (samples, 1) if plane.ndim == 3 else (1,)
+    in_row = plane.shape[1] == 1 or plane.strides[1:] == inner
+    rows_apart = plane.shape[0] == 1 or plane.strides[0] >= plane.shape[1] * samples
+    return in_row and rows_apart
+
+
+def _part(plane: U8, rect: Rect, scale: int) -> U8:
+    return plane[rect.y0 * scale:rect.y1 * scale, rect.x0 * scale:rect.x1 * scale]
+
+
+def _cell_index(start: int, count: int, side: int) -> NDArray[np.intp]:
+    """Index of each sample's cell, counted from that of the first sample."""
+    return np.arange(start, start + count, dtype=np.intp) // side - start // side
+
+
+def _channels(colours: U8, layout: PlaneLayout) -> U8:
+    part = colours[..., layout.channels[0]:layout.channels[-1] + 1]
+    return part[..., 0] if len(layout.channels) == 1 else part
+
+
+def _samples(bits: U8, target: NDArray[Any], scale: int) -> U8:
+    """One mask value per sample of `target` from one per block; cut where an odd picture cuts its last block."""
+    if scale == 1:
+        return bits
+    full = cv2.resize(bits, (bits.shape[1] * 2, bits.shape[0] * 2), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(full[:target.shape[0], :target.shape[1]], np.uint8)

@@ -1,0 +1,238 @@
+"""Composes a plan into one map of what is masked, and by which mosaic grid.
+
+The order, weakest first, is fixed here and nowhere else:
+
+1. a prohibited area clears a figure, but only if all of it, widened by its margin, lies inside that one area;
+2. every other figure is masked whole, also where it reaches into a prohibited area;
+3. always-mask areas;
+4. the circumferential mosaic;
+5. the full mosaic, also whenever a polygon is doubtful (not finite, or too large to be true).
+
+Each masks more than the one before, so "wins over" means that nothing a later rule masks is ever cleared. Where
+several grids meet, the one with the largest cells is used.
+
+Everything is decided in **blocks** of 2 × 2 px, the size of a chroma sample, rounded outward: no clear chroma is
+left under masked luma, and all pixel formats get the same mask. The last block of an odd picture is cut.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.errors import GuardError
+from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px, snap_up
+from aipg_plugin.masking.plan import FigureRegion, MaskPlan, Polygon
+
+Bits = NDArray[np.uint8]
+
+_SHIFT = 4                      # fractional bits of the coordinates handed to cv2
+_SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
+_TOO_LARGE = 4                  # a polygon wider than so many pictures is doubtful
+_INWARD_BLOCKS = 2              # how far a prohibited area is narrowed before a figure counts as inside
+
+
+class DoubtfulPolygonError(GuardError):
+    """A polygon that cannot be drawn as meant; the whole picture is masked instead."""
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle of blocks, ends excluded."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """The masked blocks (`bits` 1) within a rectangle of the picture."""
+
+    rect: Rect
+    bits: Bits
+
+
+class RegionMap:
+    """The composed mask of the last plan, in blocks; buffers are reused from plan to plan.
+
+    `level` (H/2, W/2) uint8: 0 is clear, n masked with cells of LADDER_PX[n - 1].
+    `area`  (H/2, W/2) uint8: 1 where more than a figure asks for the mask.
+    `rects` cover every masked block (they may overlap); `levels` are those in use; `full` if all is masked.
+    """
+
+    def __init__(self, size_wh: tuple[int, int]) -> None:
+        self.size_wh = size_wh
+        self._blocks_wh = ((size_wh[0] + 1) // 2, (size_wh[1] + 1) // 2)
+        self._all = Rect(0, 0, *self._blocks_wh)
+        self.level: Bits = np.zeros(self._blocks_wh[::-1], np.uint8)
+        self.area: Bits = np.zeros_like(self.level)
+        self.rects: tuple[Rect, ...] = ()
+        self.levels: tuple[int, ...] = ()
+        self.full = False
+
+    def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
+        """Replace the map by that of `plan`; `cell_px_by_key` overrides the figures' own cell sizes. Never raises."""
+        self.level.fill(0)
+        self.area.fill(0)
+        self.rects = ()
+        self.levels = ()
+        self.full = plan.full
+        try:
+            if not self.full:
+                self._figures(plan, cell_px_by_key)
+                self._always(plan)
+                self._circumferential(plan)
+        except DoubtfulPolygonError:
+            self.full = True
+        if self.full:
+            self._full(plan)
+
+    def share(self) -> float:
+        """Masked share of the picture, 0–1."""
+        return 1.0 if self.full else cv2.countNonZero(self.level) / self.level.size
+
+    def _figures(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
+        for figure in plan.figures:
+            patches = figure_patches(figure, self._blocks_wh)
+            if any(_inside(patches, area, self._blocks_wh) for area in plan.prohibited):
+                continue
+            for patch in patches:
+                self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px))
+
+    def _always(self, plan: MaskPlan) -> None:
+        for polygon in plan.always:
+            patch = rasterise(polygon, 0.0, self._blocks_wh)
+            if patch is not None:
+                self._add(patch, plan.default_cell_px, area=True)
+
+    def _circumferential(self, plan: MaskPlan) -> None:
+        if plan.circumferential is None:
+            return
+        if not all(math.isfinite(v) for v in plan.circumferential):
+            raise DoubtfulPolygonError("the circumferential mosaic {circle} is not finite", circle=plan.circumferential)
+        bits = _outside_circle(*plan.circumferential, self._blocks_wh)
+        self._add(Patch(self._all, bits), plan.default_cell_px, area=True)
+
+    def _full(self, plan: MaskPlan) -> None:
+        level = _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
+        self.level.fill(level)
+        self.area.fill(1)
+        self.rects = (self._all,)
+        self.levels = (level,)
+
+    def _add(self, patch: Patch, cell_px: float, *, area: bool = False) -> None:
+        level = _level(cell_px)
+        target = self.level[patch.rect.slices]
+        np.maximum(target, patch.bits * np.uint8(level), out=target)
+        if area:
+            np.maximum(self.area[patch.rect.slices], patch.bits, out=self.area[patch.rect.slices])
+        if level not in self.levels:
+            self.levels = (*self.levels, level)
+        if patch.rect == self._all:
+            self.rects = (self._all,)
+        elif self.rects != (self._all,):
+            self.rects = (*self.rects, patch.rect)
+
+
+def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:
+    """The visible parts of a figure, widened. Raises DoubtfulPolygonError."""
+    patches = (rasterise(polygon, figure.margin_px, blocks_wh) for polygon in figure.polygons_px)
+    return tuple(patch for patch in patches if patch is not None)
+
+
+def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) -> Patch | None:
+    """The blocks of a (K, 2) px polygon widened by `margin_px`, holes filled; None if none is in the picture.
+
+    Every block with a pixel centre inside the widened polygon is included. Raises DoubtfulPolygonError.
+    """
+    points = _block_points(polygon)
+    if len(points) == 0:
+        return None
+    if not math.isfinite(margin_px):
+        raise DoubtfulPolygonError("the margin {margin} of a polygon is not finite", margin=margin_px)
+    reach = max(margin_px, 0.0) / 2 + _SLACK_BLOCKS
+    low, high = np.floor(points.min(axis=0) - reach) - 1, np.ceil(points.max(axis=0) + reach) + 2
+    if (high <= 0).any() or (low >= blocks_wh).any():
+        return None
+    if (high - low > _TOO_LARGE * max(blocks_wh) + 64).any():
+        raise DoubtfulPolygonError("a polygon spans {span} px", span=tuple(2 * (high - low)))
+    (x, y), (w, h) = low.astype(int).tolist(), (high - low).astype(int).tolist()
+    # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
+    bits: Bits = np.zeros((h, w), np.uint8)
+    fixed = _fixed(points - low)
+    cv2.fillPoly(bits, [fixed], 1, shift=_SHIFT)
+    cv2.polylines(bits, [fixed], True, 1, math.ceil(2 * reach), shift=_SHIFT)
+    outer, _ = cv2.findContours(bits, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(bits, outer, -1, 1, cv2.FILLED)
+    rect = Rect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
+    return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
+
+
+def _inside(patches: tuple[Patch, ...], area: Polygon, blocks_wh: tuple[int, int]) -> bool:
+    """Whether all patches lie within the area; a doubtful area holds nothing."""
+    try:
+        points = _block_points(area)
+    except DoubtfulPolygonError:
+        return False
+    if len(points) < 3 or not patches or (np.abs(points) > _TOO_LARGE * max(blocks_wh) + 64).any():
+        return False
+    return all(not (patch.bits & ~_area_bits(points, patch.rect, blocks_wh) & 1).any() for patch in patches)
+
+
+def _area_bits(points: NDArray[np.float64], rect: Rect, blocks_wh: tuple[int, int]) -> Bits:
+    """Blocks of `rect` surely inside the area: its edges are rubbed out, but for those along the picture's edge."""
+    bits: Bits = np.zeros((rect.y1 - rect.y0, rect.x1 - rect.x0), np.uint8)
+    cv2.fillPoly(bits, [_fixed(points - (rect.x0, rect.y0))], 1, shift=_SHIFT)
+    low, high = -0.25, np.asarray(blocks_wh) - 0.75 - 0.5      # half a pixel within the picture's edge
+    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
+        along_edge = ((start <= low) & (end <= low)) | ((start >= high) & (end >= high))
+        if not along_edge.any():
+            line = _fixed(np.stack([start, end]) - (rect.x0, rect.y0))
+            cv2.polylines(bits, [line], False, 0, _INWARD_BLOCKS, shift=_SHIFT)
+    return bits
+
+
+def _block_points(polygon: Polygon) -> NDArray[np.float64]:
+    """Polygon in block coordinates as cv2 counts them (block centres are integers). Raises DoubtfulPolygonError."""
+    try:
+        points = np.asarray(polygon, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DoubtfulPolygonError("a polygon holds something that is no number") from error
+    if points.size == 0:
+        return np.zeros((0, 2))
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise DoubtfulPolygonError("a polygon of shape {shape} is not a finite (K, 2)", shape=points.shape)
+    return points / 2 - 0.5
+
+
+def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.round(points * (1 << _SHIFT)).astype(np.int32)
+
+
+def _level(cell_px: Any) -> int:
+    return LADDER_PX.index(snap_up(cell_px)) + 1
+
+
+@lru_cache(maxsize=8)
+def _outside_circle(cx_px: float, cy_px: float, r_inner_px: float, blocks_wh: tuple[int, int]) -> Bits:
+    """Blocks with a pixel centre farther than `r_inner_px` from the circle's centre."""
+    # The block's farthest pixel centre is half a pixel beyond its centre, away from the circle's.
+    dx = np.abs(2.0 * np.arange(blocks_wh[0]) + 1 - cx_px) + 0.5
+    dy = np.abs(2.0 * np.arange(blocks_wh[1]) + 1 - cy_px) + 0.5
+    with np.errstate(over="ignore"):
+        outside = dx[None, :] ** 2 + dy[:, None] ** 2 > max(r_inner_px, 0.0) ** 2
+    bits: Bits = outside.astype(np.uint8)
+    bits.setflags(write=False)
+    return bits
