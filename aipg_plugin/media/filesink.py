@@ -1,0 +1,270 @@
+"""Guarded streams as files: one file that survives a crash, or a folder of segments."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import av
+
+from aipg_plugin.errors import GuardError, MediaError
+from aipg_plugin.frames import GuardedFrame
+from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
+from aipg_plugin.media.images import write_image
+from aipg_plugin.media.info import AudioInfo, AudioPacket, StreamInfo
+from aipg_plugin.media.pictures import even, letterboxed, to_picture
+from aipg_plugin.media.session import reason_of
+from aipg_plugin.media.timeline import Timeline
+from aipg_plugin.media.urls import IMAGE_SUFFIXES
+from aipg_plugin.options import Audio, Output
+
+_LOG = logging.getLogger(__name__)
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".avi": "avi"}
+_CRASH_SAFE = {
+    "mp4": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
+    "mov": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
+    "matroska": {"cluster_time_limit": "1000", "flush_packets": "1"},
+}
+
+
+def require_guarded(frame: object) -> GuardedFrame:
+    """The gate of every sink. Raises GuardError for anything the guard did not make."""
+    if not isinstance(frame, GuardedFrame):
+        raise GuardError("a sink takes guarded frames only, not {kind}", kind=type(frame).__name__)
+    return cast(GuardedFrame, frame)
+
+
+def cannot_write(target: str, error: Exception) -> MediaError:
+    """The error for a file that cannot be written."""
+    return MediaError("cannot write {target}: {why}", path="output.target", target=target, why=reason_of(error),
+                      cure="Check that the folder can be written to, has room, and that the name ends in .mp4 or .mkv")
+
+
+class AudioHold:
+    """Holds audio back until the picture of the same moment has been written, then releases it in order."""
+
+    def __init__(self, limit: int = 4000) -> None:
+        self._held: deque[AudioPacket] = deque(maxlen=limit)
+
+    def add(self, packet: AudioPacket) -> None:
+        """Hold one more packet; the oldest goes if pictures never come."""
+        self._held.append(packet)
+
+    def due(self, source_pts_s: float) -> list[AudioPacket]:
+        """The packets up to a source time, removed."""
+        out = []
+        while self._held and self._held[0].pts_s <= source_pts_s:
+            out.append(self._held.popleft())
+        return out
+
+
+def add_audio_stream(container: Any, audio: AudioInfo) -> Any:
+    """Add a track that carries `audio` unchanged."""
+    with av.open(io.BytesIO(audio.header)) as box:
+        return container.add_stream_from_template(box.streams.audio[0])
+
+
+class _Recording:
+    """One container file being written: encoder, picture track, audio track."""
+
+    def __init__(self, path: Path, output: Output, info: StreamInfo, spec: EncoderSpec, encoder: str) -> None:
+        self.path = path
+        container_format = _FORMATS.get(path.suffix.lower())
+        if container_format is None:
+            raise MediaError("{target} is no video file that can be written", path="output.target", target=str(path),
+                             cure="Let the name end in " + ", ".join(_FORMATS))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._box: Any = av.open(str(path), "w", format=container_format,
+                                     options=_CRASH_SAFE.get(container_format, {}))
+            self.encoder = Encoder(output, spec, self._add_stream, encoder)
+            if info.rotation_deg:
+                self._video.set_display_rotation(info.rotation_deg)
+            self._audio = None
+            if output.audio is Audio.PASS and info.audio is not None:
+                self._audio = self._try_audio(info.audio)
+            self._box.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            raise cannot_write(str(path), error) from None
+
+    def _add_stream(self, name: str) -> Any:
+        self._video = self._box.add_stream(name)
+        return self._video.codec_context
+
+    def _try_audio(self, audio: AudioInfo) -> Any:
+        try:
+            return add_audio_stream(self._box, audio)
+        except (av.FFmpegError, ValueError):
+            _LOG.warning("%s cannot carry %s audio; written without", self.path.suffix, audio.codec)
+            return None
+
+    def write(self, picture: Any, time_s: float) -> None:
+        try:
+            for packet in self.encoder.encode(picture, time_s):
+                packet.stream = self._video
+                self._box.mux(packet)
+        except (av.FFmpegError, OSError) as error:
+            raise cannot_write(str(self.path), error) from None
+
+    def write_audio(self, packet: AudioPacket, time_s: float) -> None:
+        if self._audio is None:
+            return
+        out = av.Packet(packet.data)
+        out.time_base = self._audio.time_base
+        out.pts = out.dts = round(time_s / out.time_base)
+        out.duration = round(packet.duration_s / out.time_base)
+        out.stream = self._audio
+        try:
+            self._box.mux(out)
+        except (av.FFmpegError, OSError) as error:
+            raise cannot_write(str(self.path), error) from None
+
+    def close(self) -> None:
+        try:
+            for packet in self.encoder.flush():
+                packet.stream = self._video
+                self._box.mux(packet)
+            self._box.close()
+        except (av.FFmpegError, OSError) as error:
+            raise cannot_write(str(self.path), error) from None
+
+
+class FileSink:
+    """One MP4, MKV, MOV or TS file. As many frames come out as go in, with their timestamps.
+
+    A picture of another size is scaled into the first size with black bars; `encoded_size_wh` has even sides, so an
+    odd picture gains a copy of its last row or column. MP4 is written in fragments and becomes a plain file on
+    `close`; MKV is flushed every second: what a crash leaves plays.
+    """
+
+    def __init__(self, output: Output, info: StreamInfo) -> None:
+        self._info = info
+        spec = EncoderSpec.of(info, live=False)
+        self.encoder = pick_encoder(output, spec)
+        self.encoded_size_wh = spec.size_wh
+        self.frames = 0
+        self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=max(float(spec.time_base), 1e-3), live=info.live)
+        self._audio = AudioHold()
+        self._file: _Recording | None = _Recording(Path(output.target), output, info, spec, self.encoder)
+
+    def write(self, frame: GuardedFrame) -> None:
+        """Encode and write one frame. Raises GuardError for a clear frame, MediaError if the file cannot grow."""
+        guarded = require_guarded(frame)
+        if self._file is None:
+            raise MediaError("the file is closed")
+        time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
+        self._file.write(letterboxed(to_picture(guarded), self.encoded_size_wh), time_s)
+        self.frames += 1
+        for packet in self._audio.due(time_s - self._timeline.offset_s):
+            self._file.write_audio(packet, packet.pts_s + self._timeline.offset_s)
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        """Take an audio packet; it is written once the picture of its moment is."""
+        self._audio.add(packet)
+
+    def close(self) -> None:
+        """Finish the file. Safe to call twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            for packet in self._audio.due(float("inf")):
+                file.write_audio(packet, packet.pts_s + self._timeline.offset_s)
+            file.close()
+
+
+class SegmentSink:
+    """A folder of MKV or MP4 files, cut at a key frame every `segment_s`, named by UTC time.
+
+    The target is a folder (MKV) or `folder/*.mp4`. A picture of another size starts a new file. A segment has the
+    suffix `.part` inserted until it is finished, so that whoever collects segments takes whole ones only.
+    """
+
+    def __init__(self, output: Output, info: StreamInfo) -> None:
+        self._output, self._info = output, info
+        target = Path(output.target)
+        pattern = target.name.startswith("*.")
+        self._folder, self._suffix = (target.parent, target.suffix) if pattern else (target, ".mkv")
+        spec = EncoderSpec.of(info, live=False)
+        self.encoder = pick_encoder(output, spec)
+        self.encoded_size_wh = spec.size_wh
+        self.frames = 0
+        self.segments: list[Path] = []
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(str(self._folder), error) from None
+        self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=1e-3, live=info.live)
+        self._audio = AudioHold()
+        self._file: _Recording | None = None
+        self._started_s = 0.0
+
+    def write(self, frame: GuardedFrame) -> None:
+        """Encode and write one frame, into a new file if it is time. Raises GuardError, MediaError."""
+        guarded = require_guarded(frame)
+        time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
+        if self._file is None or time_s - self._started_s >= self._output.segment_s or \
+                even(guarded.size_wh) != self.encoded_size_wh:
+            self._cut(guarded, time_s)
+        if self._file is not None:
+            self._file.write(to_picture(guarded), time_s - self._started_s)
+            for packet in self._audio.due(time_s - self._timeline.offset_s):
+                at_s = packet.pts_s + self._timeline.offset_s - self._started_s
+                if at_s >= 0:
+                    self._file.write_audio(packet, at_s)
+        self.frames += 1
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        """Take an audio packet; it is written once the picture of its moment is."""
+        self._audio.add(packet)
+
+    def _cut(self, guarded: GuardedFrame, time_s: float) -> None:
+        self.close()
+        info = replace(self._info, size_wh=guarded.size_wh, format=guarded.format)
+        spec = EncoderSpec.of(info, live=False)
+        self.encoded_size_wh, self._started_s = spec.size_wh, time_s
+        name = datetime.fromtimestamp(guarded.wall_time_s, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+        path, number = self._folder / f"{name}.part{self._suffix}", 1
+        while path.exists() or path.with_name(path.name.replace(".part", "")).exists():
+            path, number = self._folder / f"{name}-{number}.part{self._suffix}", number + 1
+        self._file = _Recording(path, self._output, info, spec, self.encoder)
+
+    def close(self) -> None:
+        """Finish the current segment. Safe to call twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+            done = file.path.with_name(file.path.name.replace(".part", ""))
+            file.path.rename(done)
+            self.segments.append(done)
+
+
+class ImageSink:
+    """One picture file; a later frame replaces it."""
+
+    encoder = "opencv"
+
+    def __init__(self, output: Output, info: StreamInfo) -> None:
+        self._path = Path(output.target)
+        self.encoded_size_wh = info.size_wh
+        self.frames = 0
+
+    def write(self, frame: GuardedFrame) -> None:
+        """Write the picture. Raises GuardError, MediaError."""
+        write_image(require_guarded(frame), self._path)
+        self.frames += 1
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        """A picture has no sound."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def open_file_sink(output: Output, info: StreamInfo) -> FileSink | ImageSink:
+    """The sink for one file, by the ending of its name."""
+    picture = Path(output.target).suffix.lower() in IMAGE_SUFFIXES
+    return ImageSink(output, info) if picture else FileSink(output, info)

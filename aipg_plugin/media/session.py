@@ -1,0 +1,228 @@
+"""One connection to a file, server or device: decoded pictures until it ends or breaks."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+from av.codec.hwaccel import HWAccel, hwdevices_available
+
+from aipg_plugin.errors import MediaError
+from aipg_plugin.frames import PixelFormat, Planes
+from aipg_plugin.media.info import AudioHandler, AudioInfo, AudioPacket, StreamInfo
+from aipg_plugin.media.pictures import colour_of, planes_of
+from aipg_plugin.media.urls import SourceKind, local_path, redacted_url, source_kind
+from aipg_plugin.options import Source
+
+_LOG = logging.getLogger(__name__)
+_DEVICE_FILES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: source time in seconds (None if unknown), layout, size and read-only planes."""
+
+    pts_s: float | None
+    format: PixelFormat
+    size_wh: tuple[int, int]
+    planes: Planes
+
+
+class Session(Protocol):
+    """One connection. `pictures` ends at the end of the stream and raises MediaError when it breaks."""
+
+    info: StreamInfo
+
+    def pictures(self, on_audio: AudioHandler | None = None) -> Iterator[Picture]: ...
+
+    def close(self) -> None: ...
+
+
+def cannot_open(url: str, why: str) -> MediaError:
+    """The error for a source that cannot be opened; credentials are taken out of `url` and `why`."""
+    kind = source_kind(url)
+    if kind in {SourceKind.RTSP, SourceKind.NETWORK}:
+        cure = "Check the address, the port, the user name and password, and that the camera is on"
+    elif kind is SourceKind.WEBCAM:
+        cure = "Check that the device exists and that this user may read it (group video)"
+    else:
+        cure = "Give the path of a picture, a folder of pictures or a video file"
+    return MediaError("cannot open {url}: {why}", path="source.url", cure=cure, url=redacted_url(url),
+                      why=redacted_url(why))
+
+
+def reason_of(error: Exception) -> str:
+    """A short reason without addresses: the library's own words for its error code."""
+    if isinstance(error, av.error.ExitError):
+        return "no data in time"
+    text = getattr(error, "strerror", None) or str(error)
+    return redacted_url(str(text)).strip().rstrip(".")
+
+
+class AvSession:
+    """A session on anything FFmpeg reads. The first picture is decoded at once, so `info` is what really comes."""
+
+    def __init__(self, source: Source, *, live: bool) -> None:
+        self._source = source
+        self._live = live
+        self._device = _hardware_device(source.hardware_decode)
+        try:
+            self._container = self._open()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise cannot_open(source.url, reason_of(error)) from None
+        self.decode_errors = 0
+        self._audio_handler: AudioHandler | None = None
+        self._held_audio: list[av.Packet[Any]] = []
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> Any:
+        kind = source_kind(self._source.url)
+        url, options = self._source.url, {}
+        limit_s = self._source.stall_timeout_s
+        timeout: tuple[float, float] | None = (limit_s, limit_s)
+        if kind is SourceKind.RTSP:
+            options = {"rtsp_transport": self._source.transport, "allowed_media_types": "video+audio",
+                       "timeout": str(int(limit_s * 1e6)), "max_delay": "500000"}
+        elif kind is SourceKind.NETWORK:
+            options = {"rw_timeout": str(int(limit_s * 1e6))}
+        else:
+            url, timeout = str(local_path(url)), None
+        hwaccel = HWAccel(self._device, allow_software_fallback=True) if self._device else None
+        return av.open(url, "r", options=options, timeout=timeout, hwaccel=hwaccel)
+
+    def _prepare(self) -> None:
+        if not self._container.streams.video:
+            raise cannot_open(self._source.url, "it has no video")
+        self._video = self._container.streams.video[0]
+        self._audio = self._container.streams.audio[0] if self._container.streams.audio else None
+        self._video.thread_type = "SLICE" if self._live else "AUTO"
+        self._packets = self._container.demux(*filter(None, (self._video, self._audio)))
+        self._decoded = self._decode()
+        try:
+            self._first = next(self._decoded, None)
+        except (av.FFmpegError, OSError) as error:
+            raise cannot_open(self._source.url, reason_of(error)) from None
+        if self._first is None:
+            raise cannot_open(self._source.url, "no picture in it can be decoded")
+        self.info = self._describe(self._first)
+
+    def _describe(self, first: av.VideoFrame) -> StreamInfo:
+        video, context = self._video, self._video.codec_context
+        pixel_format, _ = planes_of(first)
+        duration_s = None
+        if video.duration is not None and video.time_base:
+            duration_s = float(video.duration * video.time_base)
+        elif self._container.duration:
+            duration_s = self._container.duration / av.time_base
+        rate = video.average_rate or video.guessed_rate
+        decoder = context.codec.name + (f" ({self._device})" if self._device and context.is_hwaccel else "")
+        return StreamInfo(size_wh=(first.width, first.height), format=pixel_format,
+                          fps=float(rate) if rate else None, codec=context.codec.canonical_name, decoder=decoder,
+                          time_base=video.time_base or Fraction(1, 90000), colour=colour_of(first),
+                          sample_aspect=video.sample_aspect_ratio or None, rotation_deg=int(first.rotation),
+                          audio=self._describe_audio(), duration_s=duration_s, frame_count=video.frames or None,
+                          live=self._live)
+
+    def _describe_audio(self) -> AudioInfo | None:
+        if self._audio is None:
+            return None
+        header = io.BytesIO()
+        try:
+            with av.open(header, "w", format="matroska") as box:
+                silent = av.Packet(bytes(16))  # a file without any packet cannot be opened again
+                silent.stream, silent.pts, silent.dts = box.add_stream_from_template(self._audio), 0, 0
+                silent.time_base = Fraction(1, 1000)
+                box.mux(silent)
+        except (av.FFmpegError, ValueError):
+            _LOG.warning("audio of codec %s cannot be passed on", self._audio.codec_context.name)
+            return None
+        context = self._audio.codec_context
+        return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, header.getvalue())
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        last_picture_s = time.monotonic()
+        for packet in self._packets:
+            if packet.stream is not self._video:
+                self._take_audio(packet)
+                continue
+            try:
+                pictures = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.InvalidDataError:
+                self.decode_errors += 1
+                pictures = []
+            now_s = time.monotonic()
+            if pictures:
+                last_picture_s = now_s
+            elif self._live and now_s - last_picture_s > self._source.stall_timeout_s:
+                raise MediaError("no picture for {seconds:.0f} s", seconds=now_s - last_picture_s)
+            yield from pictures
+
+    def _take_audio(self, packet: av.Packet[Any]) -> None:
+        """Hand audio on; what came before the first picture was asked for waits for its taker."""
+        if packet.pts is None or not packet.size:
+            return
+        if self._audio_handler is None:
+            self._held_audio = [*self._held_audio[-200:], packet]
+            return
+        base = packet.time_base
+        self._audio_handler(AudioPacket(bytes(packet), float(packet.pts * base), float((packet.duration or 0) * base)))
+
+    def pictures(self, on_audio: AudioHandler | None = None) -> Iterator[Picture]:
+        """Pictures in order of time; audio packets go to `on_audio` as they come. Raises MediaError on a break."""
+        self._audio_handler = on_audio or _unheard
+        held, self._held_audio = self._held_audio, []
+        for packet in held:
+            self._take_audio(packet)
+        first, self._first = self._first, None
+        if first is not None:
+            yield self._picture(first)
+            del first
+        try:
+            for frame in self._decoded:
+                yield self._picture(frame)
+        except (av.FFmpegError, OSError) as error:
+            raise MediaError("{url} broke off: {why}", path="source.url", url=redacted_url(self._source.url),
+                             why=reason_of(error)) from None
+
+    @staticmethod
+    def _picture(frame: av.VideoFrame) -> Picture:
+        pixel_format, planes = planes_of(frame)
+        pts_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+        return Picture(pts_s, pixel_format, (frame.width, frame.height), planes)
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice, from the thread that reads."""
+        self._container.close()
+
+
+def _unheard(_packet: AudioPacket) -> None:
+    """Audio nobody asked for is forgotten at once."""
+
+
+def _hardware_device(wanted: str) -> str | None:
+    """Decoding device to try: the one named, or with "auto" the first whose driver is there."""
+    if wanted == "none":
+        return None
+    built_in = hwdevices_available()
+    if wanted != "auto":
+        if wanted in built_in:
+            return wanted
+        _LOG.warning("decoding on %s is not possible with this FFmpeg (it has %s); decoding in software",
+                     wanted, ", ".join(built_in) or "none")
+        return None
+    if "videotoolbox" in built_in:
+        return "videotoolbox"
+    return next((name for name, path in _DEVICE_FILES.items() if name in built_in and os.path.exists(path)), None)
