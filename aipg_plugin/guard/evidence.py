@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import Sensitivity
 from aipg_plugin.tracking.tracker import Track, Tracker
 
@@ -38,6 +39,11 @@ class Sighting:
 
 class Witness(Protocol):
     """Looks at pictures for the guard: detector, motion and picture quality in one."""
+
+    @property
+    def projection(self) -> Projection:
+        """Projection of the pictures it wants to be handed; sightings are in their pixels."""
+        ...
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> Sighting:
         """One look; may raise anything, the guard survives it."""
@@ -84,7 +90,7 @@ class Evidence:
         self._times: list[float] = []
         self._looks: list[_Look] = []
         self._due_s = -float("inf")
-        self._epoch = 0
+        self._epoch = self._witness_epoch = 0
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
     def due(self, t_s: float) -> bool:
@@ -96,6 +102,9 @@ class Evidence:
         epoch = self._epoch
         self._due_s = t_s + self.period_s * 0.98
         try:
+            if epoch != self._witness_epoch:  # here, so that the witness belongs to the looking thread alone
+                self._witness_epoch = epoch
+                self._witness.reset()
             sighting = self._witness.look(picture_bgr, t_s)
             boxes = np.asarray(sighting.detections.boxes)
             if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(sighting.detections.scores)).all()):
@@ -122,7 +131,6 @@ class Evidence:
             self._times.clear()
             self._looks.clear()
             self._due_s = -float("inf")
-            self._witness.reset()
             self._tracker.reset()
 
     def status(self, t_s: float) -> Status:

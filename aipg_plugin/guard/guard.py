@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.geometry.projection import Projection, scaled
+from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Witness
 from aipg_plugin.guard.scene import detection_stream, mount_of
 from aipg_plugin.guard.stats import StreamStats
@@ -33,13 +33,12 @@ class Guard:
     """
 
     def __init__(self, camera: Camera, make_witness: MakeWitness, make_tracker: MakeTracker, *, live: bool,
-                 picture_side_px: int = 1280, keep_all: bool = False) -> None:
+                 keep_all: bool = False) -> None:
         self._camera = camera
         self._make_witness = make_witness
         self._make_tracker = make_tracker
         self._live = live
         self._keep_all = keep_all
-        self._picture_side_px = picture_side_px
         self._lock = threading.RLock()
         self._streams: dict[str, StreamGuard] = {}
         self._evidence: Evidence | None = None
@@ -119,6 +118,12 @@ class Guard:
         """Figures per stream."""
         return {stream_id: stream.stats.snapshot() for stream_id, stream in list(self._streams.items())}
 
+    @property
+    def picture_wh(self) -> tuple[int, int] | None:
+        """Size of the pictures whose pixels the tracks' boxes are in; None before the first frame."""
+        source = self._source
+        return None if source is None else source.size_wh
+
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""
         evidence = self._evidence
@@ -164,12 +169,10 @@ class Guard:
             layout = stream.layout
             if layout is None:
                 return
-            w, h = layout.size_wh
-            ratio = min(1.0, self._picture_side_px / max(w, h))
-            source = scaled(layout.projection, (max(1, round(w * ratio)), max(1, round(h * ratio))))
             mount = mount_of(self._camera)
-            evidence = Evidence(self._make_witness(source, mount, self._camera),
-                                self._make_tracker(source, mount, self._camera),
+            witness = self._make_witness(layout.projection, mount, self._camera)
+            source = witness.projection
+            evidence = Evidence(witness, self._make_tracker(source, mount, self._camera),
                                 period_s=1 / self._camera.privacy_guard.detect_hz, keep_all=self._keep_all)
             evidence.on_look = self._tell
             if self._live:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes
-from aipg_plugin.masking.painter import Background
+from aipg_plugin.masking.plan import Background
 
 _BLOCK_PX = 16
 _LEARN_EVERY_S = 0.5

@@ -14,7 +14,7 @@ from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
 from aipg_plugin.geometry.transfer import remap_outline
-from aipg_plugin.masking.painter import cell_px_for
+from aipg_plugin.masking.cells import cell_px_for
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, PrivacyGuard, Sensitivity, Stream
 
@@ -67,7 +67,7 @@ class Scene:
         colour = guard.fill_colour.lstrip("#")
         red, green, blue = (int(colour[i:i + 2], 16) for i in (0, 2, 4))
         return MaskPlan(
-            figures=() if full else tuple(self._regions(figures, guard)),
+            figures=() if full else tuple(self.regions(figures, guard)),
             always=_areas(guard.always_mask_areas, size_wh),
             prohibited=_areas(guard.prohibited_areas, size_wh),
             circumferential=self._rim(guard),
@@ -77,7 +77,8 @@ class Scene:
             default_cell_px=max(8, max(size_wh) // 24),
         )
 
-    def _regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:
+    def regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:
+        """What each figure's mask covers, keyed by its id; figures outside this stream's picture are left out."""
         if not figures:
             return []
         scale = self.projection.size_wh[0] / self.source.size_wh[0]

@@ -11,6 +11,7 @@ import numpy as np
 
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes, _mint_guarded
 from aipg_plugin.geometry.camera import default_circle
+from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import still
 from aipg_plugin.guard.clock import FrameClock
@@ -21,7 +22,7 @@ from aipg_plugin.guard.ring import BufferPool, Ring, Waiting
 from aipg_plugin.guard.scene import Scene, locate_circle, mount_of, project, same_view
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.painter import MaskPainter
-from aipg_plugin.masking.plan import MaskPlan
+from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
 
 _log = logging.getLogger(__name__)
@@ -139,6 +140,16 @@ class StreamGuard:
     def forget_evidence(self) -> None:
         """The evidence is void: whole pictures until there is new."""
         self._seen = None
+
+    def figures(self) -> list[tuple[Figure, FigureRegion]]:
+        """Everybody at the time of the newest frame, in the evidence's pixels, with the mask each gets here."""
+        layout, seen = self._layout, self._seen
+        if layout is None or seen is None:
+            return []
+        guard = self._camera.privacy_guard
+        found = seen.evidence.figures(self._now_s, suspects=guard.sensitivity)
+        regions = {region.key: region for region in self._scene_of(layout, self._camera).regions(found, guard)}
+        return [(figure, regions[figure.id]) for figure in found if figure.id in regions]
 
     def release(self, waiting: Waiting) -> GuardedFrame:
         """Mask a frame by the evidence there is. Total: if anything fails the frame leaves as a blank."""

@@ -1,0 +1,54 @@
+"""`aipg bench`: what guarding costs on this machine, against decoding and encoding alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from aipg_plugin.cli.demo import settings_for
+from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.errors import MediaError
+from aipg_plugin.hosts.offline import plain_copy, redact_video
+from aipg_plugin.options import Models, Output, OutputKind, Web
+from aipg_plugin.resources import resource_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aipg bench`."""
+    parser.add_argument("--clip", metavar="FILE", help="a video of your own (default: the shipped sample)")
+    parser.add_argument("--preset", default="veryfast", help="of the encoder (default veryfast)")
+    parser.add_argument("--runs", type=int, default=3, help="pairs of runs; the median ratio counts (default 3)")
+    parser.add_argument("--tier", choices=("small", "standard"), default="standard")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Alternate plain decode+encode with `redact` and print both, and their ratio."""
+    clip = Path(options.clip) if options.clip else resource_path("samples", "lobby.mp4")
+    if not clip.is_file():
+        raise MediaError("{file} does not exist", file=str(clip), cure="Name a video with --clip")
+    camera = settings_for(str(clip), Web()).cameras[0]
+    net = load_model(Models(tier=options.tier, precision=options.precision))
+    output = Output(OutputKind.FILE, preset=options.preset)
+    floor_fps, guard_fps = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "bench.mp4"
+        for _ in range(max(1, options.runs)):
+            start_s = time.monotonic()
+            frames = plain_copy(clip, target, output)
+            floor_fps.append(frames / (time.monotonic() - start_s))
+            guard_fps.append(redact_video(clip, target, camera, net, output).fps)
+    ratios = sorted(guard / floor for guard, floor in zip(guard_fps, floor_fps, strict=True))
+    result = {"floor_fps": round(sorted(floor_fps)[len(floor_fps) // 2], 1),
+              "guard_fps": round(sorted(guard_fps)[len(guard_fps) // 2], 1),
+              "ratio": round(ratios[len(ratios) // 2], 3), "model": net.name, "provider": net.provider}
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        print(f"decode+encode alone {result['floor_fps']} fps, guarded {result['guard_fps']} fps, "
+              f"ratio {result['ratio']} ({net.name} on {net.provider})")
+    return 0

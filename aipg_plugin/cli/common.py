@@ -1,0 +1,140 @@
+"""What `redact` and `detect` share: a camera from a configuration or from the command line, and picture files."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from aipg_plugin.errors import MediaError, UsageError
+from aipg_plugin.options import (
+    BlurIntensity,
+    Camera,
+    CaptureMode,
+    Lens,
+    LensModelName,
+    MaskingMethod,
+    Models,
+    MountKind,
+    PrivacyGuard,
+    Sensitivity,
+    Source,
+    Stream,
+)
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def add_camera_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that describe the camera; without any, a ceiling fisheye whose circle is found in the picture."""
+    group = parser.add_argument_group("camera (all optional: a ceiling fisheye, its circle found in the picture)")
+    group.add_argument("--config", metavar="FILE", help="take lens, mount and guard settings from this configuration")
+    group.add_argument("--camera", metavar="NAME", help="which camera of --config (needed if it has several)")
+    group.add_argument("--stream", metavar="ID", help="which stream of the camera (default: its first)")
+    group.add_argument("--capture-mode", choices=list(CaptureMode), help="what the picture shows (default fisheye)")
+    group.add_argument("--mount", choices=list(MountKind), help="where the camera hangs (default ceiling)")
+    group.add_argument("--height", type=float, metavar="M", help="camera height, 2.5–5.0 m (default 3.0)")
+    group.add_argument("--lens", choices=list(LensModelName), help="lens law (default equidistant)")
+    group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the image circle (default 180)")
+    group.add_argument("--circle", metavar="CX,CY,R", help="image circle in pixels of the picture (default: found)")
+    guard = parser.add_argument_group("guard")
+    guard.add_argument("--sensitivity", choices=list(Sensitivity), help="higher masks more readily (default high)")
+    guard.add_argument("--tier", choices=("small", "standard"), help="which detector (default standard)")
+    guard.add_argument("--precision", choices=("fp32", "int8"), help="of the detector (default fp32)")
+
+
+def camera_from(options: argparse.Namespace, size_wh: tuple[int, int]) -> tuple[Camera, Models]:
+    """The camera and models to use for pictures of this size, with its one stream guarded.
+
+    Raises SettingsError for a bad configuration, UsageError for a bad argument.
+    """
+    camera, models = _configured(options)
+    stream = _stream_of(camera, options.stream)
+    if options.capture_mode:
+        stream = replace(stream, capture_mode=CaptureMode(options.capture_mode))
+    lens = camera.lens
+    if options.lens:
+        lens = replace(lens, model=LensModelName(options.lens))
+    if options.fov is not None:
+        lens = replace(lens, fov_deg=_within(options.fov, "--fov", 90, 220))
+    if options.circle:
+        lens = replace(lens, circle=_circle(options.circle, size_wh))
+    guard = replace(camera.privacy_guard, enabled=True, target_streams=(stream.id,))
+    if options.sensitivity:
+        guard = replace(guard, sensitivity=Sensitivity(options.sensitivity))
+    if getattr(options, "method", None):
+        guard = replace(guard, masking_method=MaskingMethod(options.method))
+    if getattr(options, "intensity", None):
+        guard = replace(guard, blur_intensity=BlurIntensity(options.intensity))
+    height_m = camera.camera_height_m if options.height is None else _within(options.height, "--height", 2.5, 5.0)
+    models = replace(models, tier=options.tier or models.tier, precision=options.precision or models.precision)
+    return replace(camera, streams=(stream,), lens=lens, privacy_guard=guard, camera_height_m=height_m,
+                   mount=MountKind(options.mount) if options.mount else camera.mount), models
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Picture files of a folder, by name. Raises MediaError when there are none."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise MediaError("{folder} has no pictures", folder=str(folder),
+                         cure="Name a folder with " + ", ".join(sorted(IMAGE_SUFFIXES)) + " files")
+    return found
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a path names a picture file."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def must_exist(path: Path) -> Path:
+    """The path, if something is there. Raises MediaError."""
+    if not path.exists():
+        raise MediaError("{file} does not exist", cure="Check the name", file=str(path))
+    return path
+
+
+def _configured(options: argparse.Namespace) -> tuple[Camera, Models]:
+    if not options.config:
+        for name in ("camera", "stream"):
+            if getattr(options, name):
+                raise UsageError("--{name} needs --config", name=name)
+        stream = Stream("1", Source("command line"))
+        return Camera("picture", streams=(stream,), lens=Lens(), privacy_guard=PrivacyGuard(enabled=True)), Models()
+    from aipg_plugin.settings.loader import load
+
+    settings = load(Path(options.config)).settings
+    names = [camera.id for camera in settings.cameras]
+    if options.camera is None and len(names) != 1:
+        raise UsageError("{config} has the cameras {names}; choose one", config=options.config,
+                         names=", ".join(names) or "none", cure="Add --camera NAME")
+    for camera in settings.cameras:
+        if options.camera in (None, camera.id):
+            return camera, settings.models
+    raise UsageError("no camera {name!r} in {config}", name=options.camera, config=options.config,
+                     cure="Use one of: " + ", ".join(names))
+
+
+def _stream_of(camera: Camera, stream_id: str | None) -> Stream:
+    for stream in camera.streams:
+        if stream_id in (None, stream.id):
+            return stream
+    raise UsageError("camera {camera} has no stream {stream!r}", camera=camera.id, stream=stream_id,
+                     cure="Use one of: " + ", ".join(stream.id for stream in camera.streams))
+
+
+def _within(value: float, name: str, low: float, high: float) -> float:
+    if not low <= value <= high:
+        raise UsageError("{name}: {value} is not in {low}–{high}", name=name, value=value, low=low, high=high)
+    return value
+
+
+def _circle(text: str, size_wh: tuple[int, int]) -> tuple[float, float, float]:
+    try:
+        cx, cy, radius = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError("--circle: {text!r} is not CX,CY,R", text=text, cure="For example 960,960,950") from None
+    if radius <= 0:
+        raise UsageError("--circle: radius {radius} is not positive", radius=radius)
+    return cx / size_wh[0], cy / size_wh[1], radius / size_wh[0]
+
+

@@ -1,0 +1,56 @@
+"""`aipg demo`: guard the shipped clip live and say where to look."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from aipg_plugin.cli.run import serve, where_to_look
+from aipg_plugin.errors import MediaError
+from aipg_plugin.hosts.standalone import StandaloneHost
+from aipg_plugin.options import (
+    Camera,
+    Lens,
+    Mqtt,
+    Output,
+    OutputKind,
+    PrivacyGuard,
+    Settings,
+    Source,
+    Stream,
+    Web,
+)
+from aipg_plugin.resources import resource_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aipg demo`."""
+    parser.add_argument("--seconds", type=float, help="stop after this long (default: until Ctrl-C)")
+    parser.add_argument("--port", type=int, default=Web().port, help="HTTP port on loopback (default %(default)s)")
+    parser.add_argument("--rtsp-port", type=int, default=Web().rtsp_port, help="RTSP port (default %(default)s)")
+    parser.add_argument("--mqtt-port", type=int, default=Mqtt().port, help="port of the embedded broker "
+                        "(default %(default)s; another is taken if it is in use)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Everything embedded: stream server, RTSP server and broker on loopback, the clip in a loop."""
+    clip = resource_path("samples", "lobby.mp4")
+    if not clip.is_file():
+        raise MediaError("the sample clip {file} is missing", file=str(clip), cure="Install the package again")
+    settings = settings_for(str(clip), Web(port=options.port, rtsp_port=options.rtsp_port))
+    settings = replace(settings, mqtt=replace(settings.mqtt, port=options.mqtt_port))
+    host = StandaloneHost(settings)
+    print("The guarded demo, Ctrl-C ends it:")
+    for line in [f"overview: http://{settings.web.host}:{settings.web.port}/", *where_to_look(settings)]:
+        print("  " + line, flush=True)
+    serve(host, seconds=options.seconds)
+    return 0
+
+
+def settings_for(clip: str, web: Web) -> Settings:
+    """Settings that guard one looped ceiling-fisheye clip."""
+    outputs = (Output(OutputKind.HTTP), Output(OutputKind.RTSP_SERVE))
+    camera = Camera("lobby", name="Lobby", lens=Lens(),
+                    streams=(Stream("1", Source(clip, loop=True), outputs=outputs),),
+                    privacy_guard=PrivacyGuard(enabled=True, target_streams=("1",)))
+    return Settings(cameras=(camera,), web=web, mqtt=Mqtt(broker="embedded"))

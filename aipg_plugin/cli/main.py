@@ -1,0 +1,82 @@
+"""`aipg`: finds the subcommand, runs it, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from aipg_plugin import __version__
+from aipg_plugin.errors import AipgError, UsageError
+
+# name: (module, one line for --help); modules are imported when used, so that --help is quick
+COMMANDS = {
+    "run": ("aipg_plugin.cli.run", "guard the cameras of a configuration, live"),
+    "redact": ("aipg_plugin.cli.redact", "mask the people in an image, a video or a folder"),
+    "detect": ("aipg_plugin.cli.detect", "print where people are, as JSON"),
+    "check": ("aipg_plugin.cli.check", "try every camera, model and broker of a configuration"),
+    "settings": ("aipg_plugin.cli.settings", "print the reference of every setting"),
+    "models": ("aipg_plugin.cli.models", "list the detectors that are here and what they measured"),
+    "nvr": ("aipg_plugin.cli.nvr", "print or verify the configuration of an NVR"),
+    "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
+    "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
+}
+EPILOG = """exit codes:
+  0 all went well   1 failed   2 wrong command line   3 wrong settings   4 wrong model
+  5 source or sink failed   6 MQTT failed   7 NVR configuration is not safe   130 interrupted
+
+Start with:  aipg demo            or:  aipg redact picture.jpg guarded.jpg"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except AipgError as error:
+        print(f"aipg: {_translated(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("aipg: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="aipg", description="AI Privacy Guard: hides people in fisheye video before anything else sees them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"aipg {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub.add_argument("-v", "--verbose", action="store_true", help="log what is done")
+        if name == chosen:
+            importlib.import_module(module).add_arguments(sub)
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return UsageError.exit_code
+    logging.basicConfig(level=logging.INFO if options.verbose or options.command in {"run", "demo"} else
+                        logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
+    return code
+
+
+def _translated(error: AipgError) -> str:
+    from aipg_plugin.resources import translations
+
+    language = os.environ.get("AIPG_LANGUAGE") or os.environ.get("LANG", "en")[:2]
+    texts = translations(language).get("errors", {})
+    return error.text(lambda template: texts.get(template) or template)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""`aipg run`: guard the cameras of a configuration, live."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from pathlib import Path
+
+from aipg_plugin.hosts.standalone import StandaloneHost, run_until
+from aipg_plugin.options import OutputKind, Settings
+from aipg_plugin.settings.loader import load
+
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `aipg run`."""
+    parser.epilog = ("SIGTERM and SIGINT stop gracefully, files are closed properly; SIGHUP reads CONFIG again, and a "
+                     "bad one changes nothing.")
+    parser.add_argument("config", metavar="CONFIG", help="YAML configuration, see docs/settings.md")
+    parser.add_argument("--seconds", type=float, help="stop after this long (for trials)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Guard until stopped."""
+    path = Path(options.config)
+    loaded = load(path)
+    for warning in loaded.warnings:
+        _log.warning("%s", warning.text())
+    host = StandaloneHost(loaded.settings, config_file=path)
+    serve(host, seconds=options.seconds)
+    return 0
+
+
+def serve(host: StandaloneHost, *, seconds: float | None) -> None:
+    """Run a host in the foreground with the signals of a service."""
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=host.reload, name="aipg-reload").start())
+    for line in where_to_look(host.plugin.app.settings):
+        _log.info("%s", line)
+    run_until(host, stop, seconds=seconds)
+
+
+def where_to_look(settings: Settings) -> list[str]:
+    """One line per output: where the guarded picture can be seen."""
+    web = settings.web
+    lines = []
+    for camera in settings.cameras:
+        for stream in camera.streams:
+            name = f"{camera.id}/{stream.id}"
+            for output in stream.outputs:
+                match output.kind:
+                    case OutputKind.HTTP:
+                        base = f"http://{web.host}:{web.port}/streams/{name}"
+                        lines.append(f"{name}: {base}.mjpeg (browser), {base}.ts (players, NVRs), {base}.jpg (still)")
+                    case OutputKind.RTSP_SERVE:
+                        lines.append(f"{name}: rtsp://{web.host}:{web.rtsp_port}/{name}")
+                    case _:
+                        lines.append(f"{name}: {output.kind} {output.target}")
+    if settings.mqtt.broker != "off":
+        lines.append(f"MQTT: {settings.mqtt.broker}:{settings.mqtt.port}, topics {settings.mqtt.prefix}/#")
+    return lines

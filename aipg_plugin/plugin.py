@@ -1,0 +1,93 @@
+"""The entry point for hosts: hooks on one side, the app on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from aipg_plugin.app import App
+from aipg_plugin.errors import HostError
+from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.policy import FULL_MOSAIC, State
+from aipg_plugin.hooks import Health, Host
+from aipg_plugin.options import Settings
+from aipg_plugin.settings.loader import load, validate
+
+
+class GuardPlugin:
+    """The hooks of `hooks.Plugin`, on an App."""
+
+    def __init__(self, host: Host, app: App) -> None:
+        self._host = host
+        self._app = app
+        self._started: set[tuple[str, str]] = set()
+        app.start()
+
+    @property
+    def app(self) -> App:
+        """The app behind the hooks."""
+        return self._app
+
+    def on_stream_start(self, camera: str, stream: str) -> None:
+        """A stream is about to deliver frames. Raises HostError or GuardError for one the settings do not name."""
+        self._app.guard(camera).stream(stream)
+        self._started.add((camera, stream))
+
+    def on_frame(self, camera: str, frame: Frame) -> list[GuardedFrame]:
+        """Guard one frame; returns those whose look-ahead is over."""
+        if (camera, frame.stream) not in self._started:
+            raise HostError("stream {camera}/{stream} was not started", camera=camera, stream=frame.stream,
+                            cure="Call on_stream_start first")
+        return self._told(camera, self._app.guard(camera).process(frame))
+
+    def on_stream_lost(self, camera: str, stream: str, reason: str) -> list[GuardedFrame]:
+        """No frames come: a masked still to keep the guarded stream alive (none before the first frame)."""
+        guard = self._app.guard(camera)
+        still = guard.lost(stream, reason)
+        return self._told(camera, guard.flush(stream) + ([still] if still is not None else []))
+
+    def on_stream_stop(self, camera: str, stream: str) -> list[GuardedFrame]:
+        """The stream ended; returns the frames still waiting, guarded."""
+        self._started.discard((camera, stream))
+        return self._told(camera, self._app.guard(camera).flush(stream))
+
+    def on_settings(self, settings: Settings) -> None:
+        """Put new settings in force between two frames."""
+        self._app.configure(settings)
+
+    def health(self) -> Health:
+        """Not ok while a stream that should be guarded shows whole mosaics or nothing."""
+        states = self._app.states()
+        bad = {f"{camera}/{stream}": f"{state} ({reason})" for (camera, stream), (state, reason) in states.items()
+               if state in FULL_MOSAIC}
+        worst = State.GUARDING if states else State.STARTING
+        return Health(bool(states) and not bad, "problem" if bad else str(worst),
+                      {"problems": bad, "streams": self._app.stats()})
+
+    def close(self) -> None:
+        """Stop everything the plugin started."""
+        self._app.close()
+
+    def _told(self, camera: str, guarded: list[GuardedFrame]) -> list[GuardedFrame]:
+        for frame in guarded:
+            self._app.published(camera, frame)
+        return guarded
+
+
+def create_plugin(host: Host, settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None,
+                  ) -> GuardPlugin:
+    """Make the plugin for a host.
+
+    `settings`: Settings, a dict shaped like the YAML, or a YAML file's path. Raises SettingsError or ModelError.
+    """
+    config_file: Path | None = None
+    if isinstance(settings, Settings):
+        checked = settings
+    elif settings is None or isinstance(settings, Mapping):
+        checked = validate(settings)
+    else:
+        config_file = Path(settings)
+        checked = load(config_file).settings
+    return GuardPlugin(host, App(checked, config_file=config_file, metadata=host.metadata))

@@ -1,0 +1,140 @@
+"""A scene with known truth for the guard's tests: one walking figure of noise over a noisy room."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
+from aipg_plugin.geometry.gravity import aligned
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.evidence import Sighting, Witness
+from aipg_plugin.guard.guard import Guard
+from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
+from aipg_plugin.tracking.tracker import Tracker
+
+SIZE_WH = (320, 320)
+FPS = 10
+_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+
+
+def camera(**guard: object) -> Camera:
+    """A ceiling camera with one guarded fisheye stream."""
+    settings: dict[str, object] = {"enabled": True, "target_streams": ("1",), "lookahead_s": 0.4,
+                                   "sensitivity": Sensitivity.LOW, **guard}
+    return Camera("lobby", streams=(Stream("1", Source("none")),), lens=Lens(circle=(0.5, 0.5, 0.5)),
+                  privacy_guard=PrivacyGuard(**settings))  # type: ignore[arg-type]
+
+
+def person_xywh(index: int, size_wh: tuple[int, int] = SIZE_WH) -> tuple[int, int, int, int]:
+    """Where the person stands in frame `index`: a slow walk along the lower half."""
+    scale = size_wh[0] / SIZE_WH[0]
+    x = 110 + 4 * (index % 25)
+    return int(x * scale), int(190 * scale), int(40 * scale), int(80 * scale)
+
+
+def frame(index: int, *, size_wh: tuple[int, int] = SIZE_WH, pixel_format: PixelFormat = PixelFormat.I420,
+          pts_s: float | None = None, stream: str = "1", wall_time_s: float | None = None) -> Frame:
+    """Frame `index`: grey smooth room, the person in coarse random texture on every plane."""
+    w, h = size_wh
+    ramp = (80 + 40 * np.linspace(0, 1, w)[None, :] + np.zeros((h, 1))).astype(np.uint8)
+    texture = np.random.default_rng(7)
+    x, y, pw, ph = person_xywh(index, size_wh)
+    luma_texture = texture.integers(0, 256, (ph, pw), dtype=np.uint8)
+    planes: Planes
+    if pixel_format is PixelFormat.BGR24:
+        picture = np.repeat(ramp[..., None], 3, axis=2)
+        picture[y:y + ph, x:x + pw] = texture.integers(0, 256, (ph, pw, 3), dtype=np.uint8)
+        planes = (picture,)
+    else:
+        luma = ramp.copy()
+        luma[y:y + ph, x:x + pw] = luma_texture
+        half = ((h + 1) // 2, (w + 1) // 2)
+        chroma = np.full((*half, 2), 128, np.uint8)
+        rows, cols = slice(y // 2, (y + ph) // 2), slice(x // 2, (x + pw) // 2)
+        chroma[rows, cols] = texture.integers(0, 256, chroma[rows, cols].shape, dtype=np.uint8)
+        planes = ((luma, chroma) if pixel_format is PixelFormat.NV12 else
+                  (luma, np.ascontiguousarray(chroma[..., 0]), np.ascontiguousarray(chroma[..., 1])))
+    t_s = index / FPS if pts_s is None else pts_s
+    return Frame(stream, index, t_s, t_s if wall_time_s is None else wall_time_s, pixel_format, size_wh, planes)
+
+
+def clear_share(guarded: GuardedFrame, original: Frame) -> float:
+    """Share of the person's samples that left as they came in (within 2 levels), over all planes.
+
+    Chance, for a constant colour against uniform noise, is 5/256 = 2 %.
+    """
+    if guarded.size_wh != original.size_wh:
+        return 0.0
+    x, y, w, h = person_xywh(original.seq, original.size_wh)
+    same = []
+    for index, (out, came) in enumerate(zip(guarded.planes, original.planes, strict=True)):
+        f = 1 if index == 0 else 2
+        area = np.s_[y // f:(y + h) // f, x // f:(x + w) // f]
+        same.append((np.abs(out[area].astype(int) - came[area].astype(int)) <= 2).ravel())
+    return float(np.concatenate(same).mean())
+
+
+@dataclass
+class TruthWitness:
+    """Sees exactly the person, unless `fault` makes this look go wrong."""
+
+    projection: Projection
+    mount: Mount
+    fault: Callable[[int], object] = lambda look: None
+    looks: int = 0
+    swept: bool = False
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> Sighting:
+        self.looks += 1
+        outcome = self.fault(self.looks)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Sighting):
+            return outcome
+        self.swept = True
+        return sighting(self.boxes(picture_bgr))
+
+    def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The person, found by its texture."""
+        grey = picture_bgr.astype(int).sum(2)
+        rough = np.abs(np.diff(grey, axis=1)) > 60
+        ys, xs = np.nonzero(rough)
+        if len(xs) < 50:
+            return np.zeros((0, 5))
+        x0, x1, y0, y1 = xs.min(), xs.max() + 2, ys.min(), ys.max() + 1
+        centre = np.array([[(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0]], np.float64)
+        box = np.asarray(aligned(self.projection, self.mount, centre), np.float64)
+        box[:, 2:4] = np.hypot(x1 - x0, y1 - y0)  # covers the upright square at any angle
+        return box
+
+    def reset(self) -> None:
+        self.swept = False
+
+
+def sighting(boxes: NDArray[np.float64], doubt: str = "") -> Sighting:
+    """A sighting of these boxes."""
+    count = len(boxes)
+    found = Detections(boxes.astype(np.float32), np.full(count, 0.9, np.float32),
+                       np.full((count, 3), np.nan, np.float32), (_SQUARE,) * count)
+    return Sighting(found, doubt, np.zeros((0, 5)), complete=not doubt, gone=lambda track: None)
+
+
+def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
+          keep_all: bool = False) -> Guard:
+    """A guard whose witness sees the truth but for its faults."""
+
+    def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
+        return TruthWitness(projection, mount, fault)
+
+    def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
+        return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=0.3, keep_score=0.15)
+
+    return Guard(settings, witness, tracker, live=live, keep_all=keep_all)

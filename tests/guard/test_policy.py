@@ -1,0 +1,44 @@
+"""The state table, exhaustively."""
+
+from itertools import product
+
+import pytest
+
+from aipg_plugin.guard.policy import FULL_MOSAIC, Age, Facts, State, age_of, decide
+
+EVERY = [Facts(enabled, frames, doubt, swept, age) for enabled, frames, doubt, swept, age in
+         product((True, False), (True, False), ("", "too dark"), (True, False), Age)]
+
+
+@pytest.mark.parametrize("facts", EVERY, ids=str)
+def test_every_combination_has_one_state(facts: Facts) -> None:
+    state, reason = decide(facts)
+    if not facts.enabled:
+        assert state is State.OFF
+    elif not facts.frames:
+        assert state is State.LOST
+    elif facts.doubt:
+        assert (state, reason) == (State.FAILSAFE, facts.doubt)
+    elif not facts.swept:
+        assert state is State.STARTING
+    else:
+        assert state is {Age.FRESH: State.GUARDING, Age.OLD: State.DEGRADED, Age.STALE: State.FAILSAFE}[facts.age]
+    assert reason or state is State.GUARDING
+
+
+def test_figures_alone_are_masked_only_on_complete_recent_evidence() -> None:
+    for facts in EVERY:
+        state, _ = decide(facts)
+        if state not in FULL_MOSAIC and state is not State.OFF:
+            assert facts.swept
+            assert facts.frames
+            assert not facts.doubt
+            assert facts.age is not Age.STALE
+
+
+def test_age_classes_follow_the_detector_period() -> None:
+    assert age_of(0.1, 0.2) is Age.FRESH
+    assert age_of(0.5, 0.2) is Age.OLD
+    assert age_of(1.1, 0.2) is Age.STALE
+    assert age_of(1.1, 0.5) is Age.OLD
+    assert age_of(float("inf"), 0.2) is Age.STALE
