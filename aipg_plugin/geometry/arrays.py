@@ -18,6 +18,11 @@ def rows(values: ArrayLike, width: int) -> Floats:
     return array.reshape(0, width) if array.size == 0 else array.reshape(-1, width)
 
 
+def finite(values: Floats) -> Bools:
+    """(N,) bool: rows without NaN or infinity."""
+    return np.asarray(np.isfinite(values).all(axis=-1))
+
+
 def unit(vectors: Floats) -> Floats:
     """(N, 3) vectors scaled to length 1; NaN where the length is 0."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)

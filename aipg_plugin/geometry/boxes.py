@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from aipg_plugin.geometry.arrays import Bools, Floats, Ints, rows
 
+_BLOCK = 32
 _UNIT_CORNERS = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 
 
@@ -54,51 +55,35 @@ def contains(boxes: ArrayLike, px: ArrayLike) -> Bools:
     return np.asarray((across <= b[:, 2:3] / 2 + slack) & (along <= b[:, 3:4] / 2 + slack))
 
 
-def _cross(a: Floats, b: Floats) -> Floats:
-    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
-
-
-def _inside(points: Floats, box: Floats) -> Bools:
-    """(K, P) bool: points (K, P, 2) in their row's box (K, 5), with a hair of slack."""
-    cos, sin = _axes(box)
-    d = points - box[:, None, :2]
-    across = np.abs(d[..., 0] * cos[:, None] + d[..., 1] * sin[:, None])
-    along = np.abs(d[..., 1] * cos[:, None] - d[..., 0] * sin[:, None])
-    slack = 1e-9 * (1 + box[:, 2:4].max(axis=1, keepdims=True))
-    return np.asarray((across <= box[:, 2:3] / 2 + slack) & (along <= box[:, 3:4] / 2 + slack))
+def _cut(polygons: Floats, depth: Floats) -> Floats:
+    """(K, P + 2, 2) convex polygons (K, P, 2) cut to where `depth` (K, P) ≥ 0; spare slots repeat a corner."""
+    following, depth_next = np.roll(polygons, -1, axis=1), np.roll(depth, -1, axis=1)
+    inside = depth >= 0
+    crosses = inside != (depth_next >= 0)
+    t = np.where(crosses, depth / np.where(crosses, depth - depth_next, 1.0), 0.0)
+    crossing = polygons + t[..., None] * (following - polygons)
+    slots = np.stack([polygons, crossing], axis=2).reshape(len(polygons), -1, 2)
+    use = np.stack([inside, crosses], axis=2).reshape(len(polygons), -1)
+    order = np.argsort(~use, axis=1, kind="stable")[:, :polygons.shape[1] + 2]
+    use = np.take_along_axis(use, order, axis=1)
+    kept = np.take_along_axis(slots, order[..., None], axis=1)
+    return np.where(use[..., None], kept, np.where(use[:, :1, None], kept[:, :1], 0.0))
 
 
 def _intersection(a: Floats, b: Floats) -> Floats:
-    """(K,) common area of K pairs of boxes.
-
-    The common polygon's corners are the corners of each inside the other and the crossings of their edges;
-    sorted around their mean, their shoelace sum is its area.
-    """
-    shift = a[:, :2].copy()
-    a, b = a.copy(), b.copy()
-    a[:, :2] -= shift
-    b[:, :2] -= shift
-    ca, cb = corners(a), corners(b)
-    ea, eb = np.roll(ca, -1, axis=1) - ca, np.roll(cb, -1, axis=1) - cb
-    denominator = _cross(ea[:, :, None], eb[:, None])
-    gap = cb[:, None] - ca[:, :, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = _cross(gap, eb[:, None]) / denominator
-        u = _cross(gap, ea[:, :, None]) / denominator
-        crossing = ca[:, :, None] + t[..., None] * ea[:, :, None]
-    crosses = (t >= 0) & (t <= 1) & (u >= 0) & (u <= 1)
-    points = np.concatenate([ca, cb, crossing.reshape(-1, 16, 2)], axis=1)
-    use = np.concatenate([_inside(ca, b), _inside(cb, a), crosses.reshape(-1, 16)], axis=1)
-    points = np.where(use[..., None], points, 0.0)
-    count = np.maximum(use.sum(axis=1), 1)
-    middle = points.sum(axis=1) / count[:, None]
-    points = np.where(use[..., None], points - middle[:, None], 0.0)
-    order = np.argsort(np.where(use, np.arctan2(points[..., 1], points[..., 0]), np.inf), axis=1)
-    ring = np.take_along_axis(points, order[..., None], axis=1)
-    # Unused slots repeat the first corner, which adds nothing to the sum.
-    used = np.arange(24)[None] < use.sum(axis=1)[:, None]
-    ring = np.where(used[..., None], ring, ring[:, :1])
-    return np.asarray(np.abs(_cross(ring, np.roll(ring, -1, axis=1)).sum(axis=1)) / 2)
+    """(K,) common area of K pairs of boxes: a cut to b's four sides (Sutherland and Hodgman 1974) in b's own frame."""
+    shifted = a.copy()
+    shifted[:, :2] -= b[:, :2]
+    c = corners(shifted)
+    cos, sin = (v[:, None] for v in _axes(b))
+    polygon = np.stack([c[..., 0] * cos + c[..., 1] * sin, c[..., 1] * cos - c[..., 0] * sin], axis=-1)
+    half = b[:, 2:4] / 2
+    for axis in (0, 1):
+        polygon = _cut(polygon, half[:, axis, None] - polygon[..., axis])
+        polygon = _cut(polygon, half[:, axis, None] + polygon[..., axis])
+    following = np.roll(polygon, -1, axis=1)
+    twice = (polygon[..., 0] * following[..., 1] - polygon[..., 1] * following[..., 0]).sum(axis=1)
+    return np.asarray(np.abs(twice) / 2)
 
 
 def _near(a: Floats, b: Floats) -> Bools:
@@ -130,9 +115,14 @@ def nms(boxes: ArrayLike, scores: ArrayLike, iou_limit: float) -> Ints:
     """Indices of the boxes to keep, best score first: none overlaps a better one by more than `iou_limit`."""
     b = rows(boxes, 5)
     order = np.argsort(-np.asarray(scores, dtype=np.float64).reshape(-1), kind="stable")
-    kept: list[int] = []
-    while order.size:
-        best, order = int(order[0]), order[1:]
-        kept.append(best)
-        order = order[iou(b[best:best + 1], b[order])[0] <= iou_limit]
-    return np.array(kept, dtype=np.intp)
+    b = b[order]
+    alive = np.ones(len(b), dtype=bool)
+    # Blocks keep the number of numpy calls low without ever comparing a block to what is already dropped.
+    for start in range(0, len(b), _BLOCK):
+        block = start + np.flatnonzero(alive[start:start + _BLOCK])
+        rest = start + np.flatnonzero(alive[start:])
+        over = iou(b[block], b[rest]) > iou_limit
+        for row, index in zip(over, block, strict=True):
+            if alive[index]:
+                alive[rest[row & (rest > index)]] = False
+    return np.asarray(order[alive], dtype=np.intp)

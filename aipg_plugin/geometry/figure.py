@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aipg_plugin.geometry.arrays import Bools, Floats, rows
+from aipg_plugin.geometry.arrays import Bools, Floats, finite, rows
 from aipg_plugin.geometry.boxes import corners
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
@@ -66,11 +66,15 @@ def standing_boxes(projection: Projection, mount: Mount, floor_xy_m: ArrayLike, 
     seen = projection.ray_to_pixel(rays).reshape(-1, count, 2)
     anchor = _first_finite(projection.ray_to_pixel(mount.rays_to(middle)), seen)
     box = np.full((len(places), 5), np.nan)
-    ok: Bools = np.isfinite(anchor).all(axis=1)
+    ok = finite(anchor)
     if not ok.any():
         return box
     rays = rays.reshape(-1, count, 3)[ok].reshape(-1, 3)
     px = pixels_near(projection, rays, np.repeat(anchor[ok], count, axis=0)).reshape(-1, count, 2)
+    if len(projection.parts) > 1:
+        # A view's neighbour shows another place: what lies over the edge is not to be seen there.
+        rect = np.array([part.rect for part in projection.parts])[projection.part_of(anchor[ok])][:, None]
+        px = np.clip(px, rect[..., :2], rect[..., 2:])
     box[ok] = _around(projection, mount, px, anchor[ok])
     return box
 
@@ -138,7 +142,7 @@ def pixels_per_metre(projection: Projection, mount: Mount, px: ArrayLike) -> Flo
 def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
     """(N,) bool: a person of 0.4–2.2 m could fill the box, whole or in part, with generous slack."""
     b = rows(boxes, 5)
-    ok: Bools = np.isfinite(b).all(axis=1) & (b[:, 2:4] > 0).all(axis=1)
+    ok = finite(b) & (b[:, 2] > 0) & (b[:, 3] > 0)
     size = np.where(ok[:, None], b[:, 2:4], 1.0)
     px = np.where(ok[:, None], b[:, :2], 0.0)
     # The box's centre may be anywhere between a person's shins and shoulders.
@@ -155,7 +159,7 @@ def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Fl
     up bounds how far away they can be.
     """
     b = rows(boxes, 5)
-    ok: Bools = np.isfinite(b).all(axis=1)
+    ok = finite(b)
     safe = np.where(ok[:, None], b, (0.0, 0.0, 1.0, 1.0, 0.0))
     c = corners(safe)
     top, foot = c[:, :2].mean(axis=1), c[:, 2:].mean(axis=1)

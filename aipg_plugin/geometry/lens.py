@@ -77,7 +77,7 @@ class LensLaw:
                                 path="lens.coefficients", value=self.coefficients)
         forward, inverse, theta_max = _law(self.name, self.coefficients)
         half = np.radians(self.fov_deg) / 2
-        if not 0 < half <= theta_max * (1 + 1e-9):
+        if not 0 < half <= theta_max * (1 + 1e-12):
             raise GeometryError("a field of {fov}° is impossible with the {law} law", path="lens.fov_deg",
                                 cure="Give more than 0° and at most {limit:.1f}°",
                                 fov=self.fov_deg, law=self.name.value, limit=np.degrees(2 * theta_max))

@@ -1,0 +1,103 @@
+"""Rotated boxes: overlap against OpenCV, suppression, local coordinates."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aipg_plugin.geometry import contains, corners, intersection, iou, nms, to_local, to_pixels
+from tests.strategies import boxes
+
+
+def cv_iou(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.astype(float), b.astype(float)
+    # OpenCV works in float32: bring the pair to the origin first.
+    shift = a[:2].copy()
+    first = ((0.0, 0.0), tuple(a[2:4]), a[4] % 360)
+    second = (tuple(b[:2] - shift), tuple(b[2:4]), b[4] % 360)
+    _, points = cv2.rotatedRectangleIntersection(first, second)
+    common = 0.0 if points is None or len(points) < 3 else cv2.contourArea(cv2.convexHull(points))
+    return common / (a[2] * a[3] + b[2] * b[3] - common)
+
+
+@given(boxes(), boxes())
+@settings(deadline=None)
+def test_iou_agrees_with_opencv(a: np.ndarray, b: np.ndarray) -> None:
+    mine = iou(a, b)
+    assert mine.shape == (len(a), len(b))
+    theirs = np.array([[cv_iou(x, y) for y in b] for x in a]).reshape(mine.shape)
+    np.testing.assert_allclose(mine, theirs, atol=0.01)
+    assert np.all((mine >= 0) & (mine <= 1 + 1e-9))
+    np.testing.assert_allclose(mine, iou(b, a).T, atol=1e-6)
+
+
+def test_iou_of_known_boxes() -> None:
+    square = [10, 10, 10, 10, 0]
+    turned = iou([square], [[10, 10, 10, 10, 45]])[0, 0]
+    octagon = 100 * 2 * (np.sqrt(2) - 1)
+    assert turned == pytest.approx(octagon / (200 - octagon))
+    others = [square, [10, 10, 10, 10, 90], [15, 10, 10, 10, 0], [10, 10, 5, 5, 30], [20, 10, 10, 10, 0],
+              [10, 10, 0, 10, 0], [np.nan] * 5]
+    np.testing.assert_allclose(iou([square], others)[0], [1, 1, 1 / 3, 0.25, 0, 0, 0], atol=1e-9)
+
+
+@given(boxes(), st.floats(0, 360), st.floats(-1e5, 1e5))
+def test_iou_does_not_depend_on_where_and_how_the_picture_is_turned(b: np.ndarray, turn: float, far: float) -> None:
+    angle = np.radians(turn)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = b.copy()
+    moved[:, :2] = b[:, :2] @ matrix.T + far
+    moved[:, 4] += turn
+    np.testing.assert_allclose(iou(moved, moved), iou(b, b), atol=1e-5)
+
+
+@given(boxes(), st.floats(0.05, 0.9))
+def test_nms_keeps_the_best_and_drops_only_what_overlaps_it(b: np.ndarray, limit: float) -> None:
+    scores = np.linspace(0.2, 0.9, len(b))[::-1] if len(b) % 2 else np.linspace(0.2, 0.9, len(b))
+    kept = nms(b, scores, limit)
+    assert np.all(np.diff(scores[kept]) <= 0)
+    overlap = iou(b, b)
+    for first, second in zip(*np.triu_indices(len(kept), 1), strict=True):
+        assert overlap[kept[first], kept[second]] <= limit + 1e-9
+    for lost in set(range(len(b))) - set(kept.tolist()):
+        assert max(overlap[lost, k] for k in kept if scores[k] >= scores[lost]) > limit - 1e-9
+
+
+def test_nms_of_500_boxes_is_quick() -> None:
+    rng = np.random.default_rng(0)
+    b = rng.uniform(0, 1, (500, 5)) * (900, 900, 60, 120, 360) + (0, 0, 30, 60, 0)
+    crowd = rng.uniform(0, 1, (500, 5)) * (60, 60, 20, 20, 20) + (0, 0, 80, 120, 0)
+    started = time.perf_counter()
+    nms(b, rng.uniform(size=500), 0.5)
+    nms(crowd, rng.uniform(size=500), 0.5)
+    assert time.perf_counter() - started < 2.0
+
+
+@given(boxes())
+def test_corners_local_and_contains_agree(b: np.ndarray) -> None:
+    c = corners(b)
+    assert c.shape == (len(b), 4, 2)
+    for box, four in zip(b, c, strict=True):
+        np.testing.assert_allclose(to_local(box, four), [[-1, -1], [1, -1], [1, 1], [-1, 1]], atol=1e-7)
+        np.testing.assert_allclose(to_pixels(box, to_local(box, four)), four, atol=1e-7)
+        inner = to_pixels(box, [[0, 0], [0.99, -0.99], [1.5, 0], [0, -1.5]])
+        assert contains(box, inner)[0].tolist() == [True, True, False, False]
+
+
+def test_angles_turn_clockwise_and_up_is_minus_y() -> None:
+    head = to_pixels([100, 100, 20, 60, 90], [[0, -1]])
+    np.testing.assert_allclose(head, [[130, 100]], atol=1e-9)
+
+
+def test_empty_arrays() -> None:
+    none, one = np.zeros((0, 5)), np.array([[1.0, 2, 3, 4, 5]])
+    assert iou(none, one).shape == (0, 1)
+    assert intersection(one, none).shape == (1, 0)
+    assert nms(none, [], 0.5).shape == (0,)
+    assert corners(none).shape == (0, 4, 2)
+    assert contains(none, np.zeros((0, 2))).shape == (0, 0)
+    assert to_local(one, np.zeros((0, 2))).shape == (0, 2)
+    assert to_pixels(one, []).shape == (0, 2)
