@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from aipg_plugin.detection import layouts

@@ -1,0 +1,203 @@
+"""The second witness: what differs from the learned empty scene, and whether a place looks empty again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.suspects import SuspectFinder, Suspects
+from aipg_plugin.errors import DetectionError
+from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_MOVED_LEVEL = 14.0           # grey levels between two looks that count as motion
+_DIFFERENT_LEVEL = 20.0       # distance to the empty scene, in units of `_distance`
+_NOISE_FACTOR = 4.0
+_CHROMA_WEIGHT = 2.0          # people differ in colour where shadows do not
+_SETTLED_LEVEL = 9.0          # a pixel within this of its candidate has not changed
+_UPSET_SHARE = 0.45           # more than this of the known scene differs: the light or the camera changed
+_GAIN_RANGE = (0.4, 2.5)
+_EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class MotionReport:
+    """One look of the second witness, in pixels of the projection's picture.
+
+    `suspects`: human-sized regions that differ from the empty scene (where that is not known yet: that move).
+    `moving` (h, w) bool at the working size; `moving_px` (K, 2) centres of moving regions; `known_share` of the scene
+    learned so far; `upset`: most of the scene differs at once (light switched, camera turned): sweep everything.
+    """
+
+    suspects: Suspects
+    moving: Bools
+    moving_px: Float64
+    known_share: float
+    upset: bool
+
+
+class SceneModel:
+    """Learns what a fixed camera sees when nobody is there.
+
+    Each pixel has a candidate that follows what stays the same, and becomes the empty scene after `learn_s` without
+    change and without a figure over it. What was known already and looks different now (a moved chair, a left bag)
+    has to stay still for `absorb_s`. Slow changes of light are followed, sudden ones of the whole picture are
+    divided out.
+    """
+
+    def __init__(self, projection: Projection, mount: Mount, *, longer_px: int = 320, learn_s: float = 4.0,
+                 absorb_s: float = 300.0, follow_s: float = 20.0) -> None:
+        w, h = projection.size_wh
+        self._factor = min(1.0, longer_px / max(w, h))
+        self._size_wh = (max(1, round(w * self._factor)), max(1, round(h * self._factor)))
+        self._learn_s, self._absorb_s, self._follow_s = learn_s, absorb_s, follow_s
+        valid = projection.valid_mask().astype(np.uint8)
+        self._valid: Bools = np.asarray(
+            cv2.resize(valid, self._size_wh, interpolation=cv2.INTER_NEAREST) > 0, bool)
+        self._picture_wh = (w, h)
+        self._finder = SuspectFinder(projection, mount, self._size_wh)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: after a change of source, size or scene."""
+        shape = self._size_wh[::-1]
+        self._empty: Float32 = np.zeros((*shape, 3), np.float32)
+        self._known: Bools = np.zeros(shape, bool)
+        self._noise: Float32 = np.full(shape, 3.0, np.float32)
+        self._candidate: Float32 | None = None
+        self._calm_s: Float32 = np.zeros(shape, np.float32)
+        self._different: Bools = np.zeros(shape, bool)
+        self._before: UInt8 | None = None
+        self._last_s: float | None = None
+
+    def update(self, picture_bgr: UInt8, t_s: float, figures_px: Sequence[NDArray[np.floating]] = ()) -> MotionReport:
+        """Look at a picture (H, W, 3) uint8 of the projection's size (or already smaller, same shape).
+
+        `figures_px` are polygons (K, 2) of everybody known, in the projection's pixels: nothing is learned there.
+        Raises DetectionError on another kind of picture.
+        """
+        now = self._shrink(picture_bgr)
+        elapsed_s = 0.0 if self._last_s is None else max(0.0, t_s - self._last_s)
+        self._last_s = t_s
+        people = self._people_mask(figures_px)
+        moving = self._moving(now)
+        adjusted, upset = self._adjust(now, people)
+        distance = self._distance(adjusted)
+        limit = np.maximum(_DIFFERENT_LEVEL, _NOISE_FACTOR * self._noise)
+        self._different = self._known & (distance > limit)
+        if upset:
+            self._known[:] = False
+            self._calm_s[:] = 0
+            self._candidate = None
+            self._different[:] = False
+        self._learn(now, distance, elapsed_s, people)
+        odd = self._valid & (self._different | (~self._known & moving))
+        centres = self._finder.centres(moving)
+        return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), upset)
+
+    def place_empty(self, box: NDArray[np.floating]) -> bool | None:
+        """Whether the place of a gravity-aligned box looks as it does with nobody there; None while that is unknown."""
+        inside = self._box_mask(np.asarray(box, np.float64)) & self._valid
+        count = int(inside.sum())
+        if count == 0 or self._last_s is None or float(self._known[inside].mean()) < _KNOWN_SHARE:
+            return None
+        known = inside & self._known
+        return float(self._different[known].mean()) < _EMPTY_SHARE
+
+    @property
+    def different(self) -> Bools:
+        """(h, w) bool at the working size: where the last picture differed from the empty scene."""
+        return self._different & self._valid
+
+    def _shrink(self, picture: UInt8) -> Float32:
+        """Blurred YCrCb float32 at the working size; colour weighted as `_distance` wants it."""
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+            raise DetectionError("the scene model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
+                                 dtype=str(picture.dtype), shape=picture.shape)
+        small = picture
+        if picture.shape[1::-1] != self._size_wh:
+            small = np.asarray(cv2.resize(picture, self._size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        small = np.asarray(cv2.blur(small, (3, 3)), np.uint8)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.float32)
+
+    def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
+        mask = np.zeros(self._size_wh[::-1], np.uint8)
+        scale = np.array(self._size_wh) / np.array(self._picture_wh)
+        for polygon in figures_px:
+            points = np.asarray(polygon, np.float64)
+            if len(points) >= 3 and np.isfinite(points).all():
+                cv2.fillPoly(mask, [np.round(points * scale - 0.5).astype(np.int32)], 1)
+        # Hair, hands and shadows reach beyond the outline.
+        return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0, bool)
+
+    def _box_mask(self, box: Float64) -> Bools:
+        mask = np.zeros(self._size_wh[::-1], np.uint8)
+        if np.isfinite(box).all():
+            scale = np.array(self._size_wh) / np.array(self._picture_wh)
+            corners = box_math.corners(box[None])[0] * scale - 0.5
+            cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
+        return np.asarray(mask > 0, bool)
+
+    def _moving(self, now: Float32) -> Bools:
+        grey = np.asarray(now[..., 0], np.uint8)
+        before, self._before = self._before, grey
+        if before is None:
+            return np.zeros(grey.shape, bool)
+        change = cv2.absdiff(grey, before)
+        # A lamp or an auto-exposure step changes everything alike; only what stands out moved.
+        level = _MOVED_LEVEL + float(np.median(change[self._valid])) if self._valid.any() else _MOVED_LEVEL
+        moving = cv2.morphologyEx((change > level).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        return np.asarray((moving > 0) & self._valid, bool)
+
+    def _adjust(self, now: Float32, people: Bools) -> tuple[Float32, bool]:
+        """The picture in the learned scene's light, and whether the two are too unlike to compare."""
+        compare = self._known & self._valid & ~people
+        if int(compare.sum()) < 200:
+            return now, False
+        seen, usual = now[compare], self._empty[compare]
+        gain = float(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)))
+        shift = np.median(seen[:, 1:] - usual[:, 1:], axis=0)
+        adjusted = now.copy()
+        adjusted[..., 0] = (now[..., 0] + 8) / np.clip(gain, *_GAIN_RANGE) - 8
+        adjusted[..., 1:] -= shift
+        differs = self._distance(adjusted) > _DIFFERENT_LEVEL
+        return adjusted, float(differs[compare].mean()) > _UPSET_SHARE
+
+    def _distance(self, picture: Float32) -> Float32:
+        """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more."""
+        change = cv2.absdiff(picture, self._empty)
+        chroma = (change[..., 1] + change[..., 2]) * _CHROMA_WEIGHT
+        return np.asarray(np.maximum(change[..., 0], chroma), np.float32)
+
+    def _learn(self, now: Float32, distance: Float32, elapsed_s: float, people: Bools) -> None:
+        if self._candidate is None:
+            self._candidate = now.copy()
+            return
+        change = np.abs(now - self._candidate).max(axis=2)
+        calm = change < np.maximum(_SETTLED_LEVEL, 3 * self._noise)
+        self._calm_s = np.where(calm & ~people, self._calm_s + elapsed_s, 0).astype(np.float32)
+        rate = np.where(calm, min(1.0, elapsed_s / 2.0), 1.0).astype(np.float32)
+        self._candidate += rate[..., None] * (now - self._candidate)
+        ready = self._calm_s >= np.where(self._known, self._absorb_s, self._learn_s)
+        fresh = ready & (~self._known | self._different)
+        self._empty[fresh] = self._candidate[fresh]
+        self._known |= fresh
+        # Follow slow light where the scene is as usual.
+        usual = self._known & ~self._different & ~people & ~fresh
+        follow = np.float32(min(1.0, elapsed_s / self._follow_s))
+        self._empty[usual] += follow * (now[usual] - self._empty[usual])
+        self._noise[usual] += follow * (distance[usual] - self._noise[usual])
+        np.clip(self._noise, 1.0, 8.0, out=self._noise)
+
+    def _known_share(self) -> float:
+        return float(self._known[self._valid].mean()) if self._valid.any() else 0.0

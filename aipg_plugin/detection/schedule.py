@@ -1,0 +1,97 @@
+"""Which tiles to look at next: motion, tracks at risk and old evidence first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aipg_plugin.detection.tiles import Tile
+
+Float64 = NDArray[np.float64]
+
+_MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0   # in units of `max_age_s` of waiting
+_COST_SMOOTHING = 0.2
+
+
+def _inside_depth(tile: Tile, px: Float64) -> Float64:
+    """(K,) how deep points lie inside a tile: 0.5 in its middle, 0 on its border, negative outside."""
+    offset = px - np.asarray(tile.centre_px)
+    a = np.radians(tile.angle_deg)
+    across = offset[:, 0] * np.cos(a) + offset[:, 1] * np.sin(a)
+    along = offset[:, 1] * np.cos(a) - offset[:, 0] * np.sin(a)
+    depth = np.minimum(0.5 - np.abs(across) / tile.size_px[0], 0.5 - np.abs(along) / tile.size_px[1])
+    beyond = np.hypot(offset[:, 0], offset[:, 1]) > tile.reach_px
+    return np.asarray(np.where(beyond, -1.0, depth), np.float64)
+
+
+class SweepSchedule:
+    """Spreads a sweep over decisions within a time budget.
+
+    `budget_s` is the time one decision may take (None: always a full sweep), `max_age_s` the age by which every tile
+    has been looked at again. The cost of a tile is learned from `done`.
+    """
+
+    def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.1, max_age_s: float = 2.0,
+                 first_cost_s: float = 0.015) -> None:
+        self._tiles, self._budget_s, self._max_age_s = tuple(tiles), budget_s, max_age_s
+        self._cost_s = first_cost_s
+        self.restart()
+
+    def restart(self) -> None:
+        """Next time, sweep everything: at the start, after a scene change or a gap."""
+        self._seen_s = np.full(len(self._tiles), -np.inf)
+        self._last_s: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tile has been looked at since the last restart."""
+        return bool(np.isfinite(self._seen_s).all())
+
+    @property
+    def cost_s(self) -> float:
+        """What one tile takes, as learned."""
+        return self._cost_s
+
+    def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = ()) -> tuple[int, ...]:
+        """Indices of the tiles to look at now, most urgent first.
+
+        `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks, best
+        limited to those at risk (old evidence, low score).
+        """
+        everything = tuple(range(len(self._tiles)))
+        if self._budget_s is None or not self.complete:
+            return everything
+        period_s = t_s - self._last_s if self._last_s is not None else 0.0
+        age = t_s - self._seen_s
+        worth = age / self._max_age_s
+        worth += _MOTION_WORTH * self._served(motion_px) + _TRACK_WORTH * self._served(tracks_px)
+        order = np.argsort(-worth, kind="stable")
+        affordable = max(1, int(self._budget_s / max(self._cost_s, 1e-6)))
+        # Whatever the budget, no tile may wait longer than max_age_s.
+        overdue = int((age + max(period_s, 0.0) > self._max_age_s).sum())
+        fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
+        count = min(len(everything), max(affordable, fair, overdue))
+        late = age + max(period_s, 0.0) > self._max_age_s
+        ranked = [int(i) for i in order if late[i]] + [int(i) for i in order if not late[i]]
+        return tuple(ranked[:count])
+
+    def done(self, tiles: Sequence[int], t_s: float, took_s: float) -> None:
+        """Tell that these tiles were looked at in the picture of `t_s`, and how long it took."""
+        if not tiles:
+            return
+        self._seen_s[list(tiles)] = t_s
+        self._last_s = t_s
+        self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
+
+    def _served(self, px: ArrayLike) -> Float64:
+        """(T,) how many points each tile serves best, at most 2; a point counts for the tile it lies deepest in."""
+        points = np.asarray(px, np.float64).reshape(-1, 2)
+        points = points[np.isfinite(points).all(1)]
+        counts = np.zeros(len(self._tiles))
+        if len(points) and self._tiles:
+            depth = np.stack([_inside_depth(tile, points) for tile in self._tiles])
+            best = depth.argmax(0)
+            np.add.at(counts, best[depth.max(0) > 0], 1.0)
+        return np.minimum(counts, 2.0)

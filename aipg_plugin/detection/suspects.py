@@ -1,0 +1,111 @@
+"""Human-sized regions of a mask, as gravity-aligned boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.figure import pixels_per_metre
+from aipg_plugin.geometry.gravity import up_angle_deg
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+
+Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+_MIN_AREA_M2 = 0.06           # a head and shoulders, half hidden
+_MIN_SIDE_M = 0.22
+_CLOSE_M = 0.25               # gaps in one person, where clothes are like the floor
+_MIN_FILL = 0.22              # share of its box a region fills; streaks of light fill less
+_MAX_SHARE = 0.35             # of the picture: no person
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """`boxes` (N, 5) gravity-aligned px; `outlines` N arrays (K, 2) local, as a Figure's."""
+
+    boxes: Float64
+    outlines: tuple[Float32, ...]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+class SuspectFinder:
+    """Finds human-sized regions in masks of `mask_wh`, which show `projection`'s picture at another size."""
+
+    def __init__(self, projection: Projection, mount: Mount, mask_wh: tuple[int, int]) -> None:
+        self._projection, self._mount, self._mask_wh = projection, mount, mask_wh
+        self._scale = np.array(projection.size_wh, np.float64) / np.array(mask_wh)
+        self._close_px = self._closing()
+
+    def _closing(self) -> int:
+        """Kernel side in mask pixels that spans `_CLOSE_M` at a typical place."""
+        w, h = self._projection.size_wh
+        grid = np.stack(np.meshgrid(np.linspace(0.1, 0.9, 7) * w, np.linspace(0.1, 0.9, 7) * h), -1).reshape(-1, 2)
+        per_metre = pixels_per_metre(self._projection, self._mount, grid)
+        usual = float(np.nanmedian(per_metre)) / float(self._scale.mean())
+        return int(np.clip(round(_CLOSE_M * usual), 3, 15)) | 1
+
+    def centres(self, mask: NDArray[np.bool_], min_px: int = 6) -> Float64:
+        """(K, 2) centres of connected regions of at least `min_px` mask pixels, in picture pixels."""
+        _, _, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+        large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_px) + 1
+        return np.asarray((centres[large] + 0.5) * self._scale, np.float64)
+
+    def find(self, mask: NDArray[np.bool_]) -> Suspects:
+        """The human-sized regions of a mask (h, w)."""
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._close_px, self._close_px))
+        opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
+        contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        largest = _MAX_SHARE * mask.size
+        chosen = [c for c in contours if len(c) >= 3 and 8 <= cv2.contourArea(c) <= largest]
+        if not chosen:
+            return Suspects(np.zeros((0, 5)), ())
+        middles = np.array([_middle(np.asarray(c)) for c in chosen]) * self._scale
+        angles = up_angle_deg(self._projection, self._mount, middles)
+        per_metre = pixels_per_metre(self._projection, self._mount, middles)
+        boxes, outlines = [], []
+        for contour, angle, ppm in zip(chosen, angles, per_metre, strict=True):
+            points = (np.asarray(contour, np.float64).reshape(-1, 2) + 0.5) * self._scale
+            box = _box_around(points, float(angle))
+            area = float(cv2.contourArea(contour)) * float(self._scale.prod())
+            if self._human(box, area, float(ppm)):
+                boxes.append(box)
+                outlines.append(_outline(box, points))
+        return Suspects(np.array(boxes, np.float64).reshape(-1, 5), tuple(outlines))
+
+    @staticmethod
+    def _human(box: Float64, area_px: float, per_metre: float) -> bool:
+        if not np.isfinite(per_metre) or per_metre <= 0:
+            return True
+        long_enough = max(box[2], box[3]) / per_metre >= _MIN_SIDE_M
+        return bool(long_enough and area_px / per_metre ** 2 >= _MIN_AREA_M2
+                    and area_px / (box[2] * box[3]) >= _MIN_FILL)
+
+
+def _middle(contour: NDArray[np.generic]) -> tuple[float, float]:
+    moments = cv2.moments(np.asarray(contour, np.int32))
+    return moments["m10"] / moments["m00"] + 0.5, moments["m01"] / moments["m00"] + 0.5
+
+
+def _box_around(points: Float64, angle_deg: float) -> Float64:
+    """The box (5,) at this angle around points (K, 2)."""
+    local = box_math.to_local(np.array([0.0, 0.0, 2.0, 2.0, angle_deg]), points)
+    low, high = local.min(0), local.max(0)
+    centre = box_math.to_pixels(np.array([0.0, 0.0, 2.0, 2.0, angle_deg]), ((low + high) / 2)[None])[0]
+    size = np.maximum(high - low, 1.0)
+    return np.array([centre[0], centre[1], size[0], size[1], angle_deg])
+
+
+def _outline(box: Float64, points: Float64) -> Float32:
+    """The convex hull in local coordinates: nothing between a person's limbs stays clear."""
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2)
+    simple = cv2.approxPolyDP(hull, 0.01 * float(max(box[2], box[3])), True).reshape(-1, 2)
+    shape = simple if len(simple) >= 3 else hull
+    return np.asarray(box_math.to_local(box, shape.astype(np.float64)), np.float32)
