@@ -46,6 +46,10 @@ class MotionReport:
     upset: bool
 
 
+def _bytes(mask: Bools) -> UInt8:
+    return mask.view(np.uint8)
+
+
 class SceneModel:
     """Learns what a fixed camera sees when nobody is there.
 
@@ -161,42 +165,51 @@ class SceneModel:
 
     def _adjust(self, now: Float32, people: Bools) -> tuple[Float32, bool]:
         """The picture in the learned scene's light, and whether the two are too unlike to compare."""
-        compare = self._known & self._valid & ~people
-        if int(compare.sum()) < 200:
+        sparse = np.s_[::3, ::3]  # medians of a ninth of the pixels are as good
+        compare = (self._known & self._valid & ~people)[sparse]
+        if int(compare.sum()) < 50:
             return now, False
-        seen, usual = now[compare], self._empty[compare]
-        gain = float(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)))
+        seen, usual = now[sparse][compare], self._empty[sparse][compare]
+        gain = float(np.clip(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)), *_GAIN_RANGE))
         shift = np.median(seen[:, 1:] - usual[:, 1:], axis=0)
-        adjusted = now.copy()
-        adjusted[..., 0] = (now[..., 0] + 8) / np.clip(gain, *_GAIN_RANGE) - 8
-        adjusted[..., 1:] -= shift
-        differs = self._distance(adjusted) > _DIFFERENT_LEVEL
-        return adjusted, float(differs[compare].mean()) > _UPSET_SHARE
+        factors, offsets = (1 / gain, 1.0, 1.0), (8 / gain - 8, -float(shift[0]), -float(shift[1]))
+        turn = np.column_stack([np.diag(factors), offsets])
+        adjusted = np.asarray(cv2.transform(now, turn), np.float32)
+        differs = self._distance(adjusted)[sparse][compare] > _DIFFERENT_LEVEL
+        return adjusted, float(differs.mean()) > _UPSET_SHARE
 
     def _distance(self, picture: Float32) -> Float32:
-        """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more."""
-        change = cv2.absdiff(picture, self._empty)
-        chroma = (change[..., 1] + change[..., 2]) * _CHROMA_WEIGHT
-        return np.asarray(np.maximum(change[..., 0], chroma), np.float32)
+        """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more.
+
+        Compared with the range of the 3 x 3 neighbourhood, so that a pixel of shake does not light up every edge.
+        """
+        kernel = np.ones((3, 3), np.uint8)
+        above = cv2.subtract(picture, cv2.dilate(self._empty, kernel))
+        below = cv2.subtract(cv2.erode(self._empty, kernel), picture)
+        luma, cr, cb = cv2.split(cv2.max(above, below))
+        colour = (np.maximum(cr, 0) + np.maximum(cb, 0)) * np.float32(_CHROMA_WEIGHT)
+        return np.asarray(np.maximum(luma, colour), np.float32)
 
     def _learn(self, now: Float32, distance: Float32, elapsed_s: float, people: Bools) -> None:
         if self._candidate is None:
             self._candidate = now.copy()
             return
-        change = np.abs(now - self._candidate).max(axis=2)
+        one, two, three = cv2.split(cv2.absdiff(now, self._candidate))
+        change = cv2.max(cv2.max(one, two), three)
         calm = change < np.maximum(_SETTLED_LEVEL, 3 * self._noise)
-        self._calm_s = np.where(calm & ~people, self._calm_s + elapsed_s, 0).astype(np.float32)
-        rate = np.where(calm, min(1.0, elapsed_s / 2.0), 1.0).astype(np.float32)
-        self._candidate += rate[..., None] * (now - self._candidate)
-        ready = self._calm_s >= np.where(self._known, self._absorb_s, self._learn_s)
-        fresh = ready & (~self._known | self._different)
-        self._empty[fresh] = self._candidate[fresh]
+        self._calm_s += np.float32(elapsed_s)
+        self._calm_s[~calm | people] = 0
+        cv2.accumulateWeighted(now, self._candidate, min(1.0, elapsed_s / 2.0), _bytes(calm))
+        cv2.copyTo(now, _bytes(~calm), self._candidate)
+        absorbed = self._different & (self._calm_s >= self._absorb_s)
+        fresh = (~self._known & (self._calm_s >= self._learn_s)) | absorbed
+        cv2.copyTo(self._candidate, _bytes(fresh), self._empty)
         self._known |= fresh
         # Follow slow light where the scene is as usual.
-        usual = self._known & ~self._different & ~people & ~fresh
-        follow = np.float32(min(1.0, elapsed_s / self._follow_s))
-        self._empty[usual] += follow * (now[usual] - self._empty[usual])
-        self._noise[usual] += follow * (distance[usual] - self._noise[usual])
+        usual = _bytes(self._known & ~self._different & ~people & ~fresh)
+        follow = min(1.0, elapsed_s / self._follow_s)
+        cv2.accumulateWeighted(now, self._empty, follow, usual)
+        cv2.accumulateWeighted(distance, self._noise, follow, usual)
         np.clip(self._noise, 1.0, 8.0, out=self._noise)
 
     def _known_share(self) -> float:

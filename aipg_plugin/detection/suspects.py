@@ -21,6 +21,7 @@ _MIN_AREA_M2 = 0.06           # a head and shoulders, half hidden
 _MIN_SIDE_M = 0.22
 _CLOSE_M = 0.25               # gaps in one person, where clothes are like the floor
 _MIN_FILL = 0.22              # share of its box a region fills; streaks of light fill less
+_GRID = 32                    # cells of the map of pixels per metre, each way
 _MAX_SHARE = 0.35             # of the picture: no person
 
 
@@ -41,15 +42,18 @@ class SuspectFinder:
     def __init__(self, projection: Projection, mount: Mount, mask_wh: tuple[int, int]) -> None:
         self._projection, self._mount, self._mask_wh = projection, mount, mask_wh
         self._scale = np.array(projection.size_wh, np.float64) / np.array(mask_wh)
-        self._close_px = self._closing()
+        w, h = projection.size_wh
+        steps = (np.arange(_GRID) + 0.5) / _GRID
+        grid = np.stack(np.meshgrid(steps * w, steps * h), -1).reshape(-1, 2)
+        self._per_metre = pixels_per_metre(projection, mount, grid).reshape(_GRID, _GRID)
+        # Kernel side in mask pixels that spans `_CLOSE_M` at a typical place.
+        usual = float(np.median(self._per_metre)) / float(self._scale.mean())
+        self._close_px = int(np.clip(round(_CLOSE_M * usual), 3, 15)) | 1
 
-    def _closing(self) -> int:
-        """Kernel side in mask pixels that spans `_CLOSE_M` at a typical place."""
-        w, h = self._projection.size_wh
-        grid = np.stack(np.meshgrid(np.linspace(0.1, 0.9, 7) * w, np.linspace(0.1, 0.9, 7) * h), -1).reshape(-1, 2)
-        per_metre = pixels_per_metre(self._projection, self._mount, grid)
-        usual = float(np.nanmedian(per_metre)) / float(self._scale.mean())
-        return int(np.clip(round(_CLOSE_M * usual), 3, 15)) | 1
+    def _per_metre_at(self, px: Float64) -> Float64:
+        """(N,) pixels per metre at pixels, from a coarse map: asking the geometry at each look costs too much."""
+        cell = np.clip((px / self._projection.size_wh * _GRID).astype(np.intp), 0, _GRID - 1)
+        return np.asarray(self._per_metre[cell[:, 1], cell[:, 0]], np.float64)
 
     def centres(self, mask: NDArray[np.bool_], min_px: int = 6) -> Float64:
         """(K, 2) centres of connected regions of at least `min_px` mask pixels, in picture pixels."""
@@ -69,7 +73,7 @@ class SuspectFinder:
             return Suspects(np.zeros((0, 5)), ())
         middles = np.array([_middle(np.asarray(c)) for c in chosen]) * self._scale
         angles = up_angle_deg(self._projection, self._mount, middles)
-        per_metre = pixels_per_metre(self._projection, self._mount, middles)
+        per_metre = self._per_metre_at(middles)
         boxes, outlines = [], []
         for contour, angle, ppm in zip(chosen, angles, per_metre, strict=True):
             points = (np.asarray(contour, np.float64).reshape(-1, 2) + 0.5) * self._scale
