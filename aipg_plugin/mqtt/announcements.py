@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
 from aipg_plugin.mqtt.discovery import Announcer, topics_named, with_tombstones
+from aipg_plugin.mqtt.payloads import Throttle
 from aipg_plugin.mqtt.publisher import Outbox
 from aipg_plugin.options import Camera
 
@@ -29,6 +31,7 @@ class Announcements:
         self._streams: set[tuple[str, str]] = set()
         self._cameras: set[str] = set()
         self._repeated_s = float("-inf")
+        self._corrections = Throttle(_REPEAT_EVERY_S)
         self._lock = threading.Lock()
 
     def filters(self) -> tuple[str, ...]:
@@ -68,11 +71,10 @@ class Announcements:
             if mine is None:
                 self._outbox.state(topic, b"", again=True)
             elif mine != payload:
-                try:
+                with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
                     self._announced |= with_tombstones({topic: mine}, {topic: payload})
-                except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                    return              # not of our making; ours overwrites it anyway
-                self._outbox.state(topic, self._announced[topic])
+                # two of us under one id would answer each other for ever, hence the throttle
+                self._outbox.state(topic, self._announced[topic], again=self._corrections.allows(topic))
             for stale in topics_named(payload, self._is_stale):
                 self._outbox.state(stale, b"", again=True)
 

@@ -231,7 +231,7 @@ class MqttLink:
         """
         if not isinstance(guarded, GuardedFrame):
             raise GuardError("a snapshot must be a GuardedFrame, not {kind}", kind=type(guarded).__name__,
-                             cure="pass what the guard returned")
+                             cure="Pass what the guard returned")
         topic = self._topics.stream(camera, stream, t.SNAPSHOT)
         if self._connection is None or stream not in self._streams_of(camera):
             return
@@ -271,17 +271,17 @@ class MqttLink:
         known = None
         try:
             if address is None:
-                raise MqttError("this is no command topic", cure="see the topic tree in docs/mqtt.md")
+                raise MqttError("this is no command topic", cure="See the topic tree in docs/mqtt.md")
             self._doorkeeper.check_address(address)
             known = address
             if retained:
                 if not payload:
                     return              # somebody clears a retained command, as they should
-                raise MqttError("a retained command is ignored", cure="publish it without the retain flag, and clear "
+                raise MqttError("a retained command is ignored", cure="Publish it without the retain flag, and clear "
                                 "the retained one")
             if len(payload) > MAX_COMMAND_BYTES:
                 raise MqttError("a command of {size} bytes is too long", size=len(payload),
-                                cure="send at most 4096 bytes")
+                                cure="Send at most 4096 bytes")
             value, token = parse_payload(address.key, payload)
             command = Command(address.camera, address.stream, address.key, value, token,
                               self._options.persist_commands)

@@ -61,24 +61,24 @@ def parse_payload(key: str, payload: bytes) -> tuple[Value, str | None]:
     """
     if len(payload) > MAX_COMMAND_BYTES:
         raise MqttError("a command of {size} bytes is too long", size=len(payload),
-                        cure="send at most 4096 bytes")
+                        cure="Send at most 4096 bytes")
     try:
         text = payload.decode("utf-8").strip()
     except UnicodeDecodeError:
-        raise MqttError("a command must be UTF-8 text", cure="send ON, OFF, a choice or a number") from None
+        raise MqttError("a command must be UTF-8 text", cure="Send ON, OFF, a choice or a number") from None
     raw: Any = text
     token: Any = None
     if text.startswith("{"):
         try:
             loaded = json.loads(text)
         except (ValueError, RecursionError):
-            raise MqttError("a command is not valid JSON", cure='send {{"value": …, "token": …}}') from None
+            raise MqttError("a command is not valid JSON", cure='Send {{"value": …, "token": …}}') from None
         if not isinstance(loaded, dict) or "value" not in loaded or not set(loaded) <= {"value", "token"}:
             raise MqttError("a command in JSON has value and, if needed, token, nothing else",
-                            cure='send {{"value": …, "token": …}}')
+                            cure='Send {{"value": …, "token": …}}')
         raw, token = loaded["value"], loaded.get("token")
         if not isinstance(token, str | None):
-            raise MqttError("the token must be a text", cure='send {{"value": …, "token": "…"}}')
+            raise MqttError("the token must be a text", cure='Send {{"value": …, "token": "…"}}')
     return _typed(key, raw), token
 
 
@@ -128,11 +128,11 @@ class Doorkeeper:
         camera = self._cameras.get(address.camera)
         if camera is None or address.stream not in {stream.id for stream in camera.streams}:
             raise MqttError("there is no stream {stream} of a camera {camera}", camera=address.camera[:64],
-                            stream=address.stream[:64], cure="use an id from the settings")
+                            stream=address.stream[:64], cure="Use an id from the settings")
         number = topics.area_number(address.key)
         if number is not None and number not in {a.number for a in camera.privacy_guard.prohibited_areas}:
             raise MqttError("camera {camera} has no prohibited area {number}", camera=address.camera, number=number,
-                            cure="draw it first, on the area page or in the settings")
+                            cure="Draw it first, on the area page or in the settings")
 
     def check_token(self, command: Command) -> None:
         """Raises MqttError when guard OFF lacks the camera's token. Compares in constant time."""
@@ -145,13 +145,13 @@ class Doorkeeper:
         wrong, last_s = self._wrong.get(command.camera, (0, 0.0))
         now_s = time.monotonic()
         if wrong >= _WRONG_TOKENS_ALLOWED and now_s - last_s < _LOCK_OUT_S:
-            raise MqttError("too many wrong tokens", cure="wait half a minute")
+            raise MqttError("too many wrong tokens", cure="Wait half a minute")
         if command.token is None:
             raise MqttError("switching the guard off needs the token",
-                            cure='send {{"value": "OFF", "token": "…"}}')
+                            cure='Send {{"value": "OFF", "token": "…"}}')
         if not hmac.compare_digest(command.token.encode("utf-8", "surrogatepass"), wanted.encode()):
             self._wrong[command.camera] = (wrong + 1, now_s)
-            raise MqttError("the token is wrong", cure="use privacy_guard.off_token of this camera")
+            raise MqttError("the token is wrong", cure="Use privacy_guard.off_token of this camera")
         self._wrong.pop(command.camera, None)
 
 

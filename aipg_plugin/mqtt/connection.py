@@ -38,7 +38,7 @@ _STEADY_S = 5.0           # a connection that held this long was a good one: the
 class Connection:
     """Keeps one connection to a broker and sends what the outbox holds.
 
-    `on_up` is called in paho's thread once connected and subscribed, `on_message(topic, payload, retained)` for every
+    `on_up` is called in paho's thread once the subscriptions stand, `on_message(topic, payload, retained)` for every
     message of `filters`; neither may block. `start` raises MqttError when a certificate is missing or unreadable.
     """
 
@@ -175,6 +175,7 @@ class Connection:
             self._set_tls(client)
         client.will_set(self._will_topic, b"offline", qos=1, retain=True)
         client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_publish = self._published
         client.on_message = self._message
@@ -184,13 +185,13 @@ class Connection:
         options = self._options
         for name, file in (("tls_ca", options.tls_ca), ("tls_cert", options.tls_cert), ("tls_key", options.tls_key)):
             if file is not None and not Path(file).is_file():
-                raise MqttError("there is no file {file}", path=f"mqtt.{name}", file=file, cure="correct the path")
+                raise MqttError("there is no file {file}", path=f"mqtt.{name}", file=file, cure="Correct the path")
         try:
             client.tls_set(ca_certs=options.tls_ca, certfile=options.tls_cert, keyfile=options.tls_key)
             client.tls_insecure_set(options.tls_insecure)
         except (OSError, ValueError) as error:
             raise MqttError("the TLS files do not load: {error}", path="mqtt.tls", error=error,
-                            cure="give PEM files that belong together") from error
+                            cure="Give PEM files that belong together") from error
 
     def _connect_extras(self) -> dict[str, Any]:
         if not self._v5:
@@ -207,13 +208,23 @@ class Connection:
                 self._lost = True
                 self._changed.notify_all()
             return
-        for pattern in self._filters():
-            if self._v5:
-                client.subscribe(pattern, options=SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True))
-            else:
-                client.subscribe(pattern, qos=1)
+        filters = self._filters()
+        if self._v5:
+            options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+            client.subscribe([(pattern, options) for pattern in filters])
+        else:
+            client.subscribe([(pattern, 1) for pattern in filters])
+
+    def _subscribed(self, client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode],
+                    _properties: Any) -> None:
+        """Only now do we announce ourselves: who reads `online` may send commands and will be heard."""
+        for pattern, reason in zip(self._filters(), reasons, strict=False):
+            if reason.is_failure:
+                log.warning("the MQTT broker does not let us subscribe to %s: %s", pattern, reason)
         self._on_up()
         with self._changed:
+            if client is not self._client:
+                return
             self._up = True
             self.reconnects += 1
             self._changed.notify_all()

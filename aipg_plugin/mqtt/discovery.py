@@ -198,7 +198,7 @@ class _StreamParts:
         mine = f"value_json.after.camera == {_quoted(camera)}"
         event = ("{% if " + mine + " and value_json.type in ('new', 'end') %}"
                  "{{ {'event_type': 'person_entered' if value_json.type == 'new' else 'person_left',"
-                 " 'id': value_json.after.id, 'dwell_s': value_json.after.dwell_s} | tojson }}{% endif %}")
+                 " 'id': value_json.after.id, 'dwell_s': value_json.after.dwell_s} | to_json }}{% endif %}")
         return {
             "people": entity("sensor", "people", available=True, state_topic=t.camera(camera, "person"),
                              state_class="measurement", icon="mdi:account-group"),

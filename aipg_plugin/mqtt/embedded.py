@@ -51,7 +51,7 @@ class EmbeddedBroker:
         if not self._ready.wait(_START_TIMEOUT_S) or self._error is not None:
             self.stop()
             raise MqttError("the embedded broker does not start: {error}", path="mqtt.broker",
-                            error=self._error or "no answer", cure="name a broker, or set broker: off")
+                            error=self._error or "no answer", cure="Name a broker, or set broker: off")
         log.info("embedded MQTT broker on %s:%d", HOST, self.port)
         return self.port
 
@@ -105,4 +105,4 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise MqttError("no port is free on {host}", host=HOST, path="mqtt.port", cure="free one")
+    raise MqttError("no port is free on {host}", host=HOST, path="mqtt.port", cure="Free one")

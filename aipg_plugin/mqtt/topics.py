@@ -43,7 +43,7 @@ def topic_level(name: str) -> str:
     """`name` if it can be one level of a topic. Raises MqttError when it cannot (empty, `/`, `+`, `#`, NUL)."""
     if not name or any(c in "/+#\0" for c in name) or name.startswith("$"):
         raise MqttError("{name!r} cannot be part of an MQTT topic", name=name,
-                        cure="use letters, digits, - and _ in camera and stream ids")
+                        cure="Use letters, digits, - and _ in camera and stream ids")
     return name
 
 
