@@ -140,7 +140,10 @@ def pixels_per_metre(projection: Projection, mount: Mount, px: ArrayLike) -> Flo
 
 
 def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
-    """(N,) bool: a person of 0.4–2.2 m could fill the box, whole or in part, with generous slack."""
+    """(N,) bool: a person of 0.4–2.2 m could fill the box, whole or in part.
+
+    The slack is wide enough for a camera height that is wrong by half: a refused person would be shown clear.
+    """
     b = rows(boxes, 5)
     ok = finite(b) & (b[:, 2] > 0) & (b[:, 3] > 0)
     size = np.where(ok[:, None], b[:, 2:4], 1.0)
@@ -149,7 +152,7 @@ def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
     near = standing_boxes(projection, mount, _places(projection, mount, px, 1.3, 12.0), _TALL_M)
     far = pixels_per_metre(projection, mount, px) * _SHORT_M
     largest = np.where(np.isfinite(near[:, 2]), near[:, 2:4].max(axis=1), np.inf)
-    return np.asarray(ok & (size.max(axis=1) <= 1.8 * largest) & (size.max(axis=1) >= 0.25 * far))
+    return np.asarray(ok & (size.max(axis=1) <= 3.0 * largest) & (size.max(axis=1) >= 0.12 * far))
 
 
 def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Floats:

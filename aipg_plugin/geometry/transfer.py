@@ -13,6 +13,7 @@ from aipg_plugin.geometry.projection import Projection
 _SOURCE_STEP_PX = 4.0
 _TARGET_STEP_PX = 8.0
 _MARGIN_PX = 64.0        # polygons are cut this far outside the picture, so that margins can still grow inward
+_LEAST_AREA_PX2 = 0.01
 _LEAST_DEPTH = 0.02      # rectilinear views are cut this close to their own plane
 
 
@@ -33,30 +34,45 @@ def remap_outline(source: Projection, target: Projection, outline_px: ArrayLike)
         return [(outline - (source.circle.cx_px, source.circle.cy_px)) * factor
                 + (target.circle.cx_px, target.circle.cy_px)]
     polygons: list[Floats] = []
-    for part in target.parts:
-        step = _SOURCE_STEP_PX
-        for attempt in range(4):
-            rays = _rays(source, outline, step)
-            found, widest = _in_part(part, rays)
-            if widest <= _TARGET_STEP_PX or attempt == 3:
-                break
-            step /= max(2.0, min(8.0, widest / _TARGET_STEP_PX))
-        polygons += found
+    for piece, inside in _pieces(source, outline):
+        for part in target.parts:
+            polygons += _followed(piece, inside, part)
     return polygons
 
 
-def _rays(source: Projection, outline: Floats, step_px: float) -> Floats:
-    """(M, 3) rays along the outline, all taken in the piece its middle lies in; none is NaN."""
+def _pieces(source: Projection, outline: Floats) -> list[tuple[Part, Floats]]:
+    """The outline in the piece its middle lies in, and what of it reaches into other pieces of the source."""
+    home = int(source.part_of(outline.mean(axis=0))[0])
+    pieces: list[tuple[Part, Floats]] = [(source.parts[home], outline)]
+    for index, part in enumerate(source.parts):
+        inside = _clip(outline, part.rect, 0.0) if index != home else outline[:0]
+        if len(inside) >= 3 and _area(inside) > _LEAST_AREA_PX2:
+            pieces.append((part, inside))
+    return pieces
+
+
+def _followed(piece: Part, outline: Floats, part: Part) -> list[Floats]:
+    """Polygons in one piece of the target, the outline sampled until neighbours lie close together there."""
+    step = _SOURCE_STEP_PX
+    for attempt in range(4):
+        found, widest = _in_part(part, _rays(piece, outline, step))
+        if widest <= _TARGET_STEP_PX or attempt == 3:
+            break
+        step /= max(2.0, min(8.0, widest / _TARGET_STEP_PX))
+    return found
+
+
+def _rays(piece: Part, outline: Floats, step_px: float) -> Floats:
+    """(M, 3) rays along the outline, all of one piece of the source; none is NaN."""
     following = np.roll(outline, -1, axis=0)
     counts = np.clip(np.ceil(np.hypot(*(following - outline).T) / step_px).astype(int), 1, 400)
     points = np.concatenate([a + (b - a) * (np.arange(n) / n)[:, None]
                              for a, b, n in zip(outline, following, counts, strict=True)])
-    if isinstance(source, FisheyeCamera):
-        return source.pixel_to_ray(source.pulled_in(points))
-    part = source.parts[int(source.part_of(outline.mean(axis=0))[0])]
-    if isinstance(part, StripPart):
-        points[:, 1] = np.clip(points[:, 1], part.rect[1], part.rect[3])
-    return part.to_ray(points)
+    if isinstance(piece, FisheyeCamera):
+        return piece.pixel_to_ray(piece.pulled_in(points))
+    if isinstance(piece, StripPart):
+        points[:, 1] = np.clip(points[:, 1], piece.rect[1], piece.rect[3])
+    return piece.to_ray(points)
 
 
 def _in_part(part: Part, rays: Floats) -> tuple[list[Floats], float]:
@@ -157,7 +173,7 @@ def _clip(polygon: Floats, rect: Rect, margin: float) -> Floats:
 def _kept(polygons: list[Floats], rect: Rect) -> list[Floats]:
     """The polygons that reach into the rectangle, cut to it."""
     cut = [_clip(polygon, rect, 0.0) for polygon in polygons]
-    return [polygon for polygon in cut if len(polygon) >= 3 and _area(polygon) > 0.01]
+    return [polygon for polygon in cut if len(polygon) >= 3 and _area(polygon) > _LEAST_AREA_PX2]
 
 
 def _area(polygon: Floats) -> float:
