@@ -41,7 +41,7 @@ def test_footprints_cover_the_body_wherever_it_stands(drawn: tuple, places: list
     radius = min(0.35, height / 2)
     body = [(0, 0, 0), (0, 0, height), (radius, 0, height / 2), (0, -radius, height / 2), (-radius, 0, radius)]
     for (x, y), box in zip(places, boxes, strict=True):
-        px = projection.ray_to_pixel(mount.rays_to(np.array(body) + (x, y, 0)))
+        px = projection.ray_to_pixel(mount.rays_to(np.array(body) + np.array([x, y, 0])))
         if np.isnan(box).any():
             continue
         part = projection.part_of(box[None, :2])[0]
@@ -50,7 +50,7 @@ def test_footprints_cover_the_body_wherever_it_stands(drawn: tuple, places: list
         seen = seen[projection.part_of(seen) == part]
         if period:
             seen[:, 0] -= np.round((seen[:, 0] - box[0]) / period) * period
-        grown = box + (0, 0, 0.5, 0.5, 0)
+        grown = box + np.array([0, 0, 0.5, 0.5, 0])
         assert contains(grown, seen).all()
         assert abs((up_angle_deg(projection, mount, box[None, :2])[0] - box[4] + 180) % 360 - 180) < 1e-6
 
@@ -118,7 +118,7 @@ def test_scale_is_positive_everywhere(drawn: tuple, data: st.DataObject) -> None
 
 def test_impossible_boxes_are_told_from_possible_ones() -> None:
     good = standing_boxes(CAMERA, CEILING, [[0, 3.0]])[0]
-    whole_room, speck = good * (1, 1, 12, 8, 1), good * (1, 1, 0.04, 0.04, 1)
+    whole_room, speck = good * (1, 1, 12, 8, 1), good * (1, 1, 0.02, 0.02, 1)
     broken = np.array([np.nan, 0, 5, 5, 0])
     flat = good * (1, 1, 0, 1, 1)
     assert plausible(CAMERA, CEILING, [good, whole_room, speck, broken, flat]).tolist() == [
