@@ -161,6 +161,9 @@ class Prediction:
         """(N, A) probability: objectness times class 0, as the base net was trained."""
         return torch.sigmoid(self.obj) * torch.sigmoid(self.cls[..., 0])
 
+    def float(self) -> Prediction:
+        return Prediction(*(getattr(self, f).float() for f in self.__dataclass_fields__))
+
 
 class PersonNet(nn.Module):
     """Tiles (N, 3, H, W) BGR 0..255, H and W multiples of 32, to a `Prediction`."""

@@ -1,0 +1,73 @@
+"""The net computes what its base does, and ships by its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from training.export import entry, export_fp32, update_manifest
+from training.net import ExportNet, PersonNet, anchor_grid
+from training.port import focus_to_conv, load_yolox, person_net
+
+
+def test_focus_is_one_convolution() -> None:
+    torch.manual_seed(0)
+    x, w = torch.rand(1, 3, 32, 48), torch.rand(5, 12, 3, 3)
+    slices = torch.cat([x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1)
+    a = torch.conv2d(slices, w, padding=1)
+    b = torch.conv2d(x, focus_to_conv(w), stride=2, padding=2)
+    assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_ported_weights_compute_the_same(shared: Path) -> None:
+    path = shared / "data/peers/yolox_nano.onnx"
+    x = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
+    wanted = ort.InferenceSession(str(path)).run(None, {"images": x})[0]
+    with torch.no_grad():
+        p = load_yolox(path)(torch.from_numpy(x))
+        single = person_net(path)(torch.from_numpy(x))
+    ours = torch.cat([p.box, torch.sigmoid(p.obj)[..., None], torch.sigmoid(p.cls)], 2).numpy()
+    assert np.abs(ours - wanted).max() < 1e-3
+    assert np.abs(single.score().numpy() - wanted[..., 4] * wanted[..., 5]).max() < 1e-3
+
+
+def test_a_file_of_another_layout_is_refused(shared: Path) -> None:
+    with pytest.raises(ValueError, match="convolutions, expected"):
+        load_yolox(shared / "data/peers/fastestdet.onnx")
+
+
+def test_anchor_order_is_strides_then_rows() -> None:
+    cells, strides = anchor_grid(64, 96, torch.device("cpu"))
+    assert cells[1].tolist() == [1, 0] and cells[12].tolist() == [0, 1]
+    assert strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6
+
+
+def test_export_keeps_the_contract(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net = PersonNet()
+    torch.save({"ema": net.state_dict()}, tmp_path / "last.pt")
+    out = tmp_path / "person_standard_fp32.onnx"
+    export_fp32(tmp_path / "last.pt", out)
+    session = ort.InferenceSession(str(out))
+    x = np.random.default_rng(2).uniform(0, 255, (2, 3, 96, 128)).astype(np.float32)
+    raw, silhouette = session.run(None, {"image": x})
+    assert raw.shape == (2, 12 * 16 + 6 * 8 + 3 * 4, 9) and silhouette.shape == (2, 1, 24, 32)
+    with torch.no_grad():
+        wanted = ExportNet(net)(torch.from_numpy(x))
+    assert np.allclose(raw, wanted[0].numpy(), atol=1e-3)
+    assert raw[..., [4, 8]].min() >= 0 and raw[..., [4, 8]].max() <= 1
+
+
+def test_manifest_replaces_a_model_of_the_same_name(tmp_path: Path) -> None:
+    import hashlib
+    import json
+
+    file = tmp_path / "person_small_fp32.onnx"
+    for content in (b"first", b"second"):
+        file.write_bytes(content)
+        update_manifest(tmp_path, entry(file, "small", "fp32", {}))
+    rows = json.loads((tmp_path / "models.json").read_text())["models"]
+    assert [r["sha256"] for r in rows] == [hashlib.sha256(b"second").hexdigest()]

@@ -1,0 +1,44 @@
+"""What cameras do to a picture: light, colour, night, defocus, noise, compression."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+
+def degrade(rng: np.random.Generator, image: U8) -> U8:
+    """(S, S, 3) uint8 BGR in and out; each effect is drawn on its own."""
+    image = tone(rng, image)
+    if rng.random() < 0.25:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
+    if rng.random() < 0.15:  # a far camera: fewer pixels than the tile has
+        small = cv2.resize(image, None, fx=(f := rng.uniform(0.4, 0.8)), fy=f, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(small, image.shape[1::-1]), np.uint8)
+    if rng.random() < 0.3:
+        noise = np.empty(image.shape, np.int16)
+        cv2.randn(noise, (0, 0, 0), (rng.uniform(1, 10),) * 3)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1]
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return image
+
+
+def tone(rng: np.random.Generator, image: U8) -> U8:
+    """Exposure, contrast, gamma and white balance as one look-up table; grey as at night."""
+    if rng.random() < 0.15:
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+        balance = np.ones(3)
+    else:
+        balance = rng.uniform(0.88, 1.12, 3) if rng.random() < 0.5 else np.ones(3)
+    if rng.random() < 0.2:
+        return np.asarray(image, np.uint8)
+    x = np.arange(256)[:, None] / 255
+    gain = rng.uniform(0.3, 0.7) if rng.random() < 0.12 else rng.uniform(0.7, 1.3)
+    y = np.clip((x - 0.5) * rng.uniform(0.7, 1.25) + 0.5 + rng.uniform(-0.1, 0.1), 0, 1)
+    y = np.clip(y ** rng.uniform(0.7, 1.5) * gain * balance, 0, 1) * 255
+    return np.asarray(cv2.LUT(image, np.ascontiguousarray(y[None].astype(np.uint8))), np.uint8)

@@ -1,0 +1,45 @@
+"""Everything that decides a training run, in one frozen record saved beside the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run. Paths are relative to where the run is started."""
+
+    run: str = "runs/standard"  # checkpoints, curves, overlays
+    data: str = "../shared/data"  # photos/, peers/, real_dev/
+    photos: str = "photos.json"  # made by training.photos
+    scenes: str = "scenes"  # <set>/NNNNNN.jpg, .npz, .png
+    start: str = ""  # checkpoint to take weights from; empty: YOLOX-nano
+    sizes_px: tuple[int, ...] = (288, 320, 352, 384)
+    batch: int = 16
+    minutes: float = 60.0  # the cosine reaches its floor after this
+    rate: float = 6e-5
+    rate_floor: float = 0.03  # share of `rate` at the end
+    new_layers_rate: float = 10.0  # factor for the head point and silhouette branches
+    warmup_steps: int = 200
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    bfloat16: bool = True  # half the time a step where the processor has it
+    stem_every: int = 4  # the layers down to stride 4 cost most and change least: train them every n-th step
+    scene_share: float = 0.55  # of tiles, where scenes exist
+    workers: int = 1
+    threads: int = 2
+    save_s: float = 180.0
+    evaluate_s: float = 900.0
+    seed: int = 1
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", "utf-8")
+
+    @staticmethod
+    def load(path: Path) -> Config:
+        raw = json.loads(path.read_text("utf-8"))
+        raw["sizes_px"] = tuple(raw["sizes_px"])
+        return Config(**raw)

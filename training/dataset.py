@@ -1,0 +1,374 @@
+"""Training tiles: crops of rendered scenes, photographs, and pasted cut-outs, made on the fly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.augment import degrade
+from training.config import Config
+from training.losses import Targets
+from training.photos import Photo, load_index
+from training.scenes import ScenePool
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+Rng = np.random.Generator
+MAX_PEOPLE = 60
+KIND_WEIGHT = {"capston2_person": 1.0, "borrat_teacher": 0.6, "mall_atrium": 5.0,
+               "corridor_crowd": 2.5, "retail_factory_person": 2.5}
+
+
+@dataclass
+class Canvas:
+    """A tile in the making. `people` rows: cx, cy, w, h, head x, y, r, head seen, share visible."""
+
+    image: U8  # (S, S, 3) BGR
+    silhouette: U8  # (S, S) 0 background, 1 person, 2 unknown
+    ignore: U8  # (S, S) 1 where people may be unlabelled
+    people: F32 = field(default_factory=lambda: np.zeros((0, 9), np.float32))
+
+    @staticmethod
+    def blank(size_px: int, colour: F32) -> Canvas:
+        image = np.empty((size_px, size_px, 3), np.uint8)
+        image[:] = colour
+        zero = np.zeros((size_px, size_px), np.uint8)
+        return Canvas(image, zero, zero.copy())
+
+    def cover(self, alpha: U8) -> None:
+        """Account for something opaque (alpha 0/1) laid over the people so far."""
+        for q in self.people:
+            x0, y0 = np.maximum(q[:2] - q[2:4] / 2, 0).astype(int)
+            x1, y1 = np.maximum(q[:2] + q[2:4] / 2, 0).astype(int) + 1
+            part = alpha[y0:y1, x0:x1]
+            if part.size:
+                q[8] *= 1 - float(part.mean())
+            hx, hy = np.nan_to_num(q[4:6], nan=-1).astype(int)
+            if 0 <= hx < alpha.shape[1] and 0 <= hy < alpha.shape[0] and alpha[hy, hx]:
+                q[7] = 0.0
+
+    def add(self, rows: F32) -> None:
+        self.people = np.concatenate([self.people, rows])[-200:]
+
+
+def log_uniform(rng: Rng, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def placement(
+    rng: Rng, scale: float, source_xy: F32, source_h_px: float, target_xy: tuple[float, float], roll_deg: float
+) -> NDArray[np.float64]:
+    """(3, 3) source to tile: keystone and squash (a steep view from above), mirror, turn, place."""
+    steep = rng.random() < 0.4
+    squash = rng.uniform(0.6, 0.95) if steep else rng.uniform(0.92, 1.08)
+    keystone = rng.uniform(0.1, 0.7) / source_h_px if steep else 0.0
+    flip = -1.0 if rng.random() < 0.5 else 1.0
+    a = np.radians(roll_deg)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    m = np.eye(3)
+    m[:2, :2], m[:2, 2] = turn @ np.diag([flip * scale, scale * squash]), target_xy
+    away, centre = np.eye(3), np.eye(3)
+    away[2, 1], centre[:2, 2] = keystone, -source_xy
+    return np.asarray(m @ away @ centre)
+
+
+def project(points: F32, m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 2) points through a (3, 3) homography."""
+    q = points @ m[:, :2].T + m[:, 2]
+    return np.asarray(q[..., :2] / q[..., 2:])
+
+
+def move_people(boxes: F32, heads: F32, m: NDArray[np.float64]) -> F32:
+    """(P, 9) rows after `m`; sizes stay in the person's own upright frame."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    mid = (low + high) / 2
+    top, bottom = (project(np.stack([mid[:, 0], y], 1), m) for y in (low[:, 1], high[:, 1]))
+    left, right = (project(np.stack([x, mid[:, 1]], 1), m) for x in (low[:, 0], high[:, 0]))
+    rows = np.ones((len(boxes), 9), np.float32)
+    rows[:, :2] = (top + bottom) / 2
+    rows[:, 2] = np.linalg.norm(right - left, axis=1)
+    rows[:, 3] = np.linalg.norm(bottom - top, axis=1)
+    centre = project(heads[:, :2], m)
+    rows[:, 4:6] = centre
+    rows[:, 6] = np.linalg.norm(project(heads[:, :2] + np.stack([heads[:, 2], 0 * heads[:, 2]], 1), m) - centre, axis=1)
+    rows[:, 7] = np.where(np.isnan(heads[:, 0]), np.nan, 1.0)
+    return rows
+
+
+def warp(
+    image: U8, m: NDArray[np.float64], size_px: int, flags: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT
+) -> U8:
+    """Warp by a (3, 3) homography; pre-shrinks large reductions, so that nothing aliases."""
+    k = int(1 / max(1e-3, np.sqrt(abs(np.linalg.det(m[:2, :2])))))
+    if k >= 2 and flags == cv2.INTER_LINEAR:
+        small = cv2.resize(image, None, fx=1 / k, fy=1 / k, interpolation=cv2.INTER_AREA)
+        ratio = np.diag([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1.0])
+        m, image = m @ ratio, np.asarray(small, np.uint8)
+    return np.asarray(cv2.warpPerspective(image, m, (size_px, size_px), flags=flags, borderMode=border), np.uint8)
+
+
+@cache
+def read(path: str, flags: int = cv2.IMREAD_COLOR) -> U8:
+    """A picture, kept in memory: all photographs together take about 3 GB per worker."""
+    picture = cv2.imread(path, flags)
+    if picture is None:
+        raise FileNotFoundError(f"{path}: not a readable picture")
+    return np.asarray(picture, np.uint8)
+
+
+def rectangles(size_hw: tuple[int, int], boxes: F32, value: int, out: U8 | None = None) -> U8:
+    out = np.zeros(size_hw, np.uint8) if out is None else out
+    for x0, y0, x1, y1 in boxes:
+        cv2.rectangle(out, (int(x0), int(y0)), (int(x1), int(y1)), value, -1)
+    return out
+
+
+class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
+    """Endless batches: uint8 (N, 3, S, S) and `Targets`, S drawn per batch."""
+
+    def __init__(self, config: Config, worker_seed: int = 0) -> None:
+        self.config, self.seed = config, config.seed * 1000 + worker_seed
+        self.photos: list[Photo] = load_index(Path(config.photos))
+        by = {k: [p for p in self.photos if p.kind == k] for k in {p.kind for p in self.photos}}
+        self.labelled = [p for k in KIND_WEIGHT for p in by.get(k, [])]
+        w = np.array([KIND_WEIGHT[p.kind] for p in self.labelled])
+        self.weights = w / w.sum()
+        self.cutouts = by["clothing_coparsing"] + [p for p in by["borrat_teacher"] if len(p.boxes) == 1]
+        self.negatives = by["caltech101"]
+        self.panoramas = sorted(str(p) for p in Path(config.data, "panoramas").glob("*.jpg"))
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, Targets]]:
+        cv2.setNumThreads(1)
+        info = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, info.id if info else 0, torch.initial_seed() % 2**31])
+        scenes = ScenePool(Path(self.config.scenes), rng)
+        while True:
+            size_px = int(rng.choice(self.config.sizes_px))
+            yield collate([self.tile(rng, size_px, scenes) for _ in range(self.config.batch)])
+
+    def tile(self, rng: Rng, size_px: int, scenes: ScenePool) -> Canvas:
+        if scenes.any() and rng.random() < self.config.scene_share:
+            image, silhouette, ignore, people = scenes.cut(rng, size_px)
+            canvas = Canvas(image, silhouette, ignore, people)
+            if rng.random() < 0.1:
+                self.paste_cutout(rng, canvas)
+        else:
+            canvas = self.photo_tile(rng, size_px)
+        image = degrade(rng, canvas.image)
+        return replace(canvas, image=image)
+
+    def photo_tile(self, rng: Rng, size_px: int) -> Canvas:
+        kind = rng.random()
+        canvas = Canvas.blank(size_px, rng.uniform(20, 200, 3).astype(np.float32))
+        if kind < 0.25:  # one photograph fills the tile
+            self.place_photo(rng, canvas, (0, 0, size_px, size_px))
+        elif kind < 0.8:  # two by two, uneven
+            x, y = (rng.uniform(0.3, 0.7, 2) * size_px).astype(int)
+            for cell in ((0, 0, x, y), (x, 0, size_px, y), (0, y, x, size_px), (x, y, size_px, size_px)):
+                self.place_photo(rng, canvas, cell)
+        else:
+            self.place_background(rng, canvas)
+        count = 0 if kind < 0.8 and rng.random() < 0.7 else int(rng.integers(0, 8))
+        size = log_uniform(rng, 0.12, 0.8) * size_px
+        spot = rng.uniform(0.1, 0.9, 2) * size_px
+        for _ in range(count):
+            crowd = rng.random() < 0.5
+            at = spot + rng.normal(0, 0.6 * size, 2) if crowd else rng.uniform(0, 1, 2) * size_px
+            self.paste_cutout(rng, canvas, (float(at[0]), float(at[1])), size * rng.uniform(0.8, 1.2))
+        if rng.random() < 0.15:
+            self.paste_object(rng, canvas)
+        return canvas
+
+    def place_photo(self, rng: Rng, canvas: Canvas, cell: tuple[int, int, int, int]) -> None:
+        """Fill a cell with a photograph, one of its people at a random place and size."""
+        photo = self.labelled[rng.choice(len(self.labelled), p=self.weights)]
+        image, size_px = read(photo.path), canvas.image.shape[0]
+        h, w = image.shape[:2]
+        x0, y0, x1, y1 = cell
+        cell_px = max(x1 - x0, y1 - y0)
+        fill = max((x1 - x0) / w, (y1 - y0) / h)
+        centre, scale = np.array([w / 2, h / 2], np.float32), fill * rng.uniform(1.0, 1.4)
+        if len(photo.boxes) and rng.random() < 0.9:
+            box = photo.boxes[rng.integers(len(photo.boxes))]
+            want = log_uniform(rng, 24, max(30.0, 0.9 * cell_px))
+            scale = max(fill * 0.75, want / max(8.0, float(box[3] - box[1])))
+            centre = ((box[:2] + box[2:]) / 2).astype(np.float32)
+        at = (rng.uniform(x0, x1), rng.uniform(y0, y1))
+        if scale < fill * 1.6:  # small pictures sit in the middle, so that little stays blank
+            at, centre = ((x0 + x1) / 2, (y0 + y1) / 2), np.array([w / 2, h / 2], np.float32)
+        roll = rng.normal(0, 10) if rng.random() < 0.7 else rng.uniform(-28, 28)
+        m = placement(rng, scale, centre, h, at, roll)
+        inside = np.zeros((size_px, size_px), np.uint8)
+        inside[y0:y1, x0:x1] = 1
+        there = warp(np.ones((h, w), np.uint8), m, size_px, cv2.INTER_NEAREST) * inside
+        mirrored = rng.random() < 0.75  # beyond its border the picture goes on as in a mirror, unlabelled
+        unknown = rectangles((h, w), photo.boxes, 2)
+        ignore = np.full((h, w), 1, np.uint8) if photo.partial else np.zeros((h, w), np.uint8)
+        ignore = rectangles((h, w), photo.boxes, 0, ignore) if photo.partial else ignore
+        rectangles((h, w), photo.ignore, 1, ignore)
+        if photo.mask:
+            unknown = ((read(photo.mask, cv2.IMREAD_UNCHANGED) > 0)).astype(np.uint8)
+        unknown = np.where(ignore > 0, 2, unknown).astype(np.uint8)
+        area = np.s_[y0:y1, x0:x1]
+        maps = warp(np.stack([unknown, ignore], 2), m, size_px, cv2.INTER_NEAREST)
+        if mirrored:
+            canvas.image[area] = warp(image, m, size_px, border=cv2.BORDER_REFLECT_101)[area]
+            maps[there == 0] = (2, 1)
+        else:
+            cv2.copyTo(warp(image, m, size_px)[area], there[area], canvas.image[area])
+        canvas.silhouette[area], canvas.ignore[area] = maps[area][..., 0], maps[area][..., 1]
+        rows = move_people(photo.boxes, photo.heads, m)
+        rows[:, 8] = visible_share(rows, there)
+        low = np.maximum(rows[:, :2] - rows[:, 2:4] / 2, (x0, y0))  # what the cell cuts off isn't there
+        high = np.minimum(rows[:, :2] + rows[:, 2:4] / 2, (x1, y1))
+        keep = (high - low > 2).all(1) & (rows[:, 8] > 0.02)
+        rows[:, :2], rows[:, 2:4] = (low + high) / 2, high - low
+        canvas.add(rows[keep])
+
+    def place_background(self, rng: Rng, canvas: Canvas) -> None:
+        """An empty place: an object photograph or a piece of panorama."""
+        size_px = canvas.image.shape[0]
+        if self.panoramas and rng.random() < 0.35:
+            image = read(self.panoramas[rng.integers(len(self.panoramas))], cv2.IMREAD_REDUCED_COLOR_2)
+            side = int(image.shape[0] * rng.uniform(0.3, 0.7))
+            y, x = int(rng.uniform(0.2, 1) * (image.shape[0] - side)), rng.integers(image.shape[1] - side)
+            part = image[y : y + side, x : x + side]
+        else:
+            part = read(self.negatives[rng.integers(len(self.negatives))].path)
+        canvas.image[:] = cv2.resize(part, (size_px, size_px), interpolation=cv2.INTER_AREA)
+
+    def paste_object(self, rng: Rng, canvas: Canvas) -> None:
+        """Something that isn't a person, over whatever is there."""
+        image, size_px = read(self.negatives[rng.integers(len(self.negatives))].path), canvas.image.shape[0]
+        h, w = image.shape[:2]
+        scale = rng.uniform(0.15, 0.45) * size_px / max(h, w)
+        at = (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
+        m = placement(rng, scale, np.array([w / 2, h / 2], np.float32), h, at, rng.uniform(-20, 20))
+        on = warp(np.ones((h, w), np.uint8), m, size_px, cv2.INTER_NEAREST)
+        self._lay(canvas, warp(image, m, size_px), on)
+
+    def paste_cutout(
+        self, rng: Rng, canvas: Canvas, at: tuple[float, float] | None = None, height_px: float = 0.0
+    ) -> None:
+        """A person cut from a photograph, perhaps behind a desk, over whatever is there."""
+        size_px = canvas.image.shape[0]
+        photo = self.cutouts[rng.integers(len(self.cutouts))]
+        image, mask = read(photo.path), (read(photo.mask, cv2.IMREAD_UNCHANGED) > 0).astype(np.uint8)
+        ys = np.flatnonzero(mask.any(1))
+        if len(ys) < 20:
+            return
+        cut = int(ys[0] + len(ys) * (rng.uniform(0.3, 0.75) if rng.random() < 0.5 else 1.0))
+        whole_px, desk = float(len(ys)), cut < ys[-1]
+        mask[cut:] = 0
+        x, y, w, h = cv2.boundingRect(mask)
+        if w * h < 200:
+            return
+        box = np.array([[x, y, x + w, y + h]], np.float32)
+        height_px = height_px or log_uniform(rng, 0.12, 0.7) * size_px
+        at = at or (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
+        roll = rng.normal(0, 8)
+        m = placement(rng, height_px / whole_px, (box[0, :2] + box[0, 2:]) / 2, whole_px, at, roll)
+        on = warp(mask, m, size_px, cv2.INTER_NEAREST)
+        light = float(rng.uniform(0.55, 1.15))
+        piece = warp(np.asarray(cv2.convertScaleAbs(image, alpha=light), np.uint8), m, size_px)
+        self._lay(canvas, piece, on, person=True)
+        rows = move_people(box, photo.heads if photo.kind == "clothing_coparsing" else photo.heads[:1], m)
+        rows[:, 8] = visible_share(rows, np.ones_like(on))
+        canvas.add(rows)
+        if desk and rng.random() < 0.7:
+            self._desk(rng, canvas, box[0], m)
+
+    def _desk(self, rng: Rng, canvas: Canvas, box: F32, m: NDArray[np.float64]) -> None:
+        """A textured board below the cut of a half-hidden person."""
+        w, h = box[2] - box[0], box[3] - box[1]
+        x0, x1 = box[0] - w * rng.uniform(0.1, 1.2), box[2] + w * rng.uniform(0.1, 1.2)
+        y0, y1 = box[3] - 2, box[3] + h * rng.uniform(0.15, 0.8)
+        tilt = rng.normal(0, 0.04) * w
+        corners = np.array([[x0, y0 + tilt], [x1, y0 - tilt], [x1 + 0.1 * w, y1], [x0 - 0.1 * w, y1]])
+        on = np.zeros(canvas.ignore.shape, np.uint8)
+        cv2.fillConvexPoly(on, np.round(project(corners, m)).astype(np.int32), 1)
+        if rng.random() < 0.4:
+            texture = read(self.negatives[rng.integers(len(self.negatives))].path)
+            piece = np.asarray(cv2.resize(texture, on.shape[::-1]), np.uint8)
+        else:
+            piece = np.empty((*on.shape, 3), np.uint8)
+            piece[:] = rng.uniform(20, 235) * rng.uniform(0.8, 1.1, 3).clip(0, 1)
+        self._lay(canvas, piece, on)
+
+    @staticmethod
+    def _lay(canvas: Canvas, piece: U8, on: U8, person: bool = False) -> None:
+        canvas.cover(on)
+        x, y, w, h = cv2.boundingRect(on)
+        if not w:
+            return
+        area = np.s_[y : y + h, x : x + w]
+        on, under = on[area], canvas.image[area]
+        soft = cv2.blur(on.astype(np.float32), (3, 3))[..., None]
+        under[:] = (under + (piece[area].astype(np.float32) - under) * soft).astype(np.uint8)
+        canvas.silhouette[area][on > 0] = 1 if person else 0
+        canvas.ignore[area][on > 0] = 0
+
+
+def visible_share(rows: F32, there: U8) -> F32:
+    """(P,) share of each person's box inside the picture and inside `there`."""
+    share = np.zeros(len(rows), np.float32)
+    for i, q in enumerate(rows):
+        x0, y0 = np.floor(q[:2] - q[2:4] / 2).astype(int)
+        x1, y1 = np.ceil(q[:2] + q[2:4] / 2).astype(int)
+        part = there[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        share[i] = part.sum() / max(1, (x1 - x0) * (y1 - y0))
+    return share
+
+
+def clip_people(canvas: Canvas) -> F32:
+    """(P, 8) trainable people; the barely visible and the tiny become ignored places."""
+    size_px, keep = canvas.image.shape[0], []
+    for q in canvas.people:
+        low, high = np.maximum(q[:2] - q[2:4] / 2, 0), np.minimum(q[:2] + q[2:4] / 2, size_px)
+        shown = np.prod(np.maximum(high - low, 0)) / max(1.0, q[2] * q[3])
+        if shown < 0.02 or q[8] < 0.02:
+            continue
+        if q[8] < 0.3 or shown < 0.3 or q[3] < 7 or q[2] < 3:
+            x0, y0 = low.astype(int)
+            x1, y1 = np.ceil(high).astype(int)
+            canvas.ignore[y0:y1, x0:x1] = 1
+            canvas.silhouette[y0:y1, x0:x1][canvas.silhouette[y0:y1, x0:x1] == 0] = 2
+            continue
+        row = q[:8].copy()
+        if shown < 0.98:  # at the tile's border the visible part is what can be predicted
+            row[:2], row[2:4] = (low + high) / 2, high - low
+        if not (0 <= row[4] < size_px and 0 <= row[5] < size_px) and np.isfinite(row[4]):
+            row[7] = 0.0
+        keep.append(row)
+    return np.array(keep[-MAX_PEOPLE:], np.float32).reshape(-1, 8)
+
+
+def collate(tiles: list[Canvas]) -> tuple[torch.Tensor, Targets]:
+    """Batch tensors; silhouettes and ignored places of people go to stride 4."""
+    people = [clip_people(t) for t in tiles]
+    padded = np.zeros((len(tiles), max(1, *(len(p) for p in people)), 8), np.float32)
+    for row, p in zip(padded, people, strict=True):
+        row[: len(p)] = p
+    quarter = [(t.image.shape[0] // 4,) * 2 for t in tiles]
+
+    def shrink(maps: list[NDArray[np.bool_]]) -> torch.Tensor:
+        small = [cv2.resize(m.astype(np.float32), q, interpolation=cv2.INTER_AREA) for m, q in zip(maps, quarter, strict=True)]
+        return torch.from_numpy(np.stack(small))[:, None]
+
+    unknown = shrink([t.silhouette == 2 for t in tiles])
+    image = np.stack([t.image.transpose(2, 0, 1) for t in tiles])
+    return torch.from_numpy(image), Targets(
+        boxes=torch.from_numpy(padded[..., :4].copy()),
+        heads=torch.from_numpy(padded[..., 4:].copy()),
+        count=torch.tensor([len(p) for p in people]),
+        ignore=torch.from_numpy(np.stack([t.ignore for t in tiles])[:, None]).float(),
+        silhouette=shrink([t.silhouette == 1 for t in tiles]),
+        silhouette_ignore=(unknown > 0.01).float(),
+    )
