@@ -5,8 +5,10 @@ Every attempt gets a fresh paho client: nothing that paho still held from before
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -174,6 +176,7 @@ class Connection:
         if options.tls:
             self._set_tls(client)
         client.will_set(self._will_topic, b"offline", qos=1, retain=True)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -256,3 +259,9 @@ class Connection:
             self._on_message(message.topic, bytes(message.payload), bool(message.retain))
         except Exception:           # nothing that arrives may end the network thread
             log.exception("a message on %s failed", message.topic[:200])
+
+
+def _send_at_once(_client: paho.Client, _userdata: Any, sock: Any) -> None:
+    """Without this an echo may wait some 40 ms for the acknowledgement of the packet before it."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
