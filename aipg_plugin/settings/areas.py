@@ -73,7 +73,7 @@ class Corner:
     """One point [x, y] of a polygon."""
 
     kind: str = "point"
-    limits: str = "[x, y], each 0–1"
+    limits: str = "[x, y] in 0–1"
 
     def __call__(self, value: object) -> Point:
         x, y = ListOf(Number(0, 1), 2, 2)(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import voluptuous as vol
@@ -30,6 +31,10 @@ class Table:
     schema: dict[vol.Marker, Validator]
     kind: str = "table"
 
+    @cached_property
+    def _compiled(self) -> vol.Schema:
+        return vol.Schema(self.schema)
+
     def __call__(self, value: object) -> dict[str, Any]:
         value = {} if value is None else value
         if not isinstance(value, Mapping):
@@ -38,7 +43,7 @@ class Table:
         errors: list[vol.Invalid] = [_unknown(key, known) for key in value if key not in known]
         out: dict[str, Any] = {}
         try:
-            out = vol.Schema(self.schema)({key: value[key] for key in known if key in value})
+            out = self._compiled({key: value[key] for key in known if key in value})
         except vol.Invalid as error:
             errors.append(error)
         if errors:

@@ -62,7 +62,7 @@ class Number:
     @property
     def limits(self) -> str:
         """`2.5–5.0 m in steps of 0.1`."""
-        text = f"{self.low:g}–{self.high:g}{_spaced(self.unit)}"
+        text = f"{self.low:g}{'–' if self.low >= 0 else ' to '}{self.high:g}{_spaced(self.unit)}"
         return text + (f" in steps of {self.step:g}" if self.step else "")
 
     def __call__(self, value: object) -> float:

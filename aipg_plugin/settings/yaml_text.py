@@ -20,7 +20,7 @@ from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings.problems import Path
 
 LARGEST_BYTES = 1_000_000
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 DEEPEST = 32
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})

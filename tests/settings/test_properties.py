@@ -1,0 +1,134 @@
+"""For any settings: they survive the round trip, and one thing broken is one SettingsError that names it."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from aipg_plugin.errors import SettingsError
+from aipg_plugin.settings import load, to_dict, validate
+from tests.settings.strategies import JUNK, settings_dicts
+
+Path_ = tuple[Any, ...]
+
+
+@given(settings_dicts)
+def test_round_trip(data: dict[str, Any]) -> None:
+    settings = validate(data, environ={})
+    written = to_dict(settings)
+    assert validate(written, environ={}) == settings
+    assert to_dict(validate(written, environ={})) == written
+
+
+@given(settings_dicts)
+def test_checking_changes_nothing_in_its_input(data: dict[str, Any]) -> None:
+    before = copy.deepcopy(data)
+    validate(data, environ={})
+    assert data == before
+
+
+@given(settings_dicts)
+def test_yaml_says_the_same_as_the_dict(tmp_path_factory: Any, data: dict[str, Any]) -> None:
+    settings = validate(data, environ={})
+    out = io.StringIO()
+    YAML().dump(to_dict(settings), out)
+    file = Path(tmp_path_factory.getbasetemp()) / "round.yaml"
+    file.write_text(out.getvalue(), encoding="utf-8")
+    assert load(file, environ={}).settings == settings
+
+
+def places(node: Any, path: Path_ = ()) -> Iterator[Path_]:
+    if path:
+        yield path
+    if isinstance(node, dict):
+        for key, below in node.items():
+            yield from places(below, (*path, key))
+    elif isinstance(node, list):
+        for index, below in enumerate(node):
+            yield from places(below, (*path, index))
+
+
+def with_value(data: Any, path: Path_, value: Any) -> Any:
+    data = copy.deepcopy(data)
+    node = data
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return data
+
+
+@given(settings_dicts, st.data())
+def test_one_wrong_value_is_named(data: dict[str, Any], draw: st.DataObject) -> None:
+    written = to_dict(validate(data, environ={}))
+    path = draw.draw(st.sampled_from(list(places(written))))
+    with_error = with_value(written, path, object())  # no setting takes this
+    try:
+        validate(with_error, environ={})
+    except SettingsError as error:
+        named = ".".join(str(part) for part in path)
+        assert any(problem.path == named for problem in error.problems), (named, str(error))
+    else:
+        raise AssertionError(f"{path} took an object")
+
+
+@given(settings_dicts, st.data())
+def test_one_unknown_key_is_named(data: dict[str, Any], draw: st.DataObject) -> None:
+    written = to_dict(validate(data, environ={}))
+    tables = [()] + [path for path in places(written) if isinstance(_at(written, path), dict)
+                     and path[-1] not in ("cameras", "streams")]
+    path = (*draw.draw(st.sampled_from(tables)), "no_such_setting")
+    try:
+        validate(with_value(written, path, 1), environ={})
+    except SettingsError as error:
+        assert [problem.path for problem in error.problems] == [".".join(str(part) for part in path)]
+        assert "unknown setting" in str(error)
+    else:
+        raise AssertionError(f"{path} was taken")
+
+
+def _at(node: Any, path: Path_) -> Any:
+    for key in path:
+        node = node[key]
+    return node
+
+
+@given(settings_dicts, st.data())
+def test_junk_anywhere_is_taken_or_told(data: dict[str, Any], draw: st.DataObject) -> None:
+    written = to_dict(validate(data, environ={}))
+    path = draw.draw(st.sampled_from(list(places(written))))
+    junk = draw.draw(st.sampled_from(JUNK))
+    try:
+        settings = validate(with_value(written, path, junk), environ={})
+    except SettingsError as error:
+        assert str(error)
+        assert len(str(error)) < 5000
+    else:
+        assert validate(to_dict(settings), environ={}) == settings
+
+
+@given(st.recursive(st.one_of(*[st.just(junk) for junk in JUNK], st.text()),
+                    lambda below: st.one_of(st.lists(below), st.dictionaries(
+                        st.sampled_from(["cameras", "mqtt", "web", "a", "streams", "1", "privacy_guard", "", "x.y"]),
+                        below)), max_leaves=20))
+def test_any_tree_is_taken_or_told(tree: Any) -> None:
+    try:
+        validate(tree, environ={})
+    except SettingsError as error:
+        assert str(error)
+
+
+@given(st.one_of(st.text(), st.binary(), st.text("ab:-[]{}&*!?|>'\"%@`#,\n\t 01~")))
+def test_any_file_is_taken_or_told(tmp_path_factory: Any, text: str | bytes) -> None:
+    file = Path(tmp_path_factory.getbasetemp()) / "any.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    try:
+        load(file, environ={})
+    except SettingsError as error:
+        assert str(error)
