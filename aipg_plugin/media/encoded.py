@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import cv2
+import av
 
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import GuardedFrame
@@ -17,7 +17,9 @@ from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
 from aipg_plugin.media.fanout import Chunk, Fanout, Subscription
 from aipg_plugin.media.filesink import AudioHold, require_guarded
 from aipg_plugin.media.info import AudioPacket, StreamInfo
+from aipg_plugin.media.jpeg import JpegCache
 from aipg_plugin.media.pictures import even, to_picture
+from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.media.tsmux import TsMux
 from aipg_plugin.options import Audio, Output
@@ -56,6 +58,7 @@ class EncodedStream:
         self._audio = AudioHold()
         self._picture: Any = None
         self._picture_s = 0.0
+        self._jpegs = JpegCache()
         self._new_picture = threading.Condition()
         self._key_wanted = threading.Event()
         self._last_key_s = 0.0
@@ -115,11 +118,11 @@ class EncodedStream:
         try:
             for packet in self._encoder.encode(picture, time_s - self._start_s, key=key):
                 self._send(packet)
-        except (OSError, ValueError) as error:
+            self._send_audio(time_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError("encoder {name} failed: {why}", path="output.encoder", name=self.encoder,
-                             cure="Set encoder to libx264", why=type(error).__name__) from None
+                             cure="Set encoder to libx264", why=reason_of(error)) from None
         self.encoded += 1
-        self._send_audio(time_s)
 
     def _reopen(self, guarded: GuardedFrame) -> None:
         info = replace(self.info, size_wh=guarded.size_wh, format=guarded.format)
@@ -157,23 +160,20 @@ class EncodedStream:
         if self._output.audio is Audio.PASS:
             self._audio.add(packet)
 
-    def jpeg(self, width_px: int = 0, quality: int = 85) -> bytes | None:
+    def jpeg(self, width_px: int = 0) -> bytes | None:
         """The newest guarded picture as JPEG, at most a second old; None before the first. Any thread."""
-        picture = self._picture
-        if picture is None:
-            return None
-        self._still_until_s = time.monotonic() + 2.0
-        width, height = picture.width, picture.height
-        if 0 < width_px < width:
-            width, height = width_px // 2 * 2, max(2, round(height * width_px / width) // 2 * 2)
-        bgr = picture.reformat(width, height, "bgr24").to_ndarray()
-        return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+        return self._jpegs.encode(self._picture, self._picture_s, width_px)
 
-    def wait_picture(self, newer_than_s: float, timeout_s: float) -> float:
-        """Wait for a picture later than `newer_than_s` (monotonic); its time, or the last one's after a time-out."""
+    def next_jpeg(self, after_s: float, width_px: int = 0, timeout_s: float = 1.0) -> tuple[float, bytes | None]:
+        """Wait for a picture newer than `after_s` (monotonic); its time and JPEG, shared by all who ask for it.
+
+        None when none comes in time. Whoever asks keeps new pictures coming for some seconds. Any thread.
+        """
+        self._still_until_s = time.monotonic() + 3.0
         with self._new_picture:
-            self._new_picture.wait_for(lambda: self._picture_s > newer_than_s or self._closed, timeout_s)
-            return self._picture_s
+            self._new_picture.wait_for(lambda: self._picture_s > after_s or self._closed, timeout_s)
+            picture, picture_s = self._picture, self._picture_s
+        return (picture_s, self._jpegs.encode(picture, picture_s, width_px)) if picture_s > after_s else (after_s, None)
 
     def _drop_mux(self) -> None:
         mux, self._mux = self._mux, None

@@ -86,6 +86,7 @@ class _Recording:
             if info.rotation_deg:
                 self._video.set_display_rotation(info.rotation_deg)
             self._audio = None
+            self._last_sound_s = -1.0
             if output.audio is Audio.PASS and info.audio is not None:
                 self._audio = self._try_audio(info.audio)
             self._box.start_encoding()
@@ -112,8 +113,9 @@ class _Recording:
             raise cannot_write(str(self.path), error) from None
 
     def write_audio(self, packet: AudioPacket, time_s: float) -> None:
-        if self._audio is None:
-            return
+        if self._audio is None or time_s <= self._last_sound_s:
+            return  # containers take rising times only
+        self._last_sound_s = time_s
         out = av.Packet(packet.data)
         out.time_base = self._audio.time_base
         out.pts = out.dts = round(time_s / out.time_base)

@@ -36,6 +36,7 @@ class TsMux:
             "mpegts_flags": "pat_pmt_at_frames", "flush_packets": "1", "max_interleave_delta": "200000"})
         self._video = self._box.add_mux_stream(codec, width=size_wh[0], height=size_wh[1])
         self._audio = None
+        self._last_sound_s = -1.0
         if audio is not None and audio.codec in _TS_AUDIO:
             self._audio = add_audio_stream(self._box, audio)
 
@@ -50,8 +51,9 @@ class TsMux:
 
     def audio(self, sound: AudioPacket, time_s: float) -> bytes:
         """The TS packets that carry one audio packet; nothing if TS cannot carry its codec."""
-        if self._audio is None:
-            return b""
+        if self._audio is None or time_s <= self._last_sound_s:
+            return b""  # the muxer takes rising times only; a source that starts again may repeat some
+        self._last_sound_s = time_s
         packet = av.Packet(sound.data)
         packet.time_base = self._audio.time_base
         packet.pts = packet.dts = round(time_s / packet.time_base)

@@ -1,0 +1,248 @@
+"""A small RTSP 1.0 server (RFC 2326) for guarded H.264 streams: RTP inside the TCP connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aipg_plugin.media.auth import Authenticator
+from aipg_plugin.media.encoded import EncodedStream, nal_units
+from aipg_plugin.media.fanout import Subscription, set_from_thread
+from aipg_plugin.media.rtp import RtpTrack, session_description
+
+_LOG = logging.getLogger(__name__)
+_METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
+_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
+            455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
+            503: "Service Unavailable"}
+_MAX_HEAD, _MAX_BODY = 16_384, 65_536
+_IDLE_S, _SEND_S, _REPORT_S, _PARAMETERS_S = 90.0, 10.0, 5.0, 8.0
+
+FindStream = Callable[[str], EncodedStream | None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One RTSP request; header names in lower case."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+    @property
+    def path(self) -> str:
+        """The stream's name: the URL's path without slashes around it and without the track."""
+        return urlsplit(self.url).path.strip("/").removesuffix("/trackID=0")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A status, header lines and a body."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+class RtspServer:
+    """Serves the streams that `find` knows to any number of clients, who all share one encode."""
+
+    def __init__(self, find: FindStream, authenticator: Authenticator | None) -> None:
+        self._find = find
+        self._authenticator = authenticator
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port (of use when `port` is 0). Raises OSError."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+        connection = _Connection(reader, writer, self._find, self._authenticator)
+        try:
+            await connection.run()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError):
+            _LOG.debug("an RTSP client went away")
+        finally:
+            await connection.close()
+            if task is not None:
+                self._tasks.discard(task)
+
+
+class _Connection:
+    """One client's connection: its requests, and the task that sends pictures once it plays."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, find: FindStream,
+                 authenticator: Authenticator | None) -> None:
+        self._reader, self._writer = reader, writer
+        self._find = find
+        self._authenticator = authenticator
+        self._session = ""
+        self._stream: EncodedStream | None = None
+        self._channels = (0, 1)
+        self._sender: asyncio.Task[None] | None = None
+        self._track = RtpTrack(ssrc=secrets.randbits(32), first_seq=secrets.randbits(15),
+                               clock_offset=secrets.randbits(31))
+
+    async def run(self) -> None:
+        """Answer requests until the client leaves, falls silent before playing, or is too slow."""
+        while True:
+            playing = self._sender is not None
+            request = await asyncio.wait_for(self._next_request(), None if playing else _IDLE_S)
+            if request is None:
+                return
+            reply = await self._answer(request)
+            self._send_reply(request, reply)
+            await self._writer.drain()
+            if request.method == "TEARDOWN":
+                return
+            if request.method == "PLAY" and reply.status == 200 and self._sender is None:
+                self._sender = asyncio.create_task(self._send_pictures())
+
+    async def _next_request(self) -> Request | None:
+        """The next request; RTCP that clients send inside the connection is read over."""
+        while True:
+            first = await self._reader.read(1)
+            if not first:
+                return None
+            if first == b"$":
+                _, length = struct.unpack("!BH", await self._reader.readexactly(3))
+                await self._reader.readexactly(length)
+                continue
+            if first in b"\r\n":
+                continue
+            head = (first + await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            start, *lines = head.split("\r\n")
+            headers = {name.strip().lower(): value.strip() for name, _, value in
+                       (line.partition(":") for line in lines if line)}
+            length = int(headers.get("content-length", "0"))
+            if not 0 <= length <= _MAX_BODY:
+                raise ValueError("body too long")
+            await self._reader.readexactly(length)
+            parts = start.split(" ")
+            if len(parts) != 3 or not parts[2].startswith("RTSP/1."):
+                raise ValueError("no RTSP request")
+            return Request(parts[0], parts[1], headers)
+
+    def _send_reply(self, request: Request, reply: Reply) -> None:
+        lines = [f"RTSP/1.0 {reply.status} {_REASONS[reply.status]}", f"CSeq: {request.headers.get('cseq', '0')}",
+                 "Server: aipg", *(f"{name}: {value}" for name, value in reply.headers)]
+        if self._session and reply.status == 200:
+            lines.append(f"Session: {self._session};timeout=60")
+        if reply.body:
+            lines += ["Content-Type: application/sdp", f"Content-Length: {len(reply.body.encode())}"]
+        self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + reply.body).encode())
+
+    async def _answer(self, request: Request) -> Reply:
+        if request.method != "OPTIONS" and self._authenticator is not None and not self._authenticator.ok(
+                request.headers.get("authorization", ""), request.method):
+            return Reply(401, tuple(("WWW-Authenticate", value) for value in self._authenticator.challenges()))
+        match request.method:
+            case "OPTIONS":
+                reply = Reply(headers=(("Public", _METHODS),))
+            case "DESCRIBE":
+                reply = await self._describe(request)
+            case "SETUP":
+                reply = self._setup(request)
+            case "PLAY":
+                reply = self._play(request)
+            case "GET_PARAMETER" | "SET_PARAMETER" | "TEARDOWN":
+                reply = Reply()
+            case _:
+                reply = Reply(501)
+        return reply
+
+    async def _describe(self, request: Request) -> Reply:
+        stream = self._find(request.path)
+        if stream is None:
+            return Reply(404)
+        stream.show_interest(_PARAMETERS_S + 5.0)
+        deadline_s = time.monotonic() + _PARAMETERS_S
+        while not stream.parameter_sets and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.02)
+        if not stream.parameter_sets:
+            return Reply(503)
+        address = self._writer.get_extra_info("sockname")[0]
+        body = session_description(stream.parameter_sets, name=stream.name, address=address)
+        return Reply(headers=(("Content-Base", request.url.rstrip("/") + "/"),), body=body)
+
+    def _setup(self, request: Request) -> Reply:
+        stream = self._find(request.path)
+        if stream is None:
+            return Reply(404)
+        if self._sender is not None:
+            return Reply(455)
+        for offer in request.headers.get("transport", "").split(","):
+            fields = offer.strip().split(";")
+            if fields[0].upper() != "RTP/AVP/TCP":
+                continue
+            pair = next((field[12:] for field in fields if field.startswith("interleaved=")), "0-1")
+            low, _, high = pair.partition("-")
+            self._channels = (int(low) & 0xFF, int(high or int(low) + 1) & 0xFF)
+            self._stream = stream
+            self._session = self._session or secrets.token_hex(8)
+            return Reply(headers=(("Transport", f"RTP/AVP/TCP;unicast;interleaved={self._channels[0]}-"
+                                                f"{self._channels[1]};ssrc={self._track.ssrc:08X}"),))
+        return Reply(461)
+
+    def _play(self, request: Request) -> Reply:
+        if self._stream is None:
+            return Reply(455)
+        if request.headers.get("session", "").partition(";")[0] != self._session:
+            return Reply(454)
+        return Reply(headers=(("Range", "npt=now-"), ("RTP-Info", f"url={request.url.rstrip('/')}/trackID=0;"
+                                                                  f"seq={self._track.seq}")))
+
+    async def _send_pictures(self) -> None:
+        """Send access units as they come; a client that does not keep up is cut off."""
+        stream, loop, event = self._stream, asyncio.get_running_loop(), asyncio.Event()
+        if stream is None:
+            return
+        subscription = stream.subscribe(stream.packets, lambda: set_from_thread(loop, event))
+        try:
+            await self._pump(subscription, event)
+        except (OSError, TimeoutError):
+            _LOG.info("%s: an RTSP client was too slow or went away", stream.name)
+        finally:
+            stream.packets.remove(subscription)
+            self._writer.close()
+
+    async def _pump(self, subscription: Subscription, event: asyncio.Event) -> None:
+        report_s = 0.0
+        while not subscription.closed:
+            await event.wait()
+            event.clear()
+            for chunk in subscription.take():
+                parts = []
+                for packet in self._track.packets(nal_units(chunk.data), chunk.pts):
+                    parts += [struct.pack("!cBH", b"$", self._channels[0], len(packet)), packet]
+                if time.monotonic() - report_s > _REPORT_S:
+                    report_s, report = time.monotonic(), self._track.sender_report()
+                    parts += [struct.pack("!cBH", b"$", self._channels[1], len(report)), report]
+                self._writer.write(b"".join(parts))
+                await asyncio.wait_for(self._writer.drain(), _SEND_S)
+
+    async def close(self) -> None:
+        """End the sender and the connection."""
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
+        self._writer.close()

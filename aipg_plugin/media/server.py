@@ -1,0 +1,236 @@
+"""The stream server: guarded MPEG-TS, MJPEG and JPEG over HTTP, H.264 over RTSP, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from aipg_plugin.errors import MediaError
+from aipg_plugin.media.auth import Authenticator, basic_ok
+from aipg_plugin.media.encoded import EncodedStream
+from aipg_plugin.media.fanout import set_from_thread
+from aipg_plugin.media.rtsp import RtspServer
+from aipg_plugin.options import Web
+
+_LOG = logging.getLogger(__name__)
+_SEND_S = 10.0
+_MJPEG_FPS = 10.0
+_BOUNDARY = "aipgframe"
+_NO_CACHE = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "null", "X-Content-Type-Options": "nosniff"}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class StreamServer:
+    """Serves every published stream until `close`.
+
+    `http://host:port/streams/<name>.ts`, `.mjpeg` (`?width=480&fps=5`), `.jpg` (`?width=480`), `/` lists them,
+    `/health` answers without a password; `rtsp://host:rtsp_port/<name>`. `extend` may add pages to the same
+    application before it starts. Ports of 0 are chosen by the system; `port` and `rtsp_port` tell which.
+    """
+
+    def __init__(self, options: Web, *, extend: Callable[[web.Application], None] | None = None) -> None:
+        self._options = options
+        self._extend = extend
+        self._http: dict[str, EncodedStream] = {}
+        self._rtsp: dict[str, EncodedStream] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self._stopping = asyncio.Event()
+        self.port = options.port
+        self.rtsp_port = options.rtsp_port
+
+    def start(self) -> StreamServer:
+        """Listen on both ports. Raises MediaError if one is taken."""
+        ready: list[OSError | None] = []
+        event = threading.Event()
+
+        def told(error: OSError | None) -> None:
+            ready.append(error)
+            event.set()
+
+        self._thread = threading.Thread(target=self._run, args=(told,), daemon=True, name="aipg-streams")
+        self._thread.start()
+        event.wait()
+        if ready[0] is not None:
+            raise MediaError("cannot serve on {host} ports {port} and {rtsp_port}: {why}", path="web.port",
+                             cure="Choose free ports in web.port and web.rtsp_port", host=self._options.host,
+                             port=self._options.port, rtsp_port=self._options.rtsp_port, why=ready[0].strerror or "")
+        return self
+
+    def publish(self, stream: EncodedStream, *, http: bool, rtsp: bool) -> None:
+        """Serve a stream under its name. Any thread."""
+        if http:
+            self._http[stream.name] = stream
+        if rtsp:
+            self._rtsp[stream.name] = stream
+
+    def withdraw(self, stream: EncodedStream) -> None:
+        """Serve it no more. Any thread."""
+        for table in (self._http, self._rtsp):
+            if table.get(stream.name) is stream:
+                del table[stream.name]
+
+    def http_url(self, name: str, kind: str = "ts") -> str:
+        """Address of a stream over HTTP; `kind` is ts, mjpeg or jpg."""
+        return f"http://{_reachable(self._options.host)}:{self.port}/streams/{name}.{kind}"
+
+    def rtsp_url(self, name: str) -> str:
+        """Address of a stream over RTSP."""
+        return f"rtsp://{_reachable(self._options.host)}:{self.rtsp_port}/{name}"
+
+    def close(self) -> None:
+        """Cut all clients and free the ports. Safe to call twice."""
+        if self._thread is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(10.0)
+        self._thread = None
+
+    def _run(self, told: Callable[[OSError | None], None]) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_default_executor(ThreadPoolExecutor(32, "aipg-jpeg"))
+        self._loop.run_until_complete(self._serve(told))
+        self._loop.close()
+
+    async def _serve(self, told: Callable[[OSError | None], None]) -> None:
+        options = self._options
+        authenticator = Authenticator(options.username, options.password or "") if options.username else None
+        rtsp = RtspServer(self._rtsp.get, authenticator)
+        runner = web.AppRunner(self.application(), handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        try:
+            await runner.setup()
+            site = web.TCPSite(runner, options.host, options.port)
+            await site.start()
+            self.port = int(runner.addresses[0][1])
+            self.rtsp_port = await rtsp.start(options.host, options.rtsp_port)
+        except OSError as error:
+            await runner.cleanup()
+            told(error)
+            return
+        told(None)
+        await self._stopping.wait()
+        await rtsp.stop()
+        await runner.cleanup()
+
+    def application(self) -> web.Application:
+        """The aiohttp application with all routes."""
+        app = web.Application(middlewares=[self._authenticate])
+        app.router.add_get("/", self._index)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/streams/{name:.+}.ts", self._ts)
+        app.router.add_get("/streams/{name:.+}.mjpeg", self._mjpeg)
+        app.router.add_get("/streams/{name:.+}.jpg", self._jpg)
+        if self._extend is not None:
+            self._extend(app)
+        return app
+
+    @web.middleware
+    async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        user, password = self._options.username, self._options.password or ""
+        given = request.headers.get("Authorization", "")
+        if user and request.path != "/health" and not basic_ok(given, user, password):
+            return web.Response(status=401, text="401: user name and password needed\n",
+                                headers={"WWW-Authenticate": 'Basic realm="aipg", charset="UTF-8"'})
+        return await handler(request)
+
+    def _stream(self, request: web.Request) -> EncodedStream:
+        stream = self._http.get(request.match_info["name"])
+        if stream is None:
+            raise web.HTTPNotFound(text="404: no such stream; / lists them\n")
+        return stream
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ts(self, request: web.Request) -> web.StreamResponse:
+        stream, loop, event = self._stream(request), asyncio.get_running_loop(), asyncio.Event()
+        response = web.StreamResponse(headers={"Content-Type": "video/mp2t", **_NO_CACHE})
+        await response.prepare(request)
+        subscription = stream.subscribe(stream.ts, lambda: set_from_thread(loop, event))
+        try:
+            while not subscription.closed:
+                await event.wait()
+                event.clear()
+                for chunk in subscription.take():
+                    await asyncio.wait_for(response.write(chunk.data), _SEND_S)
+        except (OSError, TimeoutError):
+            _LOG.debug("%s: an HTTP client went away", stream.name)
+        finally:
+            stream.ts.remove(subscription)
+            if subscription.overflowed:
+                _LOG.info("%s: an HTTP client was too slow", stream.name)
+        _cut(request)
+        return response
+
+    async def _mjpeg(self, request: web.Request) -> web.StreamResponse:
+        stream = self._stream(request)
+        width_px, fps = _number(request, "width", 0), min(max(_number(request, "fps", _MJPEG_FPS), 0.2), 30.0)
+        response = web.StreamResponse(headers={
+            "Content-Type": f"multipart/x-mixed-replace; boundary={_BOUNDARY}", **_NO_CACHE})
+        await response.prepare(request)
+        seen_s = 0.0
+        with contextlib.suppress(OSError, TimeoutError):
+            while self._http.get(stream.name) is stream:
+                started_s = time.monotonic()
+                seen_s, data = await asyncio.to_thread(stream.next_jpeg, seen_s, int(width_px))
+                if data is not None:
+                    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                    await asyncio.wait_for(response.write(head.encode() + data + b"\r\n"), _SEND_S)
+                await asyncio.sleep(max(0.0, 1 / fps - (time.monotonic() - started_s)))
+        _cut(request)
+        return response
+
+    async def _jpg(self, request: web.Request) -> web.Response:
+        stream = self._stream(request)
+        data = await asyncio.to_thread(stream.jpeg, int(_number(request, "width", 0)))
+        if data is None:
+            raise web.HTTPServiceUnavailable(text="503: no picture yet\n")
+        return web.Response(body=data, content_type="image/jpeg", headers=_NO_CACHE)
+
+    async def _index(self, _request: web.Request) -> web.Response:
+        cards = "".join(self._card(name) for name in sorted(self._http)) or "<p>No stream is served yet.</p>"
+        return web.Response(text=_PAGE.format(cards=cards), content_type="text/html", headers=_NO_CACHE)
+
+    def _card(self, name: str) -> str:
+        safe = html.escape(name, quote=True)
+        rtsp = f"<code>{html.escape(self.rtsp_url(name))}</code>" if name in self._rtsp else ""
+        return (f'<figure><img src="/streams/{safe}.mjpeg?width=640&amp;fps=5" alt="{safe}"><figcaption><b>{safe}</b> '
+                f'<a href="/streams/{safe}.ts">MPEG-TS</a> <a href="/streams/{safe}.mjpeg">MJPEG</a> '
+                f'<a href="/streams/{safe}.jpg">JPEG</a> {rtsp}</figcaption></figure>')
+
+
+def _reachable(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _number(request: web.Request, key: str, default: float) -> float:
+    try:
+        return float(min(max(float(request.query.get(key, default)), 0.0), 10_000.0))
+    except ValueError:
+        raise web.HTTPBadRequest(text=f"400: {key} must be a number\n") from None
+
+
+def _cut(request: web.Request) -> None:
+    """Close the connection without a last chunk to a client that may not read any more."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>AI Privacy Guard</title><style>
+body{{font:16px system-ui,sans-serif;margin:2rem;background:#f4f5f7;color:#1c1e21}}
+main{{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.5rem}}
+figure{{margin:0;background:#fff;border-radius:.5rem;overflow:hidden;box-shadow:0 1px 4px #0002}}
+img{{display:block;width:100%;background:#000;min-height:8rem}}figcaption{{padding:.75rem 1rem}}
+code{{display:block;margin-top:.5rem;overflow-wrap:anywhere}}
+@media(prefers-color-scheme:dark){{body{{background:#16181c;color:#e6e8eb}}figure{{background:#22252b}}a{{color:#8ab4f8}}}}
+</style><h1>Guarded streams</h1><main>{cards}</main></html>
+"""
