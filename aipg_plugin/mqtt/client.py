@@ -79,6 +79,7 @@ class MqttLink:
         self._stream_states: dict[tuple[str, str], str] = {}
         self._snapshot_due_s: dict[tuple[str, str], float] = {}
         self._snapshot_last_s: dict[tuple[str, str], float] = {}
+        self.address = (options.broker, options.port)
         self._broker: EmbeddedBroker | None = None
         self._connection: Connection | None = None
         self.cameras_changed(cameras)
@@ -95,7 +96,7 @@ class MqttLink:
             options = replace(options, broker=HOST, port=self._broker.start(), protocol="3.1.1", tls=False)
         connection = Connection(options, self._outbox, will_topic=self._topics.available, filters=self._filters,
                                 on_up=self._outbox.restate, on_message=self._received)
-        self.address = (options.broker, options.port)
+        self.address = (options.broker, options.port)   # where an embedded broker really listens
         try:
             connection.start()
         except MqttError:
@@ -195,6 +196,8 @@ class MqttLink:
 
     def stats(self, figures: Mapping[str, object]) -> None:
         """Publish `aipg/stats`; `streams[camera][stream]` holds fps_in, fps_out, evidence_age_s, masked_share (0–1)."""
+        if self._off:
+            return
         extra: dict[str, object] = {"mqtt": {
             "dropped": self._outbox.dropped, "reconnects": max(0, self._connection.reconnects)
             if self._connection else 0}}

@@ -258,7 +258,7 @@ class Connection:
         try:
             self._on_message(message.topic, bytes(message.payload), bool(message.retain))
         except Exception:           # nothing that arrives may end the network thread
-            log.exception("a message on %s failed", message.topic[:200])
+            log.exception("a message that arrived could not be taken")
 
 
 def _send_at_once(_client: paho.Client, _userdata: Any, sock: Any) -> None:

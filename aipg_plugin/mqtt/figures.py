@@ -54,14 +54,15 @@ class FiguresWorker:
         self._watched: dict[str, _Watched] = {}
         self._reports: dict[str, _Reports] = {}
         self._pictures: dict[str, NDArray[np.uint8]] = {}
-        self._changed = threading.Condition()
+        self._changed = threading.Condition()   # held for moments only: frame threads pass through it
+        self._counting = threading.Lock()       # held while counting: the worker, and whoever changes cameras
         self._urgent = False
         self._running = False
         self._thread: threading.Thread | None = None
 
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Watch these cameras; counts of those that stay are kept."""
-        with self._changed:
+        with self._counting, self._changed:
             for gone in self._watched.keys() - {camera.id for camera in cameras}:
                 del self._watched[gone]
                 self._reports.pop(gone, None)
@@ -128,7 +129,7 @@ class FiguresWorker:
                 self._sent()
 
     def _tell(self, camera: str, t_s: float, reports: tuple[TrackReport, ...]) -> None:
-        with self._changed:             # areas may change meanwhile
+        with self._counting:
             watched = self._watched.get(camera)
             if watched is None:
                 return
