@@ -19,7 +19,7 @@ def degrade(rng: np.random.Generator, image: U8) -> U8:
         image = np.asarray(cv2.resize(small, image.shape[1::-1]), np.uint8)
     if rng.random() < 0.3:
         noise = np.empty(image.shape, np.int16)
-        cv2.randn(noise, (0, 0, 0), (rng.uniform(1, 10),) * 3)
+        cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(1, 10)))
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1]

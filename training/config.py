@@ -17,8 +17,8 @@ class Config:
     photos: str = "photos.json"  # made by training.photos
     scenes: str = "scenes"  # <set>/NNNNNN.jpg, .npz, .png
     start: str = ""  # checkpoint to take weights from; empty: YOLOX-nano
-    sizes_px: tuple[int, ...] = (288, 320, 352, 384)
-    batch: int = 16
+    sizes_px: tuple[int, ...] = (256, 288, 320, 352)
+    batch: int = 12
     minutes: float = 60.0  # the cosine reaches its floor after this
     rate: float = 6e-5
     rate_floor: float = 0.03  # share of `rate` at the end
@@ -27,10 +27,11 @@ class Config:
     weight_decay: float = 0.02
     ema: float = 0.998
     bfloat16: bool = True  # half the time a step where the processor has it
-    stem_every: int = 4  # the layers down to stride 4 cost most and change least: train them every n-th step
+    early_every: int = 4  # layers down to stride 8 cost most and change least: trained every n-th step
     scene_share: float = 0.55  # of tiles, where scenes exist
     workers: int = 1
     threads: int = 2
+    replay: float = 0.4  # share of batches that come again (mirrored), to spare the workers
     save_s: float = 180.0
     evaluate_s: float = 900.0
     seed: int = 1

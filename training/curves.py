@@ -42,9 +42,9 @@ def plot(columns: dict[str, list[float]], title: str, size_wh: tuple[int, int] =
     top = max(max(columns[k]) for k in names) or 1.0
     x = 50 + (steps - steps[0]) / max(1.0, steps[-1] - steps[0]) * (w - 180)
     for tick in np.linspace(0, top, 6):
-        y = int(h - 30 - tick / top * (h - 70))
-        cv2.line(out, (50, y), (w - 130, y), (230, 230, 230), 1)
-        cv2.putText(out, f"{tick:.2f}", (5, y + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA)
+        level = int(h - 30 - tick / top * (h - 70))
+        cv2.line(out, (50, level), (w - 130, level), (230, 230, 230), 1)
+        cv2.putText(out, f"{tick:.2f}", (5, level + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA)
     for i, k in enumerate(names):
         y = h - 30 - np.array(columns[k]) / top * (h - 70)
         colour = COLOURS[i % len(COLOURS)]

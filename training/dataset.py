@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -63,7 +64,8 @@ def log_uniform(rng: Rng, low: float, high: float) -> float:
 
 
 def placement(
-    rng: Rng, scale: float, source_xy: F32, source_h_px: float, target_xy: tuple[float, float], roll_deg: float
+    rng: Rng, *, scale: float, source_xy: NDArray[Any], source_h_px: float,
+    target_xy: tuple[float, float], roll_deg: float,
 ) -> NDArray[np.float64]:
     """(3, 3) source to tile: keystone and squash (a steep view from above), mirror, turn, place."""
     steep = rng.random() < 0.4
@@ -149,9 +151,15 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         info = torch.utils.data.get_worker_info()
         rng = np.random.default_rng([self.seed, info.id if info else 0, torch.initial_seed() % 2**31])
         scenes = ScenePool(Path(self.config.scenes), rng)
+        recent: list[tuple[torch.Tensor, Targets]] = []
         while True:
+            if len(recent) >= 40 and rng.random() < self.config.replay:
+                yield mirror(*recent.pop(int(rng.integers(len(recent)))))
+                continue
             size_px = int(rng.choice(self.config.sizes_px))
-            yield collate([self.tile(rng, size_px, scenes) for _ in range(self.config.batch)])
+            batch = collate([self.tile(rng, size_px, scenes) for _ in range(self.config.batch)])
+            recent = [*recent[-59:], batch]
+            yield batch
 
     def tile(self, rng: Rng, size_px: int, scenes: ScenePool) -> Canvas:
         if scenes.any() and rng.random() < self.config.scene_share:
@@ -204,7 +212,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         if scale < fill * 1.6:  # small pictures sit in the middle, so that little stays blank
             at, centre = ((x0 + x1) / 2, (y0 + y1) / 2), np.array([w / 2, h / 2], np.float32)
         roll = rng.normal(0, 10) if rng.random() < 0.7 else rng.uniform(-28, 28)
-        m = placement(rng, scale, centre, h, at, roll)
+        m = placement(rng, scale=scale, source_xy=centre, source_h_px=h, target_xy=at, roll_deg=roll)
         inside = np.zeros((size_px, size_px), np.uint8)
         inside[y0:y1, x0:x1] = 1
         there = warp(np.ones((h, w), np.uint8), m, size_px, cv2.INTER_NEAREST) * inside
@@ -214,7 +222,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         ignore = rectangles((h, w), photo.boxes, 0, ignore) if photo.partial else ignore
         rectangles((h, w), photo.ignore, 1, ignore)
         if photo.mask:
-            unknown = ((read(photo.mask, cv2.IMREAD_UNCHANGED) > 0)).astype(np.uint8)
+            unknown = (read(photo.mask, cv2.IMREAD_UNCHANGED) > 0).astype(np.uint8)
         unknown = np.where(ignore > 0, 2, unknown).astype(np.uint8)
         area = np.s_[y0:y1, x0:x1]
         maps = warp(np.stack([unknown, ignore], 2), m, size_px, cv2.INTER_NEAREST)
@@ -250,7 +258,10 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         h, w = image.shape[:2]
         scale = rng.uniform(0.15, 0.45) * size_px / max(h, w)
         at = (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
-        m = placement(rng, scale, np.array([w / 2, h / 2], np.float32), h, at, rng.uniform(-20, 20))
+        m = placement(
+            rng, scale=scale, source_xy=np.array([w / 2, h / 2]), source_h_px=h, target_xy=at,
+            roll_deg=rng.uniform(-20, 20),
+        )
         on = warp(np.ones((h, w), np.uint8), m, size_px, cv2.INTER_NEAREST)
         self._lay(canvas, warp(image, m, size_px), on)
 
@@ -274,7 +285,10 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         height_px = height_px or log_uniform(rng, 0.12, 0.7) * size_px
         at = at or (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
         roll = rng.normal(0, 8)
-        m = placement(rng, height_px / whole_px, (box[0, :2] + box[0, 2:]) / 2, whole_px, at, roll)
+        m = placement(
+            rng, scale=height_px / whole_px, source_xy=(box[0, :2] + box[0, 2:]) / 2, source_h_px=whole_px,
+            target_xy=at, roll_deg=roll,
+        )
         on = warp(mask, m, size_px, cv2.INTER_NEAREST)
         light = float(rng.uniform(0.55, 1.15))
         piece = warp(np.asarray(cv2.convertScaleAbs(image, alpha=light), np.uint8), m, size_px)
@@ -350,6 +364,14 @@ def clip_people(canvas: Canvas) -> F32:
     return np.array(keep[-MAX_PEOPLE:], np.float32).reshape(-1, 8)
 
 
+def mirror(image: torch.Tensor, t: Targets) -> tuple[torch.Tensor, Targets]:
+    """A batch seen in a mirror."""
+    width, boxes, heads = image.shape[3], t.boxes.clone(), t.heads.clone()
+    boxes[..., 0], heads[..., 0] = width - boxes[..., 0], width - heads[..., 0]
+    maps = (m.flip(3) for m in (t.ignore, t.silhouette, t.silhouette_ignore))
+    return image.flip(3), Targets(boxes, heads, t.count, *maps)
+
+
 def collate(tiles: list[Canvas]) -> tuple[torch.Tensor, Targets]:
     """Batch tensors; silhouettes and ignored places of people go to stride 4."""
     people = [clip_people(t) for t in tiles]
@@ -359,7 +381,8 @@ def collate(tiles: list[Canvas]) -> tuple[torch.Tensor, Targets]:
     quarter = [(t.image.shape[0] // 4,) * 2 for t in tiles]
 
     def shrink(maps: list[NDArray[np.bool_]]) -> torch.Tensor:
-        small = [cv2.resize(m.astype(np.float32), q, interpolation=cv2.INTER_AREA) for m, q in zip(maps, quarter, strict=True)]
+        pairs = zip(maps, quarter, strict=True)
+        small = [cv2.resize(m.astype(np.float32), q, interpolation=cv2.INTER_AREA) for m, q in pairs]
         return torch.from_numpy(np.stack(small))[:, None]
 
     unknown = shrink([t.silhouette == 2 for t in tiles])

@@ -49,7 +49,7 @@ def torch_runner(net: PersonNet) -> Net:
 
 
 def onnx_runner(path: Path) -> Net:
-    import onnxruntime as ort
+    import onnxruntime as ort  # type: ignore[import-untyped]
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
@@ -68,11 +68,11 @@ def detect(run: Net, picture: U8, circle_px: NDArray[np.float64], size_px: int, 
     tiles = np.stack([t.cut(picture, size_px).transpose(2, 0, 1) for t, _ in plan]).astype(np.float32)
     silhouette = np.zeros(picture.shape[:2], np.float32)
     boxes, heads = [], []
-    cells, strides = (v.numpy() for v in anchor_grid(size_px, size_px, torch.device("cpu")))
     for i, (tile, half) in enumerate(plan):
         raw, sil = run(tiles[i : i + 1])
-        b, h = _decode(raw[0], cells, strides, tile, size_px, circle_px, half, low)
-        boxes.append(b), heads.append(h)
+        b, h = _decode(raw[0], tile, size_px, circle_px, half=half, low=low)
+        boxes.append(b)
+        heads.append(h)
         _lay_silhouette(silhouette, sil[0, 0], tile, size_px)
     all_boxes, all_heads = np.concatenate(boxes), np.concatenate(heads)
     keep = rotated_nms(all_boxes, 0.4)
@@ -88,8 +88,9 @@ def _lay_silhouette(out: F32, part: F32, tile: Tile, size_px: int) -> None:
 
 
 def _decode(
-    raw: F32, cells: F32, strides: F32, tile: Tile, size_px: int, circle_px: NDArray[np.float64], half: float, low: float
+    raw: F32, tile: Tile, size_px: int, circle_px: NDArray[np.float64], *, half: float, low: float
 ) -> tuple[F32, F32]:
+    cells, strides = (v.numpy() for v in anchor_grid(size_px, size_px, torch.device("cpu")))
     keep = raw[:, 4] > low
     r, c, s = raw[keep], cells[keep], strides[keep, None]
     m, scale = tile.to_picture(size_px), tile.side_px / size_px
@@ -102,7 +103,8 @@ def _decode(
     size = np.where((abs(turn) < 40)[:, None], size, turned_size(size[:, 0], size[:, 1], turn))
     near = (abs(turn) < half) | (radius < 0.15 * circle_px[2])
     boxes = np.concatenate([centre, size, angle[:, None], r[:, 4:5]], 1)
-    head = np.concatenate([((r[:, 5:7] + c) * s) @ m[:, :2].T + m[:, 2], np.exp(np.minimum(r[:, 7:8], 6)) * s * scale, r[:, 8:9]], 1)
+    middle, radius_px = ((r[:, 5:7] + c) * s) @ m[:, :2].T + m[:, 2], np.exp(np.minimum(r[:, 7:8], 6)) * s * scale
+    head = np.concatenate([middle, radius_px, r[:, 8:9]], 1)
     boxes, head = boxes[near].astype(np.float32), head[near].astype(np.float32)
     first = rotated_nms(boxes, 0.5)
     return boxes[first], head[first]
@@ -135,14 +137,17 @@ def mask_of(found: Found, threshold: float, silhouette_at: float) -> U8:
     return mask
 
 
-def score_picture(found: Found, truth: dict[str, Any], picture: U8, threshold: float, leak_at: float) -> dict[str, float]:
+def score_picture(
+    found: Found, truth: dict[str, Any], picture: U8, threshold: float, leak_at: float
+) -> dict[str, float]:
     """Counts of one picture: people, found at .3/.5, detections, correct ones, heads, leaking ones, over-mask."""
     people = truth["persons"]
     det = found.boxes[found.boxes[:, 5] > threshold]
     used: dict[int, int] = {}
     n = {"people": 0.0, "hit3": 0.0, "hit5": 0.0, "detections": 0.0, "right": 0.0, "heads": 0.0, "leak": 0.0}
     for i in np.argsort(-det[:, 5]):
-        pairs = [(rotated_iou(det[i], np.array(p["box"], np.float32)), j) for j, p in enumerate(people) if j not in used.values()]
+        free = [(j, np.array(p["box"], np.float32)) for j, p in enumerate(people) if j not in used.values()]
+        pairs = [(rotated_iou(det[i], box), j) for j, box in free]
         best, j = max(pairs, default=(0.0, -1))
         if best > 0.3:
             used[int(i)] = j

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 import torch
 
 from training.config import Config
@@ -72,8 +72,8 @@ class TrainingTiles:
 
 def export_int8(fp32: Path, out: Path, config: Config, batches: int = 24) -> None:
     """Static QDQ quantisation; the prediction layers stay in float."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static  # type: ignore[import-untyped]
+    from onnxruntime.quantization.shape_inference import quant_pre_process  # type: ignore[import-untyped]
 
     CalibrationDataReader.register(TrainingTiles)
     prepared = out.with_suffix(".pre.onnx")
@@ -103,7 +103,8 @@ def entry(path: Path, tier: str, precision: str, measured: dict[str, Any]) -> di
                   "tile_px": TILE_PX[tier], "multiple_of": 32},
         "outputs": {
             "raw": {"shape": "N,A,9", "strides": [8, 16, 32],
-                    "columns": ["dx", "dy", "log_w", "log_h", "score", "head_dx", "head_dy", "head_log_r", "head_visible"]},
+                    "columns": ["dx", "dy", "log_w", "log_h", "score",
+                                "head_dx", "head_dy", "head_log_r", "head_visible"]},
             "silhouette": {"shape": "N,1,H/4,W/4"},
         },
         "opset": OPSET,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as fn
 
 from training.net import Prediction, anchor_grid
 
@@ -78,47 +78,48 @@ def loss(p: Prediction, t: Targets, size_hw: tuple[int, int]) -> dict[str, Tenso
     for n in range(len(boxes)):
         if t.count[n]:
             a, who = assign(boxes[n], score[n], centres, strides, t.boxes[n, : t.count[n]])
-            n_idx.append(torch.full_like(a, n)), a_idx.append(a), p_idx.append(who)
+            n_idx.append(torch.full_like(a, n))
+            a_idx.append(a)
+            p_idx.append(who)
     zero = score.sum() * 0
     parts = {"box": zero, "head": zero, "seen": zero}
     found = 1
     if n_idx:
-        n, a, who = torch.cat(n_idx), torch.cat(a_idx), torch.cat(p_idx)
-        found = max(1, len(n))
-        overlap = iou(boxes[n, a], t.boxes[n, who])
+        at, a, who = torch.cat(n_idx), torch.cat(a_idx), torch.cat(p_idx)
+        found = max(1, len(at))
+        overlap = iou(boxes[at, a], t.boxes[at, who])
         parts["box"] = 5 * (1 - overlap**2).sum() / found
-        want[n, a] = overlap.detach().clamp(min=0.3)
-        weight = weight.index_put((n, a), torch.ones_like(want[n, a]))
-        parts["head"], parts["seen"] = _head_loss(p, t, n, a, who, cells, strides)
-    parts["score"] = (F.binary_cross_entropy(score, want, reduction="none") * weight).sum() / found
+        want[at, a] = overlap.detach().clamp(min=0.3)
+        weight = weight.index_put((at, a), torch.ones_like(want[at, a]))
+        points, cell, stride = p.point[at, a], cells[a], strides[a]
+        parts["head"], parts["seen"] = _head_loss(points, t.heads[at, who], cell, stride)
+    parts["score"] = (fn.binary_cross_entropy(score, want, reduction="none") * weight).sum() / found
     parts["silhouette"] = silhouette_loss(p.silhouette.float(), t)
     return parts
 
 
-def _head_loss(
-    p: Prediction, t: Targets, n: Tensor, a: Tensor, who: Tensor, cells: Tensor, strides: Tensor
-) -> tuple[Tensor, Tensor]:
-    point, truth, s = p.point[n, a], t.heads[n, who], strides[a]
+def _head_loss(point: Tensor, truth: Tensor, cells: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """Place and visibility, for matched anchors: point (M, 4), truth (M, 4), cells (M, 2), strides (M,)."""
     known = torch.isfinite(truth[:, 3])
     seen = known & (truth[:, 3] > 0.5)
     zero = point.sum() * 0
     place, visible = zero, zero
     if seen.any():
         q, g, sc = point[seen], truth[seen], s[seen]
-        xy = (q[:, :2] + cells[a][seen]) * sc[:, None]
+        xy = (q[:, :2] + cells[seen]) * sc[:, None]
         # Distances in head radii, so that small heads count as much as large ones.
         off = (xy - g[:, :2]).abs().sum(1) / g[:, 2].clamp(min=2)
         size = (q[:, 2] + sc.log() - g[:, 2].clamp(min=1).log()).abs()
-        place = (F.smooth_l1_loss(off, torch.zeros_like(off), beta=0.2) + size.mean()) * 0.7
+        place = (fn.smooth_l1_loss(off, torch.zeros_like(off), beta=0.2) + size.mean()) * 0.7
     if known.any():
-        visible = F.binary_cross_entropy_with_logits(point[known, 3], truth[known, 3]) * 0.5
+        visible = fn.binary_cross_entropy_with_logits(point[known, 3], truth[known, 3]) * 0.5
     return place, visible
 
 
 def silhouette_loss(logit: Tensor, t: Targets) -> Tensor:
     """BCE, people counting more, plus dice, outside the ignored places."""
     w = 1 - t.silhouette_ignore
-    bce = F.binary_cross_entropy_with_logits(logit, t.silhouette, reduction="none")
+    bce = fn.binary_cross_entropy_with_logits(logit, t.silhouette, reduction="none")
     bce = (bce * w * (1 + 3 * t.silhouette)).sum() / w.sum().clamp(min=1)
     q, truth = torch.sigmoid(logit) * w, t.silhouette * w
     dice = 1 - (2 * (q * truth).sum() + 1) / (q.sum() + truth.sum() + 1)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as fn
 
 STRIDES = (8, 16, 32)
 
@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
         self.squeeze, self.expand, self.shortcut = Conv(c, c), DWConv(c, c), shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.expand(self.squeeze(x))
+        y: Tensor = self.expand(self.squeeze(x))
         return x + y if self.shortcut else y
 
 
@@ -54,7 +54,8 @@ class CSP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         deep, side = self.deep(x), self.side(x)
-        return self.join(torch.cat([self.blocks(deep), side], 1))
+        out: Tensor = self.join(torch.cat([self.blocks(deep), side], 1))
+        return out
 
 
 class SPP(nn.Module):
@@ -66,8 +67,9 @@ class SPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.squeeze(x)
-        pools = [F.max_pool2d(x, k, 1, k // 2) for k in (5, 9, 13)]
-        return self.join(torch.cat([x, *pools], 1))
+        pools = [fn.max_pool2d(x, k, 1, k // 2) for k in (5, 9, 13)]
+        out: Tensor = self.join(torch.cat([x, *pools], 1))
+        return out
 
 
 class Backbone(nn.Module):
@@ -90,7 +92,7 @@ class Backbone(nn.Module):
 
 
 def upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    return fn.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class Neck(nn.Module):
@@ -123,8 +125,8 @@ class Head(nn.Module):
         self.reg_conv = nn.Sequential(DWConv(64, 64), DWConv(64, 64))
         self.box, self.obj = nn.Conv2d(64, 4, 1), nn.Conv2d(64, 1, 1)
         self.point = nn.Conv2d(64, 4, 1)
-        nn.init.zeros_(self.point.weight)
-        nn.init.zeros_(self.point.bias)
+        for parameter in self.point.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -140,10 +142,11 @@ class Silhouette(nn.Module):
         super().__init__()
         self.fine, self.coarse = nn.Conv2d(32, c, 1), nn.Conv2d(64, c, 1)
         self.mix, self.out = Conv(c, c, 3), nn.Conv2d(c, 1, 1)
-        nn.init.constant_(self.out.bias, -2.0)
+        if self.out.bias is not None:
+            nn.init.constant_(self.out.bias, -2.0)
 
     def forward(self, s4: Tensor, p8: Tensor) -> Tensor:
-        out: Tensor = self.out(self.mix(F.silu(self.fine(s4) + upsample(self.coarse(p8)))))
+        out: Tensor = self.out(self.mix(fn.silu(self.fine(s4) + upsample(self.coarse(p8)))))
         return out
 
 
@@ -180,7 +183,7 @@ class PersonNet(nn.Module):
         levels = self.neck(s8, s16, s32)
         flat = [head(x).flatten(2) for head, x in zip(self.heads, levels, strict=True)]
         raw = torch.cat(flat, 2).transpose(1, 2)
-        box, obj, cls, point = raw.split([4, 1, self.classes, 4], 2)
+        box, obj, cls, point = torch.split(raw, [4, 1, self.classes, 4], 2)
         return Prediction(box, obj[..., 0], cls, point, self.silhouette(s4, levels[0]))
 
 

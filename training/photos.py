@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
@@ -85,8 +85,8 @@ class Teacher:
         order = cv2.dnn.NMSBoxes(
             np.concatenate([out[:, :2], out[:, 2:] - out[:, :2]], 1).tolist(), score[keep].tolist(), DOUBTFUL, 0.5
         )
-        order = np.array(order, int).reshape(-1)
-        return np.concatenate([out, score[keep, None]], 1)[order].astype(np.float32)
+        first = np.array(order, int).reshape(-1)
+        return np.asarray(np.concatenate([out, score[keep, None]], 1)[first], np.float32)
 
 
 def iou(a: F32, b: F32) -> F32:
@@ -136,10 +136,11 @@ def index(data: Path) -> list[Photo]:
                     yunet.setInputSize((image.shape[1], image.shape[0]))
                     faces = yunet.detect(image)[1]
                     if faces is not None:
-                        photo = replace(photo, heads=faces_to_heads(faces, photo.boxes))
+                        photo = replace(photo, heads=faces_to_heads(np.asarray(faces, np.float32), photo.boxes))
                 out.append(photo)
         heads = sum(int((~np.isnan(p.heads[:, 0])).sum()) for p in out[before:])
-        print(f"{kind}: {len(out) - before} photos, {sum(len(p.boxes) for p in out[before:])} people, {heads} heads", flush=True)
+        people = sum(len(p.boxes) for p in out[before:])
+        print(f"{kind}: {len(out) - before} photos, {people} people, {heads} heads", flush=True)
     return out
 
 

@@ -104,7 +104,8 @@ def draw_tile(rng: Rng, scene: Scene) -> Tile:
         azimuth = np.degrees(np.arctan2(q[1] - cy, q[0] - cx)) + rng.normal(0, 18)
     base = sector(scene.circle_px, float(azimuth), min(side, 1.2))
     shift = rng.normal(0, 0.04, 2) * radius
-    return Tile((base.centre_px[0] + shift[0], base.centre_px[1] + shift[1]), base.side_px, base.angle_deg + rng.normal(0, 4))
+    centre = (base.centre_px[0] + shift[0], base.centre_px[1] + shift[1])
+    return Tile(centre, base.side_px, base.angle_deg + rng.normal(0, 4))
 
 
 def _wall_tile(rng: Rng, scene: Scene) -> Tile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ class Tile:
         """(size, size[, C]) crop; black outside. Shrinks by halves first, so that nothing aliases."""
         scale, m = self.side_px / size_px, self.to_picture(size_px)
         if flags != cv2.INTER_NEAREST and scale > 1.3:
-            side = int(math.ceil(self.side_px * 1.45)) + 2
+            side = math.ceil(self.side_px * 1.45) + 2
             x0, y0 = (int(c - side / 2) for c in self.centre_px)
             part = picture[max(y0, 0) : y0 + side, max(x0, 0) : x0 + side]
             if part.size:
@@ -61,7 +62,7 @@ def sweep(circle_px: F64, nadir: bool = True) -> Iterator[tuple[Tile, float]]:
         yield Tile((float(circle_px[0]), float(circle_px[1])), float(circle_px[2]) * 0.6, 0.0), 360.0
 
 
-def turned_size(w: NDArray[np.float32], h: NDArray[np.float32], deg: NDArray[np.float32]) -> NDArray[np.float32]:
+def turned_size(w: NDArray[Any], h: NDArray[Any], deg: NDArray[Any]) -> NDArray[np.float32]:
     """(N, 2) size of upright boxes around ellipses w x h turned by `deg`."""
     c, s = np.cos(np.radians(deg)), np.sin(np.radians(deg))
     return np.stack([np.hypot(w * c, h * s), np.hypot(w * s, h * c)], -1).astype(np.float32)

@@ -14,9 +14,11 @@ overlays.jpg. Ctrl-C is safe: the last save is at most `--save-s` old.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,7 +27,7 @@ from training.config import Config
 from training.curves import append_row, draw_curves
 from training.dataset import Tiles
 from training.evaluate import evaluate_net, one_line
-from training.losses import loss
+from training.losses import Targets, loss
 from training.net import PersonNet
 from training.port import person_net
 
@@ -56,6 +58,86 @@ def rate_at(config: Config, step: int, progress: float) -> float:
     return config.rate * cosine * min(1.0, (step + 1) / config.warmup_steps)
 
 
+@dataclass
+class State:
+    """What a checkpoint holds: net, its slow average, optimiser, progress."""
+
+    net: PersonNet
+    average: PersonNet
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    spent_s: float = 0.0
+
+    def save(self, path: Path) -> None:
+        parts = {"net": self.net.state_dict(), "ema": self.average.state_dict(), "step": self.step,
+                 "spent_s": self.spent_s, "optimiser": self.optimiser.state_dict()}
+        torch.save(parts, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        parts = torch.load(path, map_location=device, weights_only=True)
+        self.net.load_state_dict(parts["net"])
+        self.average.load_state_dict(parts["ema"])
+        self.optimiser.load_state_dict(parts["optimiser"])
+        self.step, self.spent_s = parts["step"], parts["spent_s"]
+
+
+def is_new(name: str) -> bool:
+    return "silhouette" in name or ".point." in name
+
+
+def build(config: Config, device: torch.device) -> State:
+    """Ported or given weights; the new branches learn faster than the ported ones."""
+    net = person_net(Path(config.data) / "peers/yolox_nano.onnx")
+    if config.start:
+        net.load_state_dict(torch.load(config.start, map_location="cpu", weights_only=True)["ema"])
+    net = net.to(device)
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = PersonNet().to(device)
+    average.load_state_dict(net.state_dict())
+    new = [p for k, p in net.named_parameters() if is_new(k)]
+    old = [p for k, p in net.named_parameters() if not is_new(k)]
+    groups = [{"params": old, "factor": 1.0}, {"params": new, "factor": config.new_layers_rate}]
+    return State(net, average, torch.optim.AdamW(groups, config.rate, weight_decay=config.weight_decay))
+
+
+def train_step(state: State, config: Config, image: torch.Tensor, targets: Targets) -> dict[str, torch.Tensor]:
+    """One update of net and average; returns the parts of the loss. FloatingPointError if it isn't finite."""
+    backbone = state.net.backbone
+    for part in (backbone.stem, backbone.s4, backbone.s8):
+        part.requires_grad_(state.step % config.early_every == 0)
+    x = image.float().contiguous(memory_format=torch.channels_last)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=config.bfloat16):
+        prediction = state.net(x).float()
+    parts = loss(prediction, targets, (x.shape[2], x.shape[3]))
+    total = torch.stack(list(parts.values())).sum()
+    if not torch.isfinite(total):
+        raise FloatingPointError(f"loss isn't finite at step {state.step}: { {k: v.item() for k, v in parts.items()} }")
+    state.optimiser.zero_grad()
+    torch.autograd.backward(total)
+    torch.nn.utils.clip_grad_norm_(state.net.parameters(), 10.0)
+    state.optimiser.step()
+    state.step += 1
+    decay = min(config.ema, state.step / (state.step + 10))
+    with torch.no_grad():
+        for a, b in zip(state.average.parameters(), state.net.parameters(), strict=True):
+            a.lerp_(b, 1 - decay)
+    return parts
+
+
+def report(state: State, config: Config, run: Path) -> None:
+    """Measure the averaged net on the dev scenes; add to dev.csv, curves and overlays."""
+    dev = Path(config.data) / "real_dev"
+    if not dev.exists():
+        return
+    measured = evaluate_net(copy.deepcopy(state.average).cpu(), dev, run / "overlays.jpg")
+    print("dev", one_line(measured), flush=True)
+    append_row(run / "dev.csv", {"step": state.step, **{k: round(v, 4) for k, v in measured.items()}})
+    draw_curves(run)
+
+
 def main() -> None:
     config, resume = parse_args()
     run = Path(config.run)
@@ -65,83 +147,41 @@ def main() -> None:
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    # Net, its slow average, optimiser: new branches learn faster than the ported ones.
-    net = person_net(Path(config.data) / "peers/yolox_nano.onnx")
-    if config.start:
-        net.load_state_dict(torch.load(config.start, map_location="cpu", weights_only=True)["ema"])
-    net = net.to(device, memory_format=torch.channels_last)
-    average = PersonNet().to(device)
-    average.load_state_dict(net.state_dict())
-    early = [*net.backbone.stem.parameters(), *net.backbone.s4.parameters()]
-    new = [p for k, p in net.named_parameters() if "silhouette" in k or ".point." in k]
-    old = [p for k, p in net.named_parameters() if "silhouette" not in k and ".point." not in k]
-    factors = [1.0, config.new_layers_rate]
-    optimiser = torch.optim.AdamW([{"params": old}, {"params": new}], config.rate, weight_decay=config.weight_decay)
-    step, spent_s = 0, 0.0
+    state = build(config, device)
     if resume:
-        state = torch.load(run / "last.pt", map_location=device, weights_only=True)
-        net.load_state_dict(state["net"]), average.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, spent_s = state["step"], state["spent_s"]
-
-    def save() -> None:
-        state = {"net": net.state_dict(), "ema": average.state_dict(), "step": step, "spent_s": spent_s}
-        torch.save({**state, "optimiser": optimiser.state_dict()}, run / "last.tmp")
-        (run / "last.tmp").replace(run / "last.pt")
+        state.load(run / "last.pt", device)
 
     # A batch comes whole from a worker, all tiles of one size.
     loader = torch.utils.data.DataLoader(
-        Tiles(config, worker_seed=step), batch_size=None, num_workers=config.workers,
+        Tiles(config, worker_seed=state.step), batch_size=None, num_workers=config.workers,
         prefetch_factor=4 if config.workers else None,
     )
     sums: dict[str, float] = {}
     clock = saved = evaluated = time.monotonic()
     for image, targets in loader:
         now = time.monotonic()
-        spent_s, clock = spent_s + now - clock, now
-        progress = spent_s / 60 / config.minutes
-        for group, factor in zip(optimiser.param_groups, factors, strict=True):
-            group["lr"] = rate_at(config, step, progress) * factor
-
-        for p in early:
-            p.requires_grad_(step % config.stem_every == 0)
-        x = image.to(device, memory_format=torch.channels_last).float()
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-            prediction = net(x).float()
-        parts = loss(prediction, targets.to(device), (x.shape[2], x.shape[3]))
-        total = torch.stack(list(parts.values())).sum()
-        if not torch.isfinite(total):
-            save()
-            raise SystemExit(f"loss isn't finite at step {step}: { {k: v.item() for k, v in parts.items()} }")
-        optimiser.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        optimiser.step()
-        step += 1
-        decay = min(config.ema, step / (step + 10))
-        with torch.no_grad():
-            for a, b in zip(average.parameters(), net.parameters(), strict=True):
-                a.lerp_(b, 1 - decay)
+        state.spent_s, clock = state.spent_s + now - clock, now
+        progress = state.spent_s / 60 / config.minutes
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate_at(config, state.step, progress) * group["factor"]
+        parts = train_step(state, config, image.to(device), targets.to(device))
 
         for k, v in parts.items():
             sums[k] = sums.get(k, 0.0) + v.item() / 50
-        if step % 50 == 0:
-            print(f"{step} {spent_s:.0f}s", *(f"{k} {v:.3f}" for k, v in sums.items()), flush=True)
-            append_row(run / "log.csv", {"step": step, "spent_s": round(spent_s), **sums})
+        if state.step % 50 == 0:
+            print(f"{state.step} {state.spent_s:.0f}s", *(f"{k} {v:.3f}" for k, v in sums.items()), flush=True)
+            append_row(run / "log.csv", {"step": state.step, "spent_s": round(state.spent_s), **sums})
             sums = {}
         if now - saved > config.save_s:
-            save()
+            state.save(run / "last.pt")
             saved = now
-        if now - evaluated > config.evaluate_s or progress >= 1:
-            report = evaluate_net(average, Path(config.data) / "real_dev", run / "overlays.jpg")
-            print("dev", one_line(report), flush=True)
-            append_row(run / "dev.csv", {"step": step, **{k: round(v, 4) for k, v in report.items()}})
-            draw_curves(run)
+        if now - evaluated > config.evaluate_s:
+            report(state, config, run)
             evaluated = time.monotonic()
         if progress >= 1:
             break
-    save()
+    state.save(run / "last.pt")
+    report(state, config, run)
 
 
 if __name__ == "__main__":

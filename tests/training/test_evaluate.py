@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from training.config import Config
 from training.curves import append_row, draw_curves, read_columns
 from training.evaluate import Found, rotated_iou, rotated_nms, score_picture
 
 BOX = [100.0, 80.0, 30.0, 60.0, 20.0]
 TRUTH = {
-    "persons": [{"box": BOX, "head": [107, 62, 7], "difficult": False}, {"box": [40.0, 40, 20, 20, 0], "head": None, "difficult": True}],
+    "persons": [
+        {"box": BOX, "head": [107, 62, 7], "difficult": False},
+        {"box": [40.0, 40, 20, 20, 0], "head": None, "difficult": True},
+    ],
     "ignore_xyxy": [[150, 150, 190, 190]],
 }
 PICTURE = np.zeros((200, 200, 3), np.uint8)
@@ -40,17 +44,21 @@ def test_nms_keeps_the_best_of_a_pile() -> None:
 def test_a_perfect_answer() -> None:
     n = score_picture(found([*BOX, 0.9]), TRUTH, PICTURE, 0.25, 0.1)
     assert (n["people"], n["hit3"], n["hit5"], n["detections"], n["right"]) == (1, 1, 1, 1, 1)
-    assert n["leak"] == 0 and n["over"] < 0.005
+    assert n["leak"] == 0
+    assert n["over"] < 0.005
 
 
 def test_nothing_found_leaks_every_head() -> None:
     n = score_picture(found(), TRUTH, PICTURE, 0.25, 0.1)
-    assert n["hit3"] == 0 and n["leak"] == n["heads"] == 1
+    assert n["hit3"] == 0
+    assert n["leak"] == n["heads"] == 1
 
 
 def test_difficult_people_and_ignored_places_cost_no_precision() -> None:
-    n = score_picture(found([40, 40, 20, 20, 0, 0.9], [170, 170, 10, 10, 0, 0.8], [20, 180, 9, 9, 0, 0.7]), TRUTH, PICTURE, 0.25, 0.1)
-    assert n["detections"] == 1 and n["right"] == 0
+    answer = found([40, 40, 20, 20, 0, 0.9], [170, 170, 10, 10, 0, 0.8], [20, 180, 9, 9, 0, 0.7])
+    n = score_picture(answer, TRUTH, PICTURE, 0.25, 0.1)
+    assert n["detections"] == 1
+    assert n["right"] == 0
 
 
 def test_config_and_curves_survive_the_disk(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+
 from training.losses import Targets, assign, decode, iou, loss
 from training.net import PersonNet, Prediction, anchor_grid
 
@@ -32,7 +33,8 @@ def test_every_person_gets_anchors_near_by() -> None:
     boxes = torch.cat([centres, torch.full_like(centres, 20.0)], 1)
     truth = torch.tensor([[30.0, 30, 20, 20], [90, 70, 20, 24]])
     a, who = assign(boxes, torch.full((len(boxes),), 0.1), centres, strides, truth)
-    assert set(who.tolist()) == {0, 1} and len(set(a.tolist())) == len(a)
+    assert set(who.tolist()) == {0, 1}
+    assert len(set(a.tolist())) == len(a)
     assert ((centres[a] - truth[who, :2]).abs() < 2.5 * strides[a][:, None] + 1).all()
 
 
@@ -52,7 +54,8 @@ def test_unknown_heads_cost_nothing_and_gradients_stay_finite() -> None:
     net, t = PersonNet(), targets()
     t.heads[:] = torch.nan
     parts = loss(net(torch.rand(1, 3, 64, 64) * 255), t, (64, 64))
-    assert parts["head"] == 0 and parts["seen"] == 0
+    assert parts["head"] == 0
+    assert parts["seen"] == 0
     torch.stack(list(parts.values())).sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
 

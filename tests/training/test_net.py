@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+
 from training.export import entry, export_fp32, update_manifest
 from training.net import ExportNet, PersonNet, anchor_grid
 from training.port import focus_to_conv, load_yolox, person_net
@@ -41,7 +42,8 @@ def test_a_file_of_another_layout_is_refused(shared: Path) -> None:
 
 def test_anchor_order_is_strides_then_rows() -> None:
     cells, strides = anchor_grid(64, 96, torch.device("cpu"))
-    assert cells[1].tolist() == [1, 0] and cells[12].tolist() == [0, 1]
+    assert cells[1].tolist() == [1, 0]
+    assert cells[12].tolist() == [0, 1]
     assert strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6
 
 
@@ -54,11 +56,13 @@ def test_export_keeps_the_contract(tmp_path: Path) -> None:
     session = ort.InferenceSession(str(out))
     x = np.random.default_rng(2).uniform(0, 255, (2, 3, 96, 128)).astype(np.float32)
     raw, silhouette = session.run(None, {"image": x})
-    assert raw.shape == (2, 12 * 16 + 6 * 8 + 3 * 4, 9) and silhouette.shape == (2, 1, 24, 32)
+    assert raw.shape == (2, 12 * 16 + 6 * 8 + 3 * 4, 9)
+    assert silhouette.shape == (2, 1, 24, 32)
     with torch.no_grad():
         wanted = ExportNet(net)(torch.from_numpy(x))
     assert np.allclose(raw, wanted[0].numpy(), atol=1e-3)
-    assert raw[..., [4, 8]].min() >= 0 and raw[..., [4, 8]].max() <= 1
+    assert raw[..., [4, 8]].min() >= 0
+    assert raw[..., [4, 8]].max() <= 1
 
 
 def test_manifest_replaces_a_model_of_the_same_name(tmp_path: Path) -> None:

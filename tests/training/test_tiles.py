@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from training.dataset import Canvas, clip_people, collate, move_people
 from training.scenes import ScenePool, load_scene, tile_people
 from training.tiles import Tile, sector, sweep, turned_size
@@ -79,7 +80,8 @@ def test_the_pool_cuts_usable_tiles_and_skips_damaged_scenes(tmp_path: Path) -> 
     assert pool.any()
     for _ in range(8):
         image, silhouette, ignore, people = pool.cut(rng, 96)
-        assert image.shape == (96, 96, 3) and silhouette.shape == ignore.shape == (96, 96)
+        assert image.shape == (96, 96, 3)
+        assert silhouette.shape == ignore.shape == (96, 96)
         assert people.shape == (1, 9)
 
 
@@ -99,7 +101,8 @@ def test_people_stay_inside_the_tile(cx: float, cy: float, w: float, h: float) -
     )
     blank.add(rows)
     for q in clip_people(blank):
-        assert (q[:2] - q[2:4] / 2 >= -1e-3).all() and (q[:2] + q[2:4] / 2 <= 96 + 1e-3).all()
+        assert (q[:2] - q[2:4] / 2 >= -1e-3).all()
+        assert (q[:2] + q[2:4] / 2 <= 96 + 1e-3).all()
 
 
 def test_a_covered_person_becomes_an_ignored_place() -> None:
@@ -109,7 +112,9 @@ def test_a_covered_person_becomes_an_ignored_place() -> None:
     on[15:65, 15:45] = 1
     canvas.cover(on)
     image, t = collate([canvas])
-    assert image.shape == (1, 3, 96, 96) and t.count.tolist() == [0]
-    assert t.ignore[0, 0, 30, 30] == 1 and t.ignore[0, 0, 5, 5] == 0
+    assert image.shape == (1, 3, 96, 96)
+    assert t.count.tolist() == [0]
+    assert t.ignore[0, 0, 30, 30] == 1
+    assert t.ignore[0, 0, 5, 5] == 0
     assert t.silhouette_ignore[0, 0, 8, 8] == 1
     assert Tile((1, 1), 2, 0).to_picture(2)[0, 0] == 1
