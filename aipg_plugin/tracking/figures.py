@@ -1,0 +1,162 @@
+"""The figures of any moment: between sightings, after the last, before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aipg_plugin.geometry import Figure, Mount, Projection, iou, to_local, to_pixels, up_angle_deg
+from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.tracking.motion import MotionPlane
+from aipg_plugin.tracking.shapes import both_here, joined, union
+from aipg_plugin.tracking.track import History, Sighting
+
+EXTRAPOLATE_S = 0.4
+_STILL_IOU = 0.5         # neighbours that overlap more are covered where they are
+_TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
+_UNMOVED = 0.015         # moves smaller than this share of the box are none
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """A figure between two sightings (`other`, at `share` of the way) or beyond one (`other` None, after `dt_s`)."""
+
+    history: History
+    base: Sighting
+    other: Sighting | None
+    share: float
+    dt_s: float
+    age_s: float
+
+
+class FigureMaker:
+    """Makes figures from histories; everything that needs the projection is done for all people at once."""
+
+    def __init__(self, projection: Projection, mount: Mount, plane: MotionPlane) -> None:
+        self._projection, self._mount, self._plane = projection, mount, plane
+
+    def predicted(self, histories: Sequence[History], dts_s: Floats) -> Floats:
+        """(N, 5) boxes `dts_s` (N,) after the last sightings (before the first ones where negative)."""
+        if not histories:
+            return np.zeros((0, 5))
+        first = dts_s < 0
+        edges = [h.sightings[0] if early else h.last for h, early in zip(histories, first, strict=True)]
+        speeds = [h.speeds(at_start=bool(early)) for h, early in zip(histories, first, strict=True)]
+        boxes = np.stack([s.box for s in edges])
+        centres = self._plane.moved(boxes[:, :2], np.stack([s.place_m for s in edges]),
+                                    np.stack([s[0] for s in speeds]), np.stack([s[1] for s in speeds]), dts_s)
+        step = np.hypot(*(centres - boxes[:, :2]).T)
+        moved = step > _UNMOVED * np.sqrt(boxes[:, 2] * boxes[:, 3])
+        lean = np.array([s.lean_deg for s in edges])
+        angle = up_angle_deg(self._projection, self._mount, centres) + lean
+        return np.where(moved[:, None], np.column_stack([centres, boxes[:, 2:4], angle]), boxes)
+
+    def figures(self, histories: Sequence[History], t_s: float, backfill_s: float) -> tuple[Figure, ...]:
+        """Everybody at one moment."""
+        guesses: list[_Guess] = []
+        made: list[Figure] = []
+        for history in histories:
+            before, after = history.around(t_s)
+            if before is not None and after is not None:
+                if before.t_s == t_s:
+                    made.append(_exact(history, before, 0.0))
+                elif _is_still(history, before, after):
+                    made.append(_still(history, before, after, t_s))
+                else:
+                    share = (t_s - before.t_s) / (after.t_s - before.t_s)
+                    age_s = min(t_s - before.t_s, after.t_s - t_s)
+                    guesses.append(_Guess(history, before, after, share, 0.0, age_s))
+            elif before is not None:
+                age_s = t_s - before.t_s
+                guesses.append(_Guess(history, before, None, 0.0, min(age_s, EXTRAPOLATE_S), age_s))
+            elif after is not None and after.t_s - t_s <= backfill_s:
+                age_s = after.t_s - t_s
+                guesses.append(_Guess(history, after, None, 0.0, -min(age_s, EXTRAPOLATE_S), age_s))
+        return (*made, *self._between([g for g in guesses if g.other is not None]),
+                *self._beyond([g for g in guesses if g.other is None]))
+
+    def _beyond(self, guesses: list[_Guess]) -> list[Figure]:
+        """Figures past the first or last sighting: they cover the place seen and the place expected."""
+        boxes = self.predicted([g.history for g in guesses], np.array([g.dt_s for g in guesses]))
+        figures = []
+        for guess, box in zip(guesses, boxes, strict=True):
+            seen = guess.base
+            if guess.dt_s == 0 or np.array_equal(box, seen.box):
+                figures.append(_exact(guess.history, seen, guess.age_s))
+                continue
+            outline = joined(box, seen.outline, seen.box, seen.outline)
+            head = seen.head + np.array([*(box[:2] - seen.box[:2]), 0.0])
+            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s))
+        return figures
+
+    def _between(self, guesses: list[_Guess]) -> list[Figure]:
+        """Figures on the way from one sighting to the next."""
+        if not guesses:
+            return []
+        steps = np.stack([g.other.centre_px - g.base.centre_px for g in guesses if g.other is not None])
+        shares = np.array([g.share for g in guesses])
+        centres = np.stack([g.base.box[:2] for g in guesses]) + shares[:, None] * steps
+        ups = up_angle_deg(self._projection, self._mount, centres)
+        return [_on_the_way(guess, centre, float(up))
+                for guess, centre, up in zip(guesses, centres, ups, strict=True)]
+
+
+def _beside(sighting: Sighting, anchor: Sighting) -> Floats:
+    """(5,) a sighting's box on the same side of a panorama's seam as another's."""
+    box = sighting.box.copy()
+    box[0] = anchor.box[0] + sighting.x_px - anchor.x_px
+    return box
+
+
+def _is_still(history: History, before: Sighting, after: Sighting) -> bool:
+    """Whether two neighbours overlap so much that both are covered where they are; worked out once."""
+    if before.t_s not in history.still:
+        history.still[before.t_s] = bool(iou(before.box, _beside(after, before))[0, 0] > _STILL_IOU)
+    return history.still[before.t_s]
+
+
+def _exact(history: History, seen: Sighting, age_s: float) -> Figure:
+    return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s)
+
+
+def _still(history: History, before: Sighting, after: Sighting, t_s: float) -> Figure:
+    """Both sightings covered where they are."""
+    outline = history.unions.get(before.t_s)
+    if outline is None:
+        other = to_local(before.box, to_pixels(_beside(after, before), after.outline))
+        outline = history.unions[before.t_s] = union(before.outline, other)
+    share = (t_s - before.t_s) / (after.t_s - before.t_s)
+    nearer = before if share < 0.5 else after
+    return Figure(history.id, before.box, outline, _head(before, after, share), nearer.score, nearer.t_s,
+                  abs(t_s - nearer.t_s))
+
+
+def _head(before: Sighting, after: Sighting, share: float) -> Floats:
+    """(3,) the head on the way; if only one sighting has it, moved along with the box."""
+    step = np.array([*(after.centre_px - before.centre_px), 0.0])
+    from_after = after.head + np.array([before.box[0] - before.x_px + after.x_px - after.box[0], 0.0, 0.0])
+    if np.isfinite(before.head[0]) and np.isfinite(after.head[0]):
+        return np.asarray((1 - share) * before.head + share * from_after)
+    if np.isfinite(before.head[0]):
+        return np.asarray(before.head + share * step)
+    return np.asarray(from_after - (1 - share) * step)
+
+
+def _on_the_way(guess: _Guess, centre: Floats, up_deg: float) -> Figure:
+    a, b = guess.base, guess.other
+    assert b is not None
+    share = guess.share
+    lean = a.lean_deg + share * ((b.lean_deg - a.lean_deg + 180) % 360 - 180)
+    size = np.maximum(a.box[2:4], b.box[2:4])
+    box = np.array([*centre, *size, up_deg + lean])
+    turns = [abs((own.box[4] - box[4] + 180) % 360 - 180) for own in (a, b)]
+    if max(turns) > _TURNED_DEG:
+        outline = both_here(box, a.box, a.outline, b.box, b.outline)
+    else:
+        cached = guess.history.unions.get(a.t_s)
+        outline = union(a.outline * (a.box[2:4] / size), b.outline * (b.box[2:4] / size)) if cached is None else cached
+        guess.history.unions[a.t_s] = outline
+    nearer = a if share < 0.5 else b
+    return Figure(guess.history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, guess.age_s)

@@ -1,0 +1,49 @@
+"""How people move: at walking speed over the floor where it is known, over the picture where not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aipg_plugin.geometry import Mount, Projection, pixels_near
+from aipg_plugin.geometry.arrays import Floats, finite
+
+_WAIST_M = 0.9
+_FARTHEST_M = 8.0        # beyond, a pixel is too many centimetres for a speed
+_FASTEST_M_S = 3.0
+_DOUBT_S = 0.15          # speeds from shorter spans than this count less than half
+
+
+class MotionPlane:
+    """The level plane at waist height, where box centres lie; half-hidden people do not jump on it as feet do."""
+
+    def __init__(self, projection: Projection, mount: Mount) -> None:
+        self._projection, self._mount = projection, mount
+        self._height_m = min(_WAIST_M, 0.9 * mount.height_m)
+
+    def lift(self, px: Floats) -> Floats:
+        """(N, 2) metres of box centres (N, 2); NaN far away and above the horizon."""
+        place = self._mount.plane_xy_m(self._projection.pixel_to_ray(px), self._height_m)
+        near = np.hypot(place[:, 0], place[:, 1]) <= _FARTHEST_M
+        return np.where(near[:, None], place, np.nan)
+
+    def lower(self, places_m: Floats, anchor_px: Floats) -> Floats:
+        """(N, 2) pixels of places in metres, in the piece of the picture (N, 2) anchors lie in."""
+        heights = np.full(len(places_m), self._height_m)
+        return pixels_near(self._projection, self._mount.rays_to(np.column_stack([places_m, heights])), anchor_px)
+
+    def moved(self, centres_px: Floats, places_m: Floats, speeds_m_s: Floats, speeds_px_s: Floats,
+              dt_s: Floats) -> Floats:
+        """(N, 2) centres after (N,) seconds: over the floor where place and speed (N, 2) are known, else in pixels."""
+        over_floor = self.lower(places_m + speeds_m_s * dt_s[:, None], centres_px)
+        in_pixels = centres_px + speeds_px_s * dt_s[:, None]
+        ok = finite(over_floor) & (np.abs(dt_s) > 0)
+        return np.where(ok[:, None], over_floor, in_pixels)
+
+
+def speed(first: Floats, last: Floats, span_s: float, fastest: float = _FASTEST_M_S) -> Floats:
+    """(2,) speed between two places, doubted where the span is short, and never above `fastest`."""
+    if span_s <= 0:
+        return np.zeros(2)
+    velocity = (last - first) / span_s * (span_s / (span_s + _DOUBT_S))
+    size = float(np.hypot(velocity[0], velocity[1]))
+    return velocity * (fastest / size) if size > fastest else velocity

@@ -1,0 +1,120 @@
+"""One person's history: sightings, and what they say about any moment."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.tracking.motion import speed
+
+_SPEED_WINDOW_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A person now: `box` (5,) px, `floor_xy_m` and `velocity_m_s` (2,) or None where the floor is not known."""
+
+    id: int
+    first_seen_s: float
+    last_seen_s: float
+    box: Floats
+    score: float
+    floor_xy_m: Floats | None
+    velocity_m_s: Floats | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """What one detection said.
+
+    `lean_deg` is how far its angle is from "up" at its centre, `x_px` its centre's x unrolled over a panorama's
+    seam, `place_m` (2,) its centre on the waist plane or NaN, `floor_m` (2,) its feet or NaN.
+    """
+
+    t_s: float
+    box: Floats
+    outline: Floats
+    head: Floats
+    score: float
+    lean_deg: float
+    place_m: Floats
+    floor_m: Floats
+    x_px: float
+
+    @property
+    def centre_px(self) -> Floats:
+        """(2,) the box's centre, unrolled."""
+        return np.array([self.x_px, self.box[1]])
+
+
+@dataclass(slots=True, eq=False)
+class History:
+    """A track's sightings in order of time; `end_s` is set once it is over."""
+
+    id: int
+    first_seen_s: float
+    sightings: list[Sighting]
+    end_s: float | None = None
+    gone_times: int = 0
+    times: list[float] = field(default_factory=list)
+    unions: dict[float, Floats] = field(default_factory=dict)      # by time of the earlier sighting
+    still: dict[float, bool] = field(default_factory=dict)
+    _speeds: dict[bool, tuple[Floats, Floats]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.times = [sighting.t_s for sighting in self.sightings]
+
+    @property
+    def last(self) -> Sighting:
+        """The newest sighting."""
+        return self.sightings[-1]
+
+    def add(self, sighting: Sighting) -> None:
+        """Append a sighting newer than all before."""
+        self.sightings.append(sighting)
+        self.times.append(sighting.t_s)
+        self.gone_times = 0
+        self._speeds.clear()
+
+    def replace_last(self, sighting: Sighting) -> None:
+        """Put another sighting of the same moment in place of the newest."""
+        self.sightings[-1] = sighting
+        self._speeds.clear()
+
+    def around(self, t_s: float) -> tuple[Sighting | None, Sighting | None]:
+        """The last sighting at or before a moment and the first after it."""
+        index = bisect_right(self.times, t_s)
+        before = self.sightings[index - 1] if index else None
+        return before, self.sightings[index] if index < len(self.sightings) else None
+
+    def speeds(self, *, at_start: bool = False) -> tuple[Floats, Floats]:
+        """(2,) metres and (2,) pixels per second around the last (or first) sighting; metres NaN where not known."""
+        if at_start not in self._speeds:
+            edge = self.times[0] if at_start else self.times[-1]
+            window = [s for s in (self.sightings[:8] if at_start else self.sightings[-8:])
+                      if abs(s.t_s - edge) <= _SPEED_WINDOW_S]
+            self._speeds[at_start] = _speeds(window)
+        return self._speeds[at_start]
+
+    def prune(self, before_s: float) -> None:
+        """Forget sightings that no moment from `before_s` on needs."""
+        keep = max(0, bisect_right(self.times, before_s - _SPEED_WINDOW_S) - 1)
+        if keep:
+            for t_s in self.times[:keep]:
+                self.unions.pop(t_s, None)
+                self.still.pop(t_s, None)
+            del self.sightings[:keep], self.times[:keep]
+            self._speeds.clear()
+
+
+def _speeds(window: list[Sighting]) -> tuple[Floats, Floats]:
+    first, last = window[0], window[-1]
+    span_s = last.t_s - first.t_s
+    metres = np.full(2, np.nan)
+    if span_s > 0 and np.isfinite(first.place_m[0]) and np.isfinite(last.place_m[0]):
+        metres = speed(first.place_m, last.place_m, span_s)
+    fastest_px = 4.0 * float(np.sqrt(last.box[2] * last.box[3]))
+    return metres, speed(first.centre_px, last.centre_px, span_s, fastest_px)

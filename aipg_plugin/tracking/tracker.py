@@ -1,0 +1,219 @@
+"""Tracks people from detections: confirms at once, holds long, fills gaps both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, intersection, up_angle_deg
+from aipg_plugin.geometry.arrays import Floats, Ints
+from aipg_plugin.tracking.association import CONFIDENT, WEAK, match, overlap, wrapped_dx
+from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
+from aipg_plugin.tracking.motion import MotionPlane
+from aipg_plugin.tracking.shapes import joined
+from aipg_plugin.tracking.track import History, Sighting, Track
+
+__all__ = ["Track", "Tracker"]
+
+Gone = Callable[[Track], bool | None]
+
+_HISTORY_S = 10.0        # kept live, more than any look-ahead
+_OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
+_GONE_TIMES = 2          # a place must look empty in this many updates in a row
+_PREDICT_S = 1.0         # farthest prediction for matching
+_DUPLICATE_IOU = 0.7     # two detections of one person
+_GHOST_S, _GHOST_SHARE = 1.0, 0.85
+_WEAK_SHRINK = 0.85      # a weak sighting may make a box this much smaller at once
+
+
+class Seen(Protocol):
+    """What the tracker reads of detections (`detection.Detections`)."""
+
+    @property
+    def boxes(self) -> NDArray[np.floating[Any]]:
+        """(N, 5) gravity-aligned boxes."""
+
+    @property
+    def scores(self) -> NDArray[np.floating[Any]]:
+        """(N,) 0–1."""
+
+    @property
+    def heads(self) -> NDArray[np.floating[Any]]:
+        """(N, 3) x, y, r px or NaN."""
+
+    @property
+    def outlines(self) -> Sequence[NDArray[np.floating[Any]]]:
+        """N outlines (K, 2) in box coordinates."""
+
+
+class Tracker:
+    """People of one camera, in the pixels of `projection`.
+
+    A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
+    `hold_s` after it was last seen, sooner where its place looks empty again, later (up to a minute) while it is
+    known not to. `backfill_s` before its first sighting it already has a figure. `offline` keeps the whole history
+    until `prune`; otherwise 10 s are kept. Not thread-safe.
+    """
+
+    def __init__(self, projection: Projection, mount: Mount, hold_s: float = 3.0, on_score: float = 0.3,
+                 keep_score: float | None = None, *, backfill_s: float = 1.0, offline: bool = False) -> None:
+        self._projection, self._mount = projection, mount
+        self._hold_s, self._backfill_s, self._offline = hold_s, backfill_s, offline
+        self._on_score = on_score
+        self._keep_score = on_score / 2 if keep_score is None else keep_score
+        self._plane = MotionPlane(projection, mount)
+        self._maker = FigureMaker(projection, mount, self._plane)
+        self._histories: list[History] = []
+        self._next_id = 1
+        self._last_s: float | None = None
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Everybody tracked at the last update."""
+        active = self._active()
+        if self._last_s is None or not active:
+            return ()
+        dts = np.array([min(self._last_s - h.last.t_s, EXTRAPOLATE_S) for h in active])
+        return tuple(_public(h, box) for h, box in zip(active, self._maker.predicted(active, dts), strict=True))
+
+    def figures(self, t_s: float) -> tuple[Figure, ...]:
+        """Everybody at one moment, past, present or to come."""
+        there = [h for h in self._histories if h.end_s is None or t_s <= h.end_s]
+        return self._maker.figures(there, t_s, self._backfill_s)
+
+    def reset(self) -> None:
+        """Forget everybody; ids go on."""
+        self._histories.clear()
+        self._last_s = None
+
+    def prune(self, before_s: float) -> None:
+        """Forget what no moment from `before_s` on needs."""
+        self._histories = [h for h in self._histories if h.end_s is None or h.end_s >= before_s]
+        for history in self._histories:
+            history.prune(before_s)
+
+    def update(self, detections: Seen, t_s: float, gone: Gone | None = None) -> None:
+        """Take in what was seen at `t_s` (a time not after the last one counts as a hair later).
+
+        `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell).
+        """
+        if self._last_s is not None and t_s <= self._last_s:
+            t_s = self._last_s + 1e-6
+        self._last_s = t_s
+        active = self._active()
+        scores = np.asarray(detections.scores, dtype=np.float64)
+        finite = np.isfinite(np.asarray(detections.boxes, dtype=np.float64)).all(axis=1) & (scores >= self._keep_score)
+        use = np.flatnonzero(finite)
+        use = use[np.argsort(-scores[use], kind="stable")]
+        sightings = self._sightings(detections, use, t_s)
+        boxes = np.stack([s.box for s in sightings]) if sightings else np.zeros((0, 5))
+        pairs = self._match(active, boxes, scores[use], t_s)
+        seen = {row for row, _ in pairs}
+        for row, column in pairs:
+            self._continue(active[row], sightings[column])
+        owners = {column: active[row] for row, column in pairs}
+        self._begin(sightings, boxes, owners)
+        missed = [history for row, history in enumerate(active) if row not in seen]
+        self._close(missed, list(owners.values()), t_s, gone)
+        if not self._offline:
+            self.prune(t_s - _HISTORY_S)
+
+    def _active(self) -> list[History]:
+        return [h for h in self._histories if h.end_s is None]
+
+    def _sightings(self, detections: Seen, use: Ints, t_s: float) -> list[Sighting]:
+        """The detections at `use`, with everything geometry knows about them."""
+        boxes = np.asarray(detections.boxes, dtype=np.float64)[use]
+        if not len(boxes):
+            return []
+        lean = (boxes[:, 4] - up_angle_deg(self._projection, self._mount, boxes[:, :2]) + 180) % 360 - 180
+        places = self._plane.lift(boxes[:, :2])
+        floor = floor_position(self._projection, self._mount, boxes)
+        return [Sighting(t_s, boxes[k], np.asarray(detections.outlines[index], dtype=np.float64),
+                         np.asarray(detections.heads[index], dtype=np.float64), float(detections.scores[index]),
+                         float(lean[k]), places[k], floor[k], float(boxes[k, 0]))
+                for k, index in enumerate(use.tolist())]
+
+    def _match(self, active: list[History], boxes: Floats, scores: Floats, t_s: float) -> list[tuple[int, int]]:
+        """Pairs (track, detection): the confident detections first, then the weak ones for those left over."""
+        gaps = np.array([t_s - h.last.t_s for h in active])
+        expected = self._maker.predicted(active, np.minimum(gaps, _PREDICT_S))
+        confident = np.flatnonzero(scores >= self._on_score)
+        weak = np.flatnonzero(scores < self._on_score)
+        pairs = [(row, int(confident[column]))
+                 for row, column in match(self._projection, expected, boxes[confident], gaps, CONFIDENT)]
+        taken = {row for row, _ in pairs}
+        left = np.array([row for row in range(len(active)) if row not in taken], dtype=np.intp)
+        found = match(self._projection, expected[left], boxes[weak], gaps[left], WEAK)
+        return pairs + [(int(left[row]), int(weak[column])) for row, column in found]
+
+    def _continue(self, history: History, sighting: Sighting) -> None:
+        last = history.last
+        step = float(wrapped_dx(self._projection, np.array([sighting.box[0] - last.box[0]]))[0])
+        box = sighting.box
+        if sighting.score < self._on_score:
+            # A weak sighting often shows a part: it may not shrink the mask at once.
+            box = box.copy()
+            box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
+        history.add(replace(sighting, box=box, x_px=last.x_px + step))
+
+    def _begin(self, sightings: list[Sighting], boxes: Floats, owners: dict[int, History]) -> None:
+        """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
+        for column, sighting in enumerate(sightings):
+            if column in owners or sighting.score < self._on_score:
+                continue
+            known = list(owners)
+            double = overlap(self._projection, boxes[column:column + 1], boxes[known])[0] if known else np.zeros(0)
+            if double.size and double.max() > _DUPLICATE_IOU:
+                owner = owners[known[int(double.argmax())]]
+                owner.replace_last(_merged(owner.last, sighting))
+                continue
+            owners[column] = History(self._next_id, sighting.t_s, [sighting])
+            self._histories.append(owners[column])
+            self._next_id += 1
+
+    def _close(self, missed: list[History], seen: list[History], t_s: float, gone: Gone | None) -> None:
+        """End the tracks not seen whose time is up, whose place is empty, or that another has taken over."""
+        if not missed:
+            return
+        dts = np.array([min(t_s - h.last.t_s, EXTRAPOLATE_S) for h in missed])
+        boxes = self._maker.predicted(missed, dts)
+        others = np.stack([h.last.box for h in seen]) if seen else np.zeros((0, 5))
+        shared = intersection(boxes, others) / np.maximum(boxes[:, 2] * boxes[:, 3], 1e-9)[:, None]
+        for history, box, share in zip(missed, boxes, shared.max(axis=1, initial=0.0), strict=True):
+            unseen_s = t_s - history.last.t_s
+            answer = _empty(gone, history, box)
+            history.gone_times = history.gone_times + 1 if answer else 0
+            hold_s = max(self._hold_s, _OCCUPIED_HOLD_S) if answer is False else self._hold_s
+            if unseen_s > hold_s or history.gone_times >= _GONE_TIMES or (
+                    unseen_s > _GHOST_S and share > _GHOST_SHARE):
+                history.end_s = t_s
+
+
+def _empty(gone: Gone | None, history: History, box: Floats) -> bool | None:
+    """Whether a track's place looks empty, both where it was seen last and where it is expected."""
+    if gone is None:
+        return None
+    answer = gone(_public(history, box))
+    if answer and not np.array_equal(box, history.last.box):
+        answer = gone(_public(history, history.last.box))
+    return answer
+
+
+def _merged(first: Sighting, second: Sighting) -> Sighting:
+    """Two sightings of one moment as one that covers both."""
+    outline = joined(first.box, first.outline, second.box, second.outline)
+    head = first.head if np.isfinite(first.head[0]) else second.head
+    return replace(first, outline=outline, head=head, score=max(first.score, second.score))
+
+
+def _public(history: History, box: Floats) -> Track:
+    last = history.last
+    metres, _ = history.speeds()
+    return Track(history.id, history.first_seen_s, last.t_s, box, last.score,
+                 last.floor_m if np.isfinite(last.floor_m).all() else None,
+                 metres if np.isfinite(metres).all() else None)

@@ -1,0 +1,255 @@
+"""The tracker on walks whose truth is known."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aipg_plugin.geometry import Mount, make_projection
+from aipg_plugin.options import CaptureMode
+from aipg_plugin.tracking import Track, Tracker
+from tests.strategies import numbers
+from tests.tracking.walkers import CAMERA, CEILING, at, covered, painted, seen
+
+
+def tracker(**more: object) -> Tracker:
+    return Tracker(CAMERA, CEILING, **{"hold_s": 3.0, "on_score": 0.3, "keep_score": 0.15, **more})  # type: ignore[arg-type]
+
+
+def test_empty_start() -> None:
+    t = tracker()
+    assert t.figures(0.0) == () == t.tracks
+    t.update(seen(np.zeros((0, 5))), 0.0)
+    t.update(seen(np.zeros((0, 5))), 0.2, lambda _: True)
+    assert t.figures(0.1) == () == t.tracks
+    t.prune(5.0)
+    t.reset()
+
+
+def test_one_confident_sighting_masks_and_weak_ones_do_not() -> None:
+    t = tracker()
+    t.update(seen(at([[2, 2], [-3, 0]]), [0.31, 0.29]), 1.0)
+    assert [(k.id, k.score) for k in t.tracks] == [(1, pytest.approx(0.31))]
+    assert len(t.figures(1.0)) == 1
+
+
+def test_weak_sightings_keep_a_track_alive() -> None:
+    t = tracker(hold_s=0.5)
+    for k in range(20):
+        t.update(seen(at([[2 + 0.1 * k, 1]]), 0.9 if k == 0 else 0.16), k * 0.2)
+    assert [k.id for k in t.tracks] == [1]
+    t.update(seen(at([[4, 1]]), 0.1), 4.6)
+    assert t.tracks == ()
+
+
+def test_crossing_people_keep_their_ids() -> None:
+    t = tracker()
+    ids: dict[str, set[int]] = {"a": set(), "b": set()}
+    for k in range(31):
+        s = -3 + 0.2 * k
+        places = {"a": (s, 2.5 + 0.5 * s / 3), "b": (-s, 2.5 + 0.4 * s / 3)}
+        t.update(seen(at(list(places.values()))), k / 5)
+        for name, place in places.items():
+            near = min(t.tracks, key=lambda k, p=place: np.hypot(*(k.floor_xy_m - p)))  # type: ignore[misc]
+            if abs(s) > 0.5:
+                ids[name].add(near.id)
+    assert len(ids["a"]) == len(ids["b"]) == 1
+    assert ids["a"] != ids["b"]
+
+
+def test_a_person_right_below_the_camera_keeps_the_id_and_stays_covered() -> None:
+    t = tracker()
+    for k in range(21):
+        t.update(seen(at([[-2 + 0.2 * k, 0.05]])), k / 5)
+    assert [k.id for k in t.tracks] == [1]
+    for s in np.linspace(0, 4, 81):
+        assert covered(t.figures(s), at([[-2 + s, 0.05]])[0]) > 0.97, s
+
+
+def test_gaps_are_bridged_with_the_person_covered() -> None:
+    t = tracker(offline=True)
+    for k in range(26):
+        lost = 8 <= k <= 12
+        t.update(seen(at(np.zeros((0, 2)) if lost else [[-2.5 + 0.2 * k, 2.0]])), k / 5)
+    assert [k.id for k in t.tracks] == [1]
+    for s in np.linspace(0, 5, 51):
+        figures = t.figures(s)
+        assert len(figures) == 1
+        assert covered(figures, at([[-2.5 + s, 2.0]])[0]) > 0.9, s
+    ages = [t.figures(s)[0].age_s for s in (1.4, 1.9, 2.0)]
+    assert ages[0] == 0 and ages[2] == pytest.approx(0.6)
+
+
+def test_back_fill_covers_the_first_place_and_where_the_person_came_from() -> None:
+    t = tracker(backfill_s=0.5)
+    for k in range(5):
+        t.update(seen(at([[1.2 * k / 5, 3.0]])), 10 + k / 5)
+    for ago in (0.1, 0.3, 0.5):
+        figures = t.figures(10 - ago)
+        assert len(figures) == 1 and figures[0].age_s == pytest.approx(ago)
+        assert covered(figures, at([[0, 3.0]])[0]) > 0.99
+        assert covered(figures, at([[-1.2 * ago * 0.6, 3.0]])[0]) > 0.95
+    assert t.figures(9.4) == ()
+
+
+def test_after_the_last_sighting_both_the_last_place_and_the_expected_one_are_covered() -> None:
+    t = tracker()
+    for k in range(6):
+        t.update(seen(at([[1.5 * k / 5, 3.0]])), k / 5)
+    for ahead in (0.1, 0.3, 2.0):
+        figures = t.figures(1 + ahead)
+        assert covered(figures, at([[1.5, 3.0]])[0]) > 0.99
+        assert covered(figures, at([[1.5 + 1.0 * min(ahead, 0.4), 3.0]])[0]) > 0.95
+        assert figures[0].age_s == pytest.approx(ahead)
+
+
+def hold(answer: bool | None, seconds: float) -> bool:
+    """Whether a track lives on after being unseen for so long, its place looking empty, taken or unknown."""
+    t = tracker(hold_s=1.0)
+    t.update(seen(at([[1, 2]])), 0.0)
+    for k in range(1, round(seconds / 0.2) + 1):
+        t.update(seen(np.zeros((0, 5))), k * 0.2, lambda _: answer)
+    return bool(t.tracks) and bool(t.figures(seconds))
+
+
+def test_a_track_ends_when_its_place_is_empty_and_lives_on_while_it_is_not() -> None:
+    assert hold(None, 0.8) and not hold(None, 1.4)
+    assert hold(True, 0.2) and not hold(True, 0.4)
+    assert hold(False, 10.0) and not hold(False, 61.0)
+
+
+def test_ended_tracks_still_answer_for_the_past() -> None:
+    t = tracker(hold_s=0.5)
+    t.update(seen(at([[1, 2]])), 0.0)
+    t.update(seen(np.zeros((0, 5))), 1.0)
+    assert t.tracks == ()
+    assert len(t.figures(0.3)) == 1
+    assert t.figures(1.1) == ()
+    t.prune(2.0)
+    assert t.figures(0.3) == ()
+
+
+def test_a_second_box_on_the_same_person_is_no_second_person_but_covered() -> None:
+    t = tracker()
+    one = at([[2, 2]])[0]
+    other = one * (1, 1, 1.1, 1.05, 1) + (3, 2, 0, 0, 0)
+    t.update(seen(np.array([one, other]), [0.9, 0.8]), 0.0)
+    assert len(t.tracks) == 1
+    assert covered(t.figures(0.0), one) > 0.99
+    assert covered(t.figures(0.0), other) > 0.99
+
+
+def test_the_seam_of_a_panorama() -> None:
+    strip = make_projection(CaptureMode.PANORAMA, law=CAMERA.law, circle=None, mount=CEILING, size_wh=(1440, 360))
+    t = Tracker(strip, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15)
+    for k in range(16):                                    # behind the camera, from right to left
+        t.update(seen(at([[1.5 - 0.2 * k, -3.0]], strip)), k / 5)
+    assert [k.id for k in t.tracks] == [1]
+    for s in np.linspace(0, 3, 31):
+        box = t.figures(s)[0].box
+        truth = at([[1.5 - s, -3.0]], strip)[0]
+        off = (box[0] - truth[0] + 720) % 1440 - 720
+        assert abs(off) < 12 and abs(box[1] - truth[1]) < 6
+
+
+def test_turning_round_the_fisheye_where_angles_wrap() -> None:
+    t = tracker()
+    for k in range(60):
+        a = np.radians(k * 12)
+        t.update(seen(at([[3 * np.cos(a), 3 * np.sin(a)]])), k / 5)
+        assert covered(t.figures(max(0, k / 5 - 0.1)), at([[3 * np.cos(a - .105), 3 * np.sin(a - .105)]])[0]) > (
+            0.93 if k else 0.5)
+    assert [k.id for k in t.tracks] == [1]
+
+
+def test_speed_and_place_are_told_in_metres() -> None:
+    t = tracker()
+    for k in range(8):
+        t.update(seen(at([[-0.5 + 0.24 * k, 2.0]])), k / 5)
+    (track,) = t.tracks
+    assert isinstance(track, Track)
+    assert track.floor_xy_m == pytest.approx((1.18, 2.0), abs=0.25)
+    assert track.velocity_m_s == pytest.approx((1.0, 0), abs=0.25)
+    assert (track.first_seen_s, track.last_seen_s) == (0, pytest.approx(1.4))
+
+
+def test_wall_cameras_work_without_a_floor() -> None:
+    wall = Mount("wall", 2.5)
+    t = Tracker(CAMERA, wall, hold_s=1.0, on_score=0.3, keep_score=0.15)
+    for k in range(20):
+        t.update(seen(at([[-4 + 0.3 * k, 15.0]], CAMERA, wall)), k / 5)
+    assert [k.id for k in t.tracks] == [1]
+    assert len(t.figures(2.05)) == 1
+
+
+def test_a_hundred_people_take_milliseconds_and_memory_stays_bounded() -> None:
+    rng = np.random.default_rng(0)
+    places, step = rng.uniform(-7, 7, (100, 2)), rng.normal(0, 0.1, (100, 2))
+    t = tracker()
+    frames = [seen(at(places + step * k)) for k in range(12)]
+    spent = []
+    for k, frame in enumerate(frames):
+        started = time.process_time()
+        t.update(frame, k / 5)
+        spent.append(time.process_time() - started)
+    looked = []
+    for s in np.linspace(0.5, 2.4, 20):
+        started = time.process_time()
+        assert len(t.figures(s)) >= 95
+        looked.append(time.process_time() - started)
+    assert np.median(spent) < 0.1
+    assert np.median(looked) < 0.03
+    print(f"100 people: update {np.median(spent) * 1e3:.1f} ms, figures {np.median(looked) * 1e3:.1f} ms")
+    few = tracker()
+    for k in range(600):
+        few.update(seen(at([[1, 1], [2, -2]])), k / 5)
+    assert max(len(h.sightings) for h in few._histories) < 60
+    assert len(few._histories) == 2
+
+
+def test_times_that_stand_still_or_go_back_do_no_harm() -> None:
+    t = tracker()
+    for s in (1.0, 1.0, 0.5, 1.2):
+        t.update(seen(at([[1, 1]])), s)
+    assert [k.id for k in t.tracks] == [1]
+    assert len(t.figures(1.1)) == 1
+
+
+@st.composite
+def sightings(draw: st.DrawFn) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """Any sequence of looks: times rising, people anywhere with any score."""
+    t_s, looks = 0.0, []
+    for _ in range(draw(st.integers(1, 6))):
+        t_s += draw(numbers(0.03, 2.5))
+        places = draw(st.lists(st.tuples(numbers(-6, 6), numbers(-6, 6)), max_size=5))
+        scores = draw(st.lists(numbers(0.05, 1), min_size=len(places), max_size=len(places)))
+        looks.append((t_s, at(np.array(places).reshape(-1, 2)), np.array(scores)))
+    return looks
+
+
+@given(sightings(), st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_every_confident_detection_is_covered_at_its_own_time(looks: list, offline: bool) -> None:
+    t = tracker(offline=offline)
+    for t_s, boxes, scores in looks:
+        t.update(seen(boxes, scores), t_s, lambda _: True)
+        assert len({track.id for track in t.tracks}) == len(t.tracks)
+    for t_s, boxes, scores in looks:
+        if not offline and t_s < looks[-1][0] - 9:
+            continue
+        figures = t.figures(t_s)
+        assert all(np.isfinite(f.box).all() and np.isfinite(f.outline).all() for f in figures)
+        for box, score in zip(boxes, scores, strict=True):
+            if score >= 0.3:
+                assert covered(figures, box) > 0.98
+    between = [(a[0] + b[0]) / 2 for a, b in zip(looks, looks[1:], strict=False)]
+    for t_s in between:
+        assert all(np.isfinite(f.outline).all() and f.age_s >= 0 for f in t.figures(t_s))
+
+
+def test_painted_is_not_simply_everything() -> None:
+    t = tracker()
+    t.update(seen(at([[2, 2]])), 0.0)
+    assert 0.001 < painted(t.figures(0.0)).mean() < 0.03
