@@ -31,7 +31,8 @@ def planes_of(picture: av.VideoFrame) -> tuple[PixelFormat, Planes]:
     """
     pixel_format = _NATIVE.get(picture.format.name)
     if pixel_format is None or any(plane.line_size <= 0 for plane in picture.planes):
-        wanted = _JPEG if colour_of(picture).full_range else _MPEG
+        same_range = colour_of(picture).full_range or picture.format.name.startswith("gray")
+        wanted = _JPEG if same_range else _MPEG  # the scaler takes every gray for full range: keep its values
         source = _JPEG if picture.format.is_rgb else wanted
         picture = picture.reformat(format="yuv420p", src_color_range=source, dst_color_range=wanted,
                                    interpolation="BICUBIC")
