@@ -132,7 +132,7 @@ def _limits(validator: Any) -> str:
 
 
 def _written(key: vol.Marker) -> str:
-    default = key.default()
+    default = key.default() if isinstance(key, vol.Optional) else None
     special = {"target_streams": "off"}.get(str(key.schema))
     if default is None:
         return special or ""

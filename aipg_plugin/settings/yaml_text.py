@@ -144,7 +144,9 @@ def _line(error: MarkedYAMLError) -> int | None:
 
 
 def _yaml_cure(text: str, error: MarkedYAMLError) -> str:
-    line = (text.split("\n") + [""])[(_line(error) or 1) - 1]
+    number = _line(error) or 1
+    lines = text.splitlines()  # like YAML, this also ends lines at U+0085 and U+2028
+    line = lines[number - 1] if number <= len(lines) else ""
     if "\t" in line[:len(line) - len(line.lstrip())]:
         return "Indent with spaces, never tabs"
     if "${" in line and "{" in line.replace("${", ""):

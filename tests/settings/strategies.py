@@ -102,13 +102,15 @@ def cameras(draw: st.DrawFn) -> dict[str, Any]:
 
 settings_dicts = some(
     cameras=st.dictionaries(names, cameras(), max_size=2),
-    mqtt=some(broker=st.sampled_from(["off", False, "embedded", "broker.lan", "192.0.2.9"]), prefix=names, client_id=names,
-              protocol=st.sampled_from(["5", "3.1.1", 5]), discovery=flags, snapshot_interval_s=numbers(0, 86_400)),
+    mqtt=some(broker=st.sampled_from(["off", False, "embedded", "broker.lan", "192.0.2.9"]), prefix=names,
+              client_id=names, protocol=st.sampled_from(["5", "3.1.1", 5]), discovery=flags,
+              snapshot_interval_s=numbers(0, 86_400)),
     web=some(port=st.integers(9000, 9999), rtsp_port=st.just(0)),
     models=some(tier=st.sampled_from(["small", "standard"]), threads=st.integers(1, 64),
                 providers=st.lists(st.sampled_from(["cpu", "CUDA"]), min_size=1, max_size=3),
                 custom=st.one_of(st.none(), st.just({"file": "m.onnx", "layout": "yolov8"}))),
     instance_id=names, language=st.sampled_from(["en", "de"]))
 
-JUNK: list[Any] = [float("nan"), float("inf"), 10**400, -1, 1e9, True, None, "", "\x00", "\ud800", "${UNSET}", "no such",
-                   [], [[]], {}, {"x": 1}, b"bytes", object(), {1, 2}, ("a",), 2**70, -0.0, "on", "off", "all", "0"]
+JUNK: list[Any] = [float("nan"), float("inf"), 10**400, -1, 1e9, True, None, "", "\x00", "\ud800", "${UNSET}",
+                   "no such", [], [[]], {}, {"x": 1}, b"bytes", object(), {1, 2}, ("a",), 2**70, -0.0, "on", "off",
+                   "all", "0"]

@@ -99,7 +99,8 @@ def test_what_is_written_is_read(file: Path, path: str, value: Any, read: Any) -
 
 def test_areas_are_added_changed_and_removed(file: Path) -> None:
     key = "cameras.hall.privacy_guard"
-    save_change(file, f"{key}.prohibited_areas.1", {"rectangle": [0.5, 0.5, 0.6, 0.6], "name": "screen"}, environ=ENVIRON)
+    area = {"rectangle": [0.5, 0.5, 0.6, 0.6], "name": "screen"}
+    save_change(file, f"{key}.prohibited_areas.1", area, environ=ENVIRON)
     loaded = save_change(file, f"{key}.prohibited_areas.1.name", "screen 2", environ=ENVIRON)
     assert [area.name for area in loaded.settings.cameras[1].privacy_guard.prohibited_areas] == ["", "screen 2"]
     loaded = save_change(file, f"{key}.prohibited_areas.0", None, environ=ENVIRON)

@@ -1,0 +1,90 @@
+"""What the project promises of itself: packages listed, one version, no torch, one mint of guarded frames."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+import aipg_plugin
+from tests.needs import CHECKOUT
+
+PACKAGE = CHECKOUT / "aipg_plugin"
+
+
+def setup() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(CHECKOUT / "setup.cfg")
+    return parser
+
+
+def test_every_package_is_listed() -> None:
+    found = {"aipg_plugin"} | {".".join(path.parent.relative_to(CHECKOUT).parts)
+                               for path in PACKAGE.rglob("__init__.py")}
+    mapped = {line.split("=")[0].strip() for line in setup()["options"]["package_dir"].strip().splitlines()}
+    assert set(setup()["options"]["packages"].split()) == found | mapped
+    assert mapped == {"aipg_plugin.models", "aipg_plugin.samples", "aipg_plugin.translations"}
+
+
+def test_one_version() -> None:
+    assert setup()["metadata"]["version"] == "attr: aipg_plugin.version.__version__"
+    assert yaml.safe_load((CHECKOUT / "plugin.yaml").read_text())["version"] == aipg_plugin.__version__
+
+
+def test_the_readmes_test_command_is_what_ci_runs() -> None:
+    command = "python -m pytest"
+    assert command in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert f"\n{command}\n" in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_no_module_imports_torch() -> None:
+    modules = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "aipg_plugin.")
+               if not module.name.endswith("__main__")]
+    assert len(modules) > 50
+    code = ("import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+            "heavy = {'torch', 'torchvision', 'onnx', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+            "assert not heavy, heavy")
+    done = subprocess.run([sys.executable, "-c", code, *modules], cwd=CHECKOUT, capture_output=True, text=True,
+                          timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def names_in(path: Path) -> set[str]:
+    """Every name, attribute, import and text constant of a module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        found |= {getattr(node, field) for field in ("id", "attr", "name", "asname")
+                  if isinstance(getattr(node, field, None), str)}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found
+
+
+def makes_a_guarded_frame(path: Path) -> bool:
+    """Whether a module calls `….__new__(GuardedFrame)` or `_mint_guarded`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bare = any(isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "__new__"
+               and any("GuardedFrame" in ast.dump(given) for given in node.args) for node in ast.walk(tree))
+    return bare or "_mint_guarded" in names_in(path)
+
+
+def test_only_the_guard_mints_guarded_frames() -> None:
+    modules = [path for folder in (PACKAGE, CHECKOUT / "benchmarks", CHECKOUT / "training")
+               for path in folder.rglob("*.py")]
+    makers = {path.relative_to(CHECKOUT).as_posix() for path in modules if makes_a_guarded_frame(path)}
+    assert "aipg_plugin/frames.py" in makers
+    assert [maker for maker in makers - {"aipg_plugin/frames.py"} if not maker.startswith("aipg_plugin/guard/")] == []
+    assert len(makers) > 1
+
+
+def test_the_scan_sees_what_it_looks_for(tmp_path: Path) -> None:
+    for index, text in enumerate(["from aipg_plugin.frames import _mint_guarded as m", "import f\nf._mint_guarded()",
+                                  "getattr(f, '_mint_guarded')", "object.__new__(frames.GuardedFrame)"]):
+        path = tmp_path / f"{index}.py"
+        path.write_text(text)
+        assert makes_a_guarded_frame(path), text
