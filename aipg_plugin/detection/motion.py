@@ -27,6 +27,7 @@ _CHROMA_WEIGHT = 2.0          # people differ in colour where shadows do not
 _SETTLED_LEVEL = 9.0          # a pixel within this of its candidate has not changed
 _UPSET_SHARE = 0.45           # more than this of the known scene differs: the light or the camera changed
 _GAIN_RANGE = (0.4, 2.5)
+_BLOWN_LEVEL, _WHITE_LEVEL = 225.0, 200.0
 _EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
 
 
@@ -171,10 +172,15 @@ class SceneModel:
             return now, False
         seen, usual = now[sparse][compare], self._empty[sparse][compare]
         gain = float(np.clip(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)), *_GAIN_RANGE))
-        shift = np.median(seen[:, 1:] - usual[:, 1:], axis=0)
-        factors, offsets = (1 / gain, 1.0, 1.0), (8 / gain - 8, -float(shift[0]), -float(shift[1]))
+        # Colour differences from grey (128) grow with the light too.
+        shift = np.median((seen[:, 1:] - 128) / gain + 128 - usual[:, 1:], axis=0)
+        grey = 128 - 128 / gain
+        factors, offsets = (1 / gain,) * 3, (8 / gain - 8, grey - float(shift[0]), grey - float(shift[1]))
         turn = np.column_stack([np.diag(factors), offsets])
         adjusted = np.asarray(cv2.transform(now, turn), np.float32)
+        # What the new light drives to white cannot be told from the scene gone white.
+        blown = (self._empty[..., 0] * gain > _BLOWN_LEVEL) & (now[..., 0] > _WHITE_LEVEL)
+        adjusted[blown] = self._empty[blown]
         differs = self._distance(adjusted)[sparse][compare] > _DIFFERENT_LEVEL
         return adjusted, float(differs.mean()) > _UPSET_SHARE
 

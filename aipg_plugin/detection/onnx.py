@@ -26,6 +26,11 @@ _lock = threading.Lock()
 _nets: dict[tuple[object, ...], PersonNet] = {}
 
 
+def available_providers() -> tuple[str, ...]:
+    """What this installation of ONNX Runtime can run on, by its own names."""
+    return tuple(ort.get_available_providers())
+
+
 def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: int) -> ort.InferenceSession:
     unknown = [name for name in providers if name not in _PROVIDERS]
     if unknown:

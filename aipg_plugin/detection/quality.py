@@ -20,10 +20,10 @@ Float32 = NDArray[np.float32]
 GREY_PX = 320                 # longer side of the picture the measures are calibrated on
 _DARK_P98 = 34                # the brightest 2 % are darker than this: nothing is lit
 _BRIGHT_LEVEL, _BRIGHT_SHARE = 250, 0.5
-_FLAT_DEVIATION, _FLAT_EDGES = 9.0, 1.3
-_SOFT_RATIO = 0.15
+_FLAT_EDGES = 1.3             # coarse edges, less what noise makes of them: a hand or a cloth before the lens
+_SOFT_RATIO = 0.14
 _SOFT_DROP = 0.45             # of the usual sharpness: autofocus has lost the scene
-_EDGES_NEEDED = 2.0           # with fewer edges than this, sharpness cannot be told
+_EDGES_NEEDED = 6.0           # with fewer edges than this, sharpness cannot be told
 _SHAKE_SHARE = 0.012          # mean frame-to-frame shift, share of the picture's side
 _SHAKE_FRAMES = 6
 _SHAKE_MATCH = 0.7            # a person close to the camera moves much of the picture, but not the room's edges
@@ -84,6 +84,11 @@ def to_grey(picture: NDArray[np.generic], longer_px: int = GREY_PX) -> UInt8:
     return bytes_
 
 
+def _part(grey: UInt8, divisor: int) -> tuple[int, int]:
+    """A fraction of a picture's size (w, h), at least a pixel."""
+    return max(1, grey.shape[1] // divisor), max(1, grey.shape[0] // divisor)
+
+
 def _common_shift_px(before: Float32, after: Float32) -> float:
     """Shift that at least three of a picture's four quarters made: people move in one or two, the camera in all."""
     lengths = []
@@ -135,7 +140,7 @@ class PictureCheck:
         if grey.shape != self._shape:
             self.restart()
             self._shape, self._mask = grey.shape, self._make_mask(grey.shape)
-            half = cv2.resize(self._mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
+            half = cv2.resize(self._mask, _part(grey, 2), interpolation=cv2.INTER_NEAREST)
             self._inner = np.asarray(cv2.erode(half, np.ones((5, 5), np.uint8)) > 0, np.float32)
         found = self._frozen(grey, t_s, pts_s) or self._still(grey) or self._moving(grey, t_s)
         self._previous, self._last_s = grey, t_s
@@ -179,14 +184,15 @@ class PictureCheck:
             return Trouble.DARK
         if bright > _BRIGHT_SHARE:
             return Trouble.GLARE
-        if self.measures.deviation < _FLAT_DEVIATION and coarse < _FLAT_EDGES:
+        # Pure noise has fine edges about twice its coarse ones.
+        if coarse ** 2 - (fine / 2) ** 2 < _FLAT_EDGES ** 2:
             return Trouble.COVERED
         return self._soft(sharpness, coarse)
 
     def _edge_energy(self, grey: UInt8) -> tuple[float, float]:
         """Mean absolute Laplacian at full and at quarter size: the second survives blur, the first does not."""
         fine = cv2.Laplacian(grey, cv2.CV_16S, ksize=1)
-        quarter = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        quarter = cv2.resize(grey, _part(grey, 4), interpolation=cv2.INTER_AREA)
         coarse = cv2.Laplacian(quarter, cv2.CV_16S, ksize=1)
         mask = self._mask
         small = None if mask is None else cv2.resize(mask, quarter.shape[::-1], interpolation=cv2.INTER_NEAREST)
@@ -224,7 +230,7 @@ class PictureCheck:
 
     def _scene_match(self, grey: UInt8, t_s: float) -> float:
         """Correlation of the picture's edges with the usual ones, which are learned while they match."""
-        half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        half = cv2.resize(grey, _part(grey, 2), interpolation=cv2.INTER_AREA)
         gx, gy = cv2.spatialGradient(half)
         # The square root tames a lamp's edges; the blur forgives a pixel of drift.
         strong = cv2.sqrt(cv2.add(cv2.convertScaleAbs(gx), cv2.convertScaleAbs(gy)).astype(np.float32))

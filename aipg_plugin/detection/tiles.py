@@ -22,6 +22,7 @@ from aipg_plugin.options import MountKind
 
 Float64 = NDArray[np.float64]
 _MIN_VALID_SHARE = 0.06
+_SHORTEST_RIM = 0.2        # of the radius: a sector cut off closer to the centre is left to the nadir patch
 _GRID_STEP = 0.75  # of a tile's side: neighbours overlap by a quarter
 
 
@@ -115,7 +116,9 @@ def _ring_tiles(camera: FisheyeCamera, ring: Ring, input_px: int) -> list[Tile]:
     for k in range(ring.count):
         direction = k * sector
         rim = _rim_px(camera, direction, sector / 2)
-        distance = rim - side / 2
+        if rim < _SHORTEST_RIM * circle.radius_px:
+            continue
+        distance = max(rim - side / 2, 0.0)
         a = math.radians(direction)
         centre = (circle.cx_px + distance * math.cos(a), circle.cy_px + distance * math.sin(a))
         tiles.append(Tile(centre, (side, side), direction + 90.0, input_px, max_tilt_deg=0.75 * sector))

@@ -1,0 +1,146 @@
+"""The second witness in a painted room under a ceiling camera."""
+
+import numpy as np
+import pytest
+
+from aipg_plugin.detection.motion import MotionReport, SceneModel
+from aipg_plugin.errors import DetectionError
+from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
+from aipg_plugin.geometry.boxes import corners, iou, to_pixels
+from aipg_plugin.geometry.figure import standing_boxes
+from aipg_plugin.options import LensModelName, MountKind
+from tests.detection.rooms import SIZE, room, shot
+
+CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(SIZE / 2, SIZE / 2, 0.48 * SIZE),
+                       (SIZE, SIZE))
+MOUNT = Mount(MountKind.CEILING, 3.0)
+STEP_S = 0.2
+
+
+def person(x_m: float, y_m: float) -> np.ndarray:
+    """(1, 5) box of somebody standing there."""
+    return standing_boxes(CAMERA, MOUNT, np.array([[x_m, y_m]]))
+
+
+class Watch:
+    """A scene model fed with shots of one room."""
+
+    def __init__(self, seed: int = 3, contrast: float = 1.0, **options: float) -> None:
+        self.model = SceneModel(CAMERA, MOUNT, **options)  # type: ignore[arg-type]
+        self.scene, self.rng, self.t_s = room(seed, contrast=contrast), np.random.default_rng(seed), 0.0
+
+    def look(self, count: int, known: np.ndarray | None = None, **shot_options: object) -> list[MotionReport]:
+        figures = [] if known is None else list(corners(known))
+        reports = []
+        for _ in range(count):
+            picture = shot(self.scene, self.rng, **shot_options)  # type: ignore[arg-type]
+            reports.append(self.model.update(picture, self.t_s, figures))
+            self.t_s += STEP_S
+        return reports
+
+
+def test_an_empty_room_is_learned_and_stays_without_suspects() -> None:
+    watch = Watch()
+    reports = watch.look(60)
+    assert reports[10].known_share == 0
+    assert reports[-1].known_share > 0.95
+    assert all(len(r.suspects) == 0 for r in reports)
+    assert not any(r.upset for r in reports)
+
+
+@pytest.mark.parametrize("place", [(1.5, 0.5), (-2.5, 1.0), (0.0, -3.5), (0.4, 0.2)])
+def test_somebody_the_detector_misses_is_a_suspect_still_or_walking(place: tuple[float, float]) -> None:
+    watch = Watch()
+    watch.look(40)
+    box = person(*place)
+    for report in watch.look(25, people=box):
+        assert iou(report.suspects.boxes, box).max(initial=0) > 0.4
+    walking = [person(place[0] + 0.1 * i, place[1]) for i in range(8)]
+    for step in walking:
+        report = watch.look(1, people=step)[0]
+        assert iou(report.suspects.boxes, step).max(initial=0) > 0.3
+        outline = to_pixels(report.suspects.boxes[0], report.suspects.outlines[0])
+        assert np.isfinite(outline).all()
+
+
+def test_a_place_is_empty_again_only_after_its_person_has_gone() -> None:
+    watch = Watch()
+    box = person(1.5, 1.0)
+    assert watch.model.place_empty(box[0]) is None
+    watch.look(40)
+    assert watch.model.place_empty(box[0]) is True
+    watch.look(100, people=box, known=box)  # sits still for 20 s while tracked
+    assert watch.model.place_empty(box[0]) is False
+    watch.look(2, known=box)
+    assert watch.model.place_empty(box[0]) is True
+    assert watch.model.place_empty(np.array([-500.0, 0, 10, 10, 0])) is None
+    assert watch.model.place_empty(np.full(5, np.nan)) is None
+
+
+def test_somebody_there_from_the_start_is_not_learned_as_empty() -> None:
+    watch = Watch()
+    box = person(1.5, 1.0)
+    watch.look(60, people=box, known=box)
+    assert watch.model.place_empty(box[0]) is None
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.3])
+def test_switching_the_light_makes_no_suspects(gain: float) -> None:
+    watch = Watch(contrast=0.6)
+    watch.look(40)
+    reports = watch.look(20, gain=gain)
+    # A few clipped colours may differ; a room full of suspects must not.
+    assert max(len(r.suspects) for r in reports) <= 1
+    box = person(-1.5, 1.0)
+    report = watch.look(2, gain=gain, people=box)[-1]
+    assert iou(report.suspects.boxes, box).max(initial=0) > 0.35
+
+
+def test_slow_dusk_is_followed() -> None:
+    watch = Watch()
+    watch.look(40)
+    seen = 0
+    for gain in np.linspace(1.0, 0.5, 120):
+        seen = max(seen, len(watch.look(1, gain=float(gain))[0].suspects))
+    assert seen == 0
+
+
+def test_another_scene_is_upset_and_learned_anew() -> None:
+    watch = Watch()
+    watch.look(40)
+    watch.scene = room(99)
+    reports = watch.look(50)
+    assert reports[0].upset
+    assert not reports[-1].upset
+    assert reports[-1].known_share > 0.9
+
+
+def test_a_left_bag_is_absorbed_in_time_and_a_mouse_is_no_suspect() -> None:
+    watch = Watch(absorb_s=4.0)
+    watch.look(40)
+    bag = person(2.0, 0.0) * np.array([1, 1, 0.7, 0.6, 1])
+    reports = watch.look(60, people=bag)
+    assert len(reports[5].suspects) == 1
+    assert len(reports[-1].suspects) == 0
+    watch = Watch()
+    watch.look(40)
+    mouse = person(-2.0, 0.0) * np.array([1, 1, 0.12, 0.1, 1])
+    assert all(len(r.suspects) == 0 for r in watch.look(5, people=mouse))
+
+
+def test_motion_tells_where_to_look() -> None:
+    watch = Watch()
+    watch.look(2)
+    for i in range(4):
+        box = person(1.5 + 0.15 * i, 1.0)
+        report = watch.look(1, people=box)[0]
+    distance = np.hypot(*(report.moving_px - box[0, :2]).T)
+    assert distance.min() < box[0, 3]
+
+
+def test_other_arrays_are_refused() -> None:
+    model = SceneModel(CAMERA, MOUNT)
+    for wrong in (np.zeros((0, 0, 3), np.uint8), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3))):
+        with pytest.raises(DetectionError):
+            model.update(wrong, 0.0)  # type: ignore[arg-type]
+    model.update(np.zeros((1, 1, 3), np.uint8), 0.0)
