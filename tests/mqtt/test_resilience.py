@@ -306,7 +306,7 @@ def test_embedded_broker_with_a_password_lets_nobody_else_in(app):
         watcher.close()
         for credentials in ({}, {"username": "guard", "password": "simsim"}):
             with pytest.raises((AssertionError, OSError)):
-                Watcher311(made.address[1], wait_s=1.0, **credentials)
+                Watcher311(made.address[1], wait_s=0.5, **credentials)
     finally:
         made.stop()
 
