@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aipg_plugin.version import __version__
+
 if TYPE_CHECKING:
     from aipg_plugin.plugin import GuardPlugin
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "create_plugin"]
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aipg_plugin import __version__
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.sensitivity import thresholds
@@ -29,7 +28,9 @@ from aipg_plugin.options import Camera, OutputKind, Settings
 from aipg_plugin.settings.change import apply_change, changed_paths
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
-from aipg_plugin.tracking.tracker import Track, Tracker
+from aipg_plugin.tracking.track import Track
+from aipg_plugin.tracking.tracker import Tracker
+from aipg_plugin.version import __version__
 
 _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
@@ -46,7 +47,9 @@ def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = L
     """
 
     def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
-        return SceneWitness(FisheyeDetector(net, projection, mount, plan=plan), mount, live=live, still=still)
+        drawn = bool(of.privacy_guard.prohibited_areas or of.privacy_guard.always_mask_areas)
+        return SceneWitness(FisheyeDetector(net, projection, mount, plan=plan), mount, live=live, still=still,
+                            areas_drawn=drawn)
 
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
@@ -59,7 +62,8 @@ def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = L
 class App:
     """Everything that runs for one configuration. Threads of hosts call `guard(camera).process` and `publish`."""
 
-    def __init__(self, settings: Settings, *, config_file: Path | None = None, metadata: Metadata | None = None) -> None:
+    def __init__(self, settings: Settings, *, config_file: Path | None = None,
+                 metadata: Metadata | None = None) -> None:
         self._settings = settings
         self._config_file = config_file
         self._metadata = metadata
@@ -154,7 +158,7 @@ class App:
             self._guards.clear()
         self.link.stop()
         if self.server is not None:
-            self.server.stop()
+            self.server.close()
 
     def _apply(self, command: Command) -> object:
         """One command from the broker. Raises SettingsError; returns the value in force."""

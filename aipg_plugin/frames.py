@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import cv2
 import numpy as np
@@ -63,8 +63,8 @@ def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: P
     else:
         chroma = list(planes[1:])
     half = (ew // 2, eh // 2)
-    chroma = [c if c.shape[::-1] == half else cv2.resize(c, half, interpolation=cv2.INTER_AREA) for c in chroma]
-    packed = np.concatenate([np.ascontiguousarray(luma).reshape(-1), *(c.reshape(-1) for c in chroma)])
+    resized = [c if c.shape[::-1] == half else cv2.resize(c, half, interpolation=cv2.INTER_AREA) for c in chroma]
+    packed = np.concatenate([np.ascontiguousarray(luma).reshape(-1), *(c.reshape(-1) for c in resized)])
     bgr = cv2.cvtColor(packed.reshape(eh * 3 // 2, ew), cv2.COLOR_YUV2BGR_I420)
     return np.ascontiguousarray(bgr[:h, :w]).astype(np.uint8, copy=False)
 
@@ -93,10 +93,13 @@ class Frame:
         return planes_to_bgr(self.format, self.size_wh, self.planes, to_wh)
 
 
+_SLOTS = ("format", "planes", "pts_s", "reason", "seq", "size_wh", "state", "stream", "wall_time_s")
+
+
 class GuardedFrame:
     """A picture that has passed the guard. It has no public constructor: only `guard/` can mint one."""
 
-    __slots__ = ("format", "planes", "pts_s", "reason", "seq", "size_wh", "state", "stream", "wall_time_s")
+    __slots__ = _SLOTS
     stream: str
     seq: int
     pts_s: float | None
@@ -124,9 +127,9 @@ class GuardedFrame:
 def _mint_guarded(**fields: Any) -> GuardedFrame:
     """Make a GuardedFrame. For `guard/` alone (a test holds every other module to that)."""
     _check_planes(fields["format"], fields["size_wh"], fields["planes"])
-    guarded = object.__new__(GuardedFrame)
+    guarded: GuardedFrame = object.__new__(cast("type[GuardedFrame]", GuardedFrame))
     for plane in fields["planes"]:
         plane.setflags(write=False)
-    for name in GuardedFrame.__slots__:
+    for name in _SLOTS:
         object.__setattr__(guarded, name, fields[name])
     return guarded

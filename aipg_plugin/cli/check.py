@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from aipg_plugin.detection.onnx import load_model
@@ -69,7 +71,7 @@ def _steps(settings: Settings) -> list[tuple[str, Callable[[], str]]]:
     steps: list[tuple[str, Callable[[], str]]] = [("model", lambda: _check_model(settings))]
     for camera in settings.cameras:
         for stream in camera.streams:
-            steps.append((f"{camera.id}/{stream.id}", lambda camera=camera, stream=stream: _check(camera, stream)))
+            steps.append((f"{camera.id}/{stream.id}", partial(_check, camera, stream)))
     if settings.mqtt.broker != "off":
         steps.append(("mqtt", lambda: _check_mqtt(settings.mqtt, settings.cameras)))
     return steps
@@ -98,7 +100,7 @@ def _check(camera: Camera, stream: Stream) -> str:
     w, h = info.size_wh
     rate = f"{info.fps:.3g} fps" if info.fps else "unknown rate"
     parts = [f"{info.codec} {w}x{h}, {rate}, {stream.capture_mode}"]
-    steps = [b - a for a, b in zip(arrivals, arrivals[1:], strict=False) if b > a]
+    steps = [b - a for a, b in pairwise(arrivals) if b > a]
     median_s = statistics.median(steps) if steps else 0.0
     if median_s and 1 / median_s < _MIN_FPS:
         parts.append(f"warning: only {1 / median_s:.1f} fps, a long exposure blurs people away")

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aipg_plugin import __version__
 from aipg_plugin.errors import AipgError, UsageError
+from aipg_plugin.version import __version__
 
 # name: (module, one line for --help); modules are imported when used, so that --help is quick
 COMMANDS = {

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from aipg_plugin.detection.manifest import manifest, read_checked
+from aipg_plugin.detection.onnx import available_providers
 from aipg_plugin.errors import ModelError
 
 
@@ -16,8 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the models; exit 4 if a file is missing or altered."""
-    import onnxruntime
-
     rows = []
     for entry in manifest():
         try:
@@ -28,14 +27,14 @@ def run(options: argparse.Namespace) -> int:
         rows.append({"tier": entry.tier, "precision": entry.precision, "file": entry.file, "tile_px": entry.tile_px,
                      "licence": entry.licence, "state": state, "measured": entry.accuracy})
     if options.json:
-        print(json.dumps({"models": rows, "providers": onnxruntime.get_available_providers()}, indent=2))
+        print(json.dumps({"models": rows, "providers": available_providers()}, indent=2))
     else:
         for row in rows:
             measured = ", ".join(f"{name} {value:g}" for name, value in entry_items(row["measured"]))
             print(f"{row['tier']:9} {row['precision']:5} {row['file']:32} {row['tile_px']} px  {row['state']}")
             if measured:
                 print(f"          {measured}")
-        print("runs on: " + ", ".join(onnxruntime.get_available_providers()))
+        print("runs on: " + ", ".join(available_providers()))
     if not rows:
         raise ModelError("no models ship with this installation", cure="Install the package again")
     return 0 if all(row["state"] == "ok" for row in rows) else ModelError.exit_code

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import tqdm
 
@@ -85,7 +86,7 @@ def _one(source: Path, target: Path, options: argparse.Namespace) -> Report:
                     crf=options.crf, audio=Audio(options.audio))
     bar = _Bar(quiet=options.quiet or not sys.stderr.isatty())
     try:
-        return redact_video(source, target, camera, load_model(models), output, bar)
+        return redact_video(source, target, camera, load_model(models), output, progress=bar)
     finally:
         bar.close()
 
@@ -96,7 +97,7 @@ class _Bar:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._phase = ""
-        self._bar: tqdm.tqdm[object] | None = None
+        self._bar: Any = None
 
     def __call__(self, phase: str, done: int, total: int | None, people: int) -> None:
         if self._quiet:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from aipg_plugin.frames import Frame
 
 JUMP_S = 2.0
+_LEAST_LIVE_STEP_S = 0.001
+_LEAST_FILE_STEP_S = 0.002  # closer timestamps than this are repeats
 
 
 @dataclass(frozen=True)
@@ -40,5 +42,6 @@ class FrameClock:
         step_s = raw_s - self._raw_s
         self._raw_s = raw_s
         backwards = step_s < -self._nominal_s / 2
-        self._t_s += step_s if step_s > 0 else self._nominal_s * (1.0 if backwards else 0.1)
+        least_s = _LEAST_LIVE_STEP_S if self._live else _LEAST_FILE_STEP_S
+        self._t_s += self._nominal_s if backwards or (step_s < least_s and not self._live) else max(step_s, least_s)
         return Tick(self._t_s, jumped=backwards or step_s > JUMP_S)

@@ -15,7 +15,8 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import Sensitivity
-from aipg_plugin.tracking.tracker import Track, Tracker
+from aipg_plugin.tracking.track import Track
+from aipg_plugin.tracking.tracker import Tracker
 
 CALM_S = 1.0  # a doubt is believed to last this long after it was last seen
 _KEEP_S = 30.0
@@ -45,8 +46,8 @@ class Witness(Protocol):
         """Projection of the pictures it wants to be handed; sightings are in their pixels."""
         ...
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> Sighting:
-        """One look; may raise anything, the guard survives it."""
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
+        """One look, knowing where everybody is expected; may raise anything, the guard survives it."""
         ...
 
     def reset(self) -> None:
@@ -105,7 +106,9 @@ class Evidence:
             if epoch != self._witness_epoch:  # here, so that the witness belongs to the looking thread alone
                 self._witness_epoch = epoch
                 self._witness.reset()
-            sighting = self._witness.look(picture_bgr, t_s)
+            with self._lock:
+                expected = self._tracker.figures(t_s)
+            sighting = self._witness.look(picture_bgr, t_s, expected)
             boxes = np.asarray(sighting.detections.boxes)
             if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(sighting.detections.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")

@@ -15,7 +15,8 @@ from aipg_plugin.guard.scene import detection_stream, mount_of
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import Layout, StreamGuard
 from aipg_plugin.options import Camera
-from aipg_plugin.tracking.tracker import Track, Tracker
+from aipg_plugin.tracking.track import Track
+from aipg_plugin.tracking.tracker import Tracker
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +90,12 @@ class Guard:
     def configure(self, camera: Camera) -> None:
         """Put new settings in force between two frames. New geometry starts the evidence anew."""
         with self._lock:
-            moved = _geometry(self._camera) != _geometry(camera)
-            self._camera = camera
+            before, self._camera = self._camera, camera
+            moved = _geometry(before) != _geometry(camera)
             if moved:
                 self._drop_evidence()
+            elif self._evidence is not None and _areas(before) != _areas(camera):
+                self._evidence.reset()  # drawn anew: a moved camera is accepted
             for stream_id, stream in list(self._streams.items()):
                 settings = next((s for s in camera.streams if s.id == stream_id), None)
                 if settings is None:
@@ -196,3 +199,9 @@ class Guard:
 def _geometry(camera: Camera) -> object:
     """What makes figures found before void when it changes."""
     return camera.lens, camera.mount, [(s.id, s.capture_mode, s.view, s.views) for s in camera.streams]
+
+
+def _areas(camera: Camera) -> object:
+    """Where areas are drawn, on or off."""
+    guard = camera.privacy_guard
+    return [[area.points for area in areas] for areas in (guard.prohibited_areas, guard.always_mask_areas)]

@@ -53,4 +53,4 @@ class EmptyScene:
         for index, (mine, theirs) in enumerate(zip(self._planes, planes, strict=True)):
             chosen = (full if index == 0 else half) > 0
             mine[chosen] = theirs[chosen]
-        self._known |= full
+        np.bitwise_or(self._known, full.astype(np.uint8), out=self._known)

@@ -92,11 +92,11 @@ class Scene:
             places = np.array([polygons[0].mean(0) if polygons else (np.nan, np.nan) for polygons in outlines])
         ppm = pixels_per_metre(self.projection, self.mount, places)
         regions = []
-        for figure, polygons, per_metre in zip(figures, outlines, ppm, strict=True):
+        for figure, polygons, density in zip(figures, outlines, ppm, strict=True):
             if not polygons:
                 continue
             smaller_px = float(min(figure.box[2], figure.box[3])) * scale
-            per_metre = float(per_metre) if np.isfinite(per_metre) else smaller_px / 0.5
+            per_metre = float(density) if np.isfinite(density) else smaller_px / 0.5
             regions.append(FigureRegion(
                 key=figure.id,
                 polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),

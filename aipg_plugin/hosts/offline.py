@@ -74,7 +74,7 @@ def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet) -
     return _timed(report, start_s)
 
 
-def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, output: Output,
+def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, output: Output, *,
                  progress: Progress = lambda *_: None) -> Report:
     """Mask a video: look at all of it, then mask and write every frame.
 
@@ -95,7 +95,7 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
         with _open(source, stream.id) as masking:
-            _mask(masking, guard, replace(output, target=str(partial)), report, progress, people)
+            _mask(masking, guard, replace(output, target=str(partial)), report, progress=progress, people=people)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def plain_copy(source: Path, target: Path, output: Output) -> int:
     return frames
 
 
-def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, progress: Progress,
+def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
           people: set[int]) -> None:
     sink = open_sink(output, source.info, name=report.target)
     source.on_audio = sink.write_audio if output.audio == "pass" else None

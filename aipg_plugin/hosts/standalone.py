@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aipg_plugin.errors import AipgError, MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.live import Backoff, Lost
 from aipg_plugin.media.sink import Sink, open_sinks
 from aipg_plugin.media.source import VideoSource, open_source
@@ -118,7 +119,7 @@ class _Runner(threading.Thread):
         self._sinks = open_sinks(self._stream.outputs, source.info, name=f"{self._camera_id}/{self._stream.id}",
                                  server=self._plugin.app.server)
         if any(output.audio is Audio.PASS for output in self._stream.outputs):
-            source.on_audio = lambda packet: [sink.write_audio(packet) for sink in self._sinks] and None
+            source.on_audio = self._write_audio
         stats = self._plugin.app.guard(self._camera_id).stream(self._stream.id).stats
         try:
             for item in source:
@@ -131,6 +132,10 @@ class _Runner(threading.Thread):
         finally:
             for sink in self._sinks:
                 sink.close()
+
+    def _write_audio(self, packet: AudioPacket) -> None:
+        for sink in self._sinks:
+            sink.write_audio(packet)
 
     def _write(self, frames: list[GuardedFrame]) -> None:
         for guarded in frames:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
+from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
@@ -33,9 +34,9 @@ def camera(**guard: object) -> Camera:
 
 
 def person_xywh(index: int, size_wh: tuple[int, int] = SIZE_WH) -> tuple[int, int, int, int]:
-    """Where the person stands in frame `index`: a slow walk along the lower half."""
+    """Where the person stands in frame `index`: a slow walk to and fro in the lower half."""
     scale = size_wh[0] / SIZE_WH[0]
-    x = 110 + 4 * (index % 25)
+    x = 110 + 4 * min(index % 50, 50 - index % 50)
     return int(x * scale), int(190 * scale), int(40 * scale), int(80 * scale)
 
 
@@ -92,7 +93,7 @@ class TruthWitness:
     swept: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> Sighting:
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
         self.looks += 1
         outcome = self.fault(self.looks)
         if isinstance(outcome, BaseException):
