@@ -62,8 +62,8 @@ def _cut(polygons: Floats, depth: Floats) -> Floats:
     crosses = inside != (depth_next >= 0)
     t = np.where(crosses, depth / np.where(crosses, depth - depth_next, 1.0), 0.0)
     crossing = polygons + t[..., None] * (following - polygons)
-    slots = np.stack([polygons, crossing], axis=2).reshape(len(polygons), -1, 2)
-    use = np.stack([inside, crosses], axis=2).reshape(len(polygons), -1)
+    slots = np.stack([polygons, crossing], axis=2).reshape(len(polygons), 2 * polygons.shape[1], 2)
+    use = np.stack([inside, crosses], axis=2).reshape(len(polygons), 2 * polygons.shape[1])
     order = np.argsort(~use, axis=1, kind="stable")[:, :polygons.shape[1] + 2]
     use = np.take_along_axis(use, order, axis=1)
     kept = np.take_along_axis(slots, order[..., None], axis=1)
@@ -109,6 +109,14 @@ def iou(a: ArrayLike, b: ArrayLike) -> Floats:
     common = intersection(first, second)
     total = (first[:, 2] * first[:, 3])[:, None] + (second[:, 2] * second[:, 3])[None] - common
     return np.where(common > 0, common / np.maximum(total, 1e-12), 0.0)
+
+
+def paired_iou(a: ArrayLike, b: ArrayLike) -> Floats:
+    """(N,) exact intersection over union of each box of a (N, 5) with its counterpart in b (N, 5)."""
+    first, second = rows(a, 5), rows(b, 5)
+    common = _intersection(first, second)
+    total = first[:, 2] * first[:, 3] + second[:, 2] * second[:, 3] - common
+    return np.asarray(np.where(common > 0, common / np.maximum(total, 1e-12), 0.0))
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, iou_limit: float) -> Ints:

@@ -27,7 +27,7 @@ def remap_outline(source: Projection, target: Projection, outline_px: ArrayLike)
     outline = rows(outline_px, 2)
     if len(outline) < 3 or not np.isfinite(outline).all():
         return []
-    if source is target:
+    if source is target and not any(part.period_px for part in source.parts):
         return [outline.copy()]
     if isinstance(source, FisheyeCamera) and isinstance(target, FisheyeCamera) and source.law == target.law:
         factor = target.circle.radius_px / source.circle.radius_px

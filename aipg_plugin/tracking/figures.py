@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aipg_plugin.geometry import Figure, Mount, Projection, iou, to_local, to_pixels, up_angle_deg
+from aipg_plugin.geometry import Figure, Mount, Projection, paired_iou, to_local, to_pixels, up_angle_deg
 from aipg_plugin.geometry.arrays import Floats
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import both_here, joined, union
@@ -57,12 +57,13 @@ class FigureMaker:
         """Everybody at one moment."""
         guesses: list[_Guess] = []
         made: list[Figure] = []
-        for history in histories:
-            before, after = history.around(t_s)
+        neighbours = [(history, *history.around(t_s)) for history in histories]
+        _tell_still(neighbours)
+        for history, before, after in neighbours:
             if before is not None and after is not None:
                 if before.t_s == t_s:
                     made.append(_exact(history, before, 0.0))
-                elif _is_still(history, before, after):
+                elif history.still[before.t_s]:
                     made.append(_still(history, before, after, t_s))
                 else:
                     share = (t_s - before.t_s) / (after.t_s - before.t_s)
@@ -110,11 +111,15 @@ def _beside(sighting: Sighting, anchor: Sighting) -> Floats:
     return box
 
 
-def _is_still(history: History, before: Sighting, after: Sighting) -> bool:
-    """Whether two neighbours overlap so much that both are covered where they are; worked out once."""
-    if before.t_s not in history.still:
-        history.still[before.t_s] = bool(iou(before.box, _beside(after, before))[0, 0] > _STILL_IOU)
-    return history.still[before.t_s]
+def _tell_still(neighbours: list[tuple[History, Sighting | None, Sighting | None]]) -> None:
+    """Work out, once for each pair of sightings, whether they overlap so much that both are covered in place."""
+    new = [(history, a, b) for history, a, b in neighbours
+           if a is not None and b is not None and a.t_s not in history.still]
+    if not new:
+        return
+    overlaps = paired_iou(np.stack([a.box for _, a, _ in new]), np.stack([_beside(b, a) for _, a, b in new]))
+    for (history, a, _), overlap in zip(new, overlaps.tolist(), strict=True):
+        history.still[a.t_s] = overlap > _STILL_IOU
 
 
 def _exact(history: History, seen: Sighting, age_s: float) -> Figure:

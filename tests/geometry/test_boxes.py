@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.geometry import contains, corners, intersection, iou, nms, to_local, to_pixels
+from aipg_plugin.geometry import contains, corners, intersection, iou, nms, paired_iou, to_local, to_pixels
 from tests.strategies import boxes
 
 
@@ -32,6 +32,8 @@ def test_iou_agrees_with_opencv(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_allclose(mine, theirs, atol=0.01)
     assert np.all((mine >= 0) & (mine <= 1 + 1e-9))
     np.testing.assert_allclose(mine, iou(b, a).T, atol=1e-6)
+    n = min(len(a), len(b))
+    np.testing.assert_allclose(paired_iou(a[:n], b[:n]), np.diag(mine[:n, :n]), atol=1e-9)
 
 
 def test_iou_of_known_boxes() -> None:

@@ -100,6 +100,14 @@ def test_a_figure_on_the_seam_is_given_on_both_sides() -> None:
     assert sum(np.ptp(p[:, 0]) for p in polygons) < 401 / 4
 
 
+def test_a_box_over_the_edge_of_its_own_panorama_comes_back_on_the_other_side() -> None:
+    strip = make(CaptureMode.PANORAMA, Mount("ceiling", 3.0))
+    mask = painted(remap_outline(strip, strip, corners([398, 40, 20, 40, 0])[0]), strip.size_wh)
+    assert mask[25:55, :6].all()
+    assert mask[25:55, 390:].all()
+    assert not mask[:, 10:380].any()
+
+
 def test_a_figure_straight_below_fills_the_foot_of_the_strip() -> None:
     mount = Mount("ceiling", 3.0)
     strip = make(CaptureMode.PANORAMA, mount)

@@ -31,7 +31,8 @@ def test_groups_part_the_allowed_pairs(allowed: np.ndarray) -> None:
     groups = _groups(allowed)
     rows = [row for group, _ in groups for row in group]
     columns = [column for _, group in groups for column in group]
-    assert len(rows) == len(set(rows)) and len(columns) == len(set(columns))
+    assert len(rows) == len(set(rows))
+    assert len(columns) == len(set(columns))
     together = np.zeros_like(allowed)
     for group_rows, group_columns in groups:
         together[np.ix_(group_rows, group_columns)] = True

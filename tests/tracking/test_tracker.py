@@ -1,5 +1,6 @@
 """The tracker on walks whose truth is known."""
 
+import itertools
 import time
 
 import numpy as np
@@ -79,7 +80,8 @@ def test_gaps_are_bridged_with_the_person_covered() -> None:
         assert len(figures) == 1
         assert covered(figures, at([[-2.5 + s, 2.0]])[0]) > 0.9, s
     ages = [t.figures(s)[0].age_s for s in (1.4, 1.9, 2.0)]
-    assert ages[0] == 0 and ages[2] == pytest.approx(0.6)
+    assert ages[0] == 0
+    assert ages[2] == pytest.approx(0.6)
 
 
 def test_back_fill_covers_the_first_place_and_where_the_person_came_from() -> None:
@@ -88,7 +90,8 @@ def test_back_fill_covers_the_first_place_and_where_the_person_came_from() -> No
         t.update(seen(at([[1.2 * k / 5, 3.0]])), 10 + k / 5)
     for ago in (0.1, 0.3, 0.5):
         figures = t.figures(10 - ago)
-        assert len(figures) == 1 and figures[0].age_s == pytest.approx(ago)
+        assert len(figures) == 1
+        assert figures[0].age_s == pytest.approx(ago)
         assert covered(figures, at([[0, 3.0]])[0]) > 0.99
         assert covered(figures, at([[-1.2 * ago * 0.6, 3.0]])[0]) > 0.95
     assert t.figures(9.4) == ()
@@ -115,9 +118,12 @@ def hold(answer: bool | None, seconds: float) -> bool:
 
 
 def test_a_track_ends_when_its_place_is_empty_and_lives_on_while_it_is_not() -> None:
-    assert hold(None, 0.8) and not hold(None, 1.4)
-    assert hold(True, 0.2) and not hold(True, 0.4)
-    assert hold(False, 10.0) and not hold(False, 61.0)
+    assert hold(None, 0.8)
+    assert not hold(None, 1.4)
+    assert hold(True, 0.2)
+    assert not hold(True, 0.4)
+    assert hold(False, 10.0)
+    assert not hold(False, 61.0)
 
 
 def test_ended_tracks_still_answer_for_the_past() -> None:
@@ -151,7 +157,8 @@ def test_the_seam_of_a_panorama() -> None:
         box = t.figures(s)[0].box
         truth = at([[1.5 - s, -3.0]], strip)[0]
         off = (box[0] - truth[0] + 720) % 1440 - 720
-        assert abs(off) < 12 and abs(box[1] - truth[1]) < 6
+        assert abs(off) < 12
+        assert abs(box[1] - truth[1]) < 6
 
 
 def test_turning_round_the_fisheye_where_angles_wrap() -> None:
@@ -244,7 +251,7 @@ def test_every_confident_detection_is_covered_at_its_own_time(looks: list, offli
         for box, score in zip(boxes, scores, strict=True):
             if score >= 0.3:
                 assert covered(figures, box) > 0.98
-    between = [(a[0] + b[0]) / 2 for a, b in zip(looks, looks[1:], strict=False)]
+    between = [(a[0] + b[0]) / 2 for a, b in itertools.pairwise(looks)]
     for t_s in between:
         assert all(np.isfinite(f.outline).all() and f.age_s >= 0 for f in t.figures(t_s))
 
