@@ -95,8 +95,8 @@ def test_alias_of_itself(file: Path) -> None:
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: "])
-def test_ten_thousand_brackets(file: Path, bracket: str) -> None:
-    assert str(file) in problems(file, "cameras: " + bracket * 10_000)
+def test_thousands_of_brackets(file: Path, bracket: str) -> None:
+    assert str(file) in problems(file, "cameras: " + bracket * 3_000)
 
 
 @pytest.mark.parametrize(("text", "says"), [
