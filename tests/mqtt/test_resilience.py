@@ -100,10 +100,11 @@ def test_a_broker_that_hangs_blocks_nobody_and_states_arrive_afterwards(link, br
         for n in range(3000):
             begin = time.perf_counter()
             made.state("lobby", "1", "camera_height", 2.5 + n % 20 / 10)
-            made.stats({"filler": "x" * 2000, "n": n})
+            made.stats({"filler": "x" * 20000, "n": n})
             slowest = max(slowest, time.perf_counter() - begin)
         assert slowest < 0.25
-        assert len(made._outbox) < 1200
+        time.sleep(0.5)
+        assert 900 < len(made._outbox) < 1200      # telemetry waits in our bounded queue, not in paho's endless one
         made.state("lobby", "1", "camera_height", 4.8)
     finally:
         os.kill(broker.process.pid, signal.SIGCONT)
