@@ -2,8 +2,13 @@
 
 Why the mosaic is not simply the mean of each cell in each frame: a figure that moves across a fixed grid by less
 than a cell shows the grid new means in every frame, and a few seconds of them can be solved for a picture much sharper
-than the cells ("super-resolution"). So a cell's colour is taken once, kept for HOLD_S or longer whether or not it
-stays masked, and rounded to few levels; benchmarks/attack.py measures what is left to an attacker.
+than the cells ("super-resolution"). So a cell's colour is
+
+- taken once and kept for HOLD_S or longer, whether or not the cell stays masked,
+- the mean of a window WINDOW times as wide as the cell, which leaves little of what is finer than the window,
+- rounded to a few levels, with hysteresis, so that noise does not dither it.
+
+benchmarks/attack.py measures what is left to an attacker; run it before changing any of these.
 """
 
 from __future__ import annotations
@@ -18,10 +23,11 @@ from aipg_plugin.masking.region import Rect
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-HOLD_S = 1.0                    # no cell takes a new colour sooner than this …
+HOLD_S = 4.0                    # no cell takes a new colour sooner than this …
 STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
-LUMA_STEP = 16                  # 16 levels
-CHROMA_STEP = 32                # 8 levels, one of them neutral grey
+WINDOW = 2                      # side of the averaged window, in cells
+LUMA_STEP = 48                  # 6 levels
+CHROMA_STEP = 64                # 5 levels, one of them neutral grey
 HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
 
 _TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
@@ -49,7 +55,7 @@ class Mosaic:
         cells = np.argwhere(due)
         if len(cells):
             cells += (rows.start, columns.start)
-            grid.put(cells, self._to_yuv(picture.cell_means(cell_px, cells)), t_s)
+            grid.put(cells, self._to_yuv(picture.window_means(cell_px, cells, WINDOW)), t_s)
 
     def colours(self, rect: Rect, cell_px: int) -> U8:
         """Colours (rows, columns, 3) of the cells that `rect` touches, in the format's channels."""

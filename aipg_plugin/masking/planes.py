@@ -63,14 +63,18 @@ class Picture:
         if not all(plane.flags.writeable for plane in self.planes):
             raise GuardError("a plane is read-only", cure="mask a copy of it")
 
-    def cell_means(self, cell_px: int, cells: NDArray[np.intp]) -> F32:
-        """Mean colours (N, 3) of whole cells (N, 2), given as row and column, in the format's channels."""
+    def window_means(self, cell_px: int, cells: NDArray[np.intp], window: int) -> F32:
+        """Mean colours (N, 3) around cells (N, 2), given as row and column, in the format's channels.
+
+        The window is that many times as wide as the cell, centred on it and cut at the picture's edge.
+        """
         means = np.zeros((len(cells), 3), np.float32)
         for layout, plane in self._layouts():
             side, first, count = cell_px // layout.step, layout.channels[0], len(layout.channels)
-            for i, (row, column) in enumerate(cells.tolist()):
-                cell = plane[row * side:(row + 1) * side, column * side:(column + 1) * side]
-                means[i, first:first + count] = cv2.mean(cell)[:count]
+            reach = (window - 1) * side // 2
+            for i, (y, x) in enumerate((cells * side).tolist()):
+                part = plane[max(y - reach, 0):y + side + reach, max(x - reach, 0):x + side + reach]
+                means[i, first:first + count] = cv2.mean(part)[:count]
         return means
 
     def paint_cells(self, rect: Rect, bits: U8, cell_px: int, colours: U8) -> None:

@@ -1,0 +1,387 @@
+"""Can a masked head be named or rebuilt? `python -m benchmarks.attack [--json] [--sheet out.png]`.
+
+A head (benchmarks/heads.py) moves by parts of a pixel across a textured room; the real painter masks it. The attacker
+is given more than any real one has: the exact path and outline, the clear room, the moments at which each cell took
+its colour, and a statistical prior learned from other heads of the same kind. From the cells' colours the attacker
+
+- **names** the head among N others (gallery: a second capture of each), by L2 and by normalised correlation on the
+  cells, for which each gallery head is put through the same path and grid, and by both on the rebuilt head;
+  the best of the four counts. Chance is 1/N;
+- **rebuilds** it, from one frame or from all of them ("super-resolution"), by the linear least-squares estimate under
+  the prior (Wiener), which also contains bicubic enlarging as a weaker case. PSNR and SSIM are on luma within
+  the head's outline; "prior" is what the attacker has before seeing anything.
+
+The same attack on the plain mosaic (mean of each cell in each frame) and on the clear head shows that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.frames import PixelFormat, Planes
+from aipg_plugin.masking import FigureRegion, MaskPainter, MaskPlan, cell_px_for
+from aipg_plugin.masking.effects import CHROMA_STEP, LUMA_STEP, WINDOW
+from aipg_plugin.masking.region import RegionMap
+from aipg_plugin.options import BlurIntensity
+from benchmarks.heads import SIDE, people
+
+F64 = NDArray[np.float64]
+
+HEAD_M = 0.25
+FPS = 25
+SCENE_PX = 448
+# Head sizes at which a cell is exactly as large as the setting says, not larger: the worst case for us.
+PIXELS_PER_METRE = {BlurIntensity.LOW: 192.0, BlurIntensity.MIDDLE: 240.0, BlurIntensity.HIGH: 192.0}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A path: seconds to the head's top left corner in metres from the picture's."""
+
+    name: str
+    seconds: float
+    at: Callable[[float], tuple[float, float]]
+
+
+MOTIONS = (
+    Motion("sway", 10.0, lambda t: (0.8 + 0.10 * np.sin(1.9 * t), 0.83 + 0.06 * np.sin(1.23 * t + 1))),
+    Motion("creep", 10.0, lambda t: (0.3 + 0.10 * t, 0.5 + 0.043 * t)),
+    Motion("walk", 2.0, lambda t: (0.05 + 0.70 * t, 0.6 + 0.11 * t)),
+)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A head size, cell size and path, and the matrices that render it."""
+
+    cell_px: int
+    head_px: float
+    motion: Motion
+
+    @property
+    def times_s(self) -> list[float]:
+        return [n / FPS for n in range(int(self.motion.seconds * FPS))]
+
+    def corner_px(self, t_s: float) -> tuple[float, float]:
+        x, y = self.motion.at(t_s)
+        return x * self.head_px / HEAD_M, y * self.head_px / HEAD_M
+
+    def coverage(self, start_px: float, low_px: F64, high_px: F64) -> F64:
+        """(N, SIDE): the share of each interval that each texel of a head starting there covers, along one axis."""
+        texels = start_px + np.arange(SIDE + 1) * self.head_px / SIDE
+        shared = np.minimum(high_px[:, None], texels[1:]) - np.maximum(low_px[:, None], texels[:-1])
+        return np.maximum(shared, 0) / (high_px - low_px)[:, None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    heads: str
+    intensity: str
+    motion: str
+    mosaic: str
+    frames: str
+    observations: int
+    rank1: float
+    psnr_db: float
+    ssim: float
+
+
+def outline() -> F64:
+    """(SIDE, SIDE) opacity of a head: an ellipse."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] - (SIDE - 1) / 2
+    return ((x / (0.46 * SIDE)) ** 2 + (y / (0.5 * SIDE)) ** 2 <= 1).astype(float)
+
+
+def room() -> F64:
+    """(SCENE_PX, SCENE_PX, 3) YUV scene with soft and hard edges."""
+    rng = np.random.default_rng(11)
+    soft = cv2.resize(rng.normal(120, 40, (14, 14, 3)), (SCENE_PX, SCENE_PX), interpolation=cv2.INTER_CUBIC)
+    soft[:, SCENE_PX // 3::60] += 50
+    soft[..., 1:] = 128 + 0.3 * (soft[..., 1:] - 128)
+    return np.clip(soft, 0, 255)
+
+
+def over_scene(setup: Setup, head: F64, scene: F64, t_s: float) -> tuple[F64, tuple[slice, slice]]:
+    """The head (SIDE, SIDE, 3) in the room: the part of the picture that differs from the room, and where it is."""
+    start = setup.corner_px(t_s)
+    pixels, windows = [], []
+    for origin in start:
+        first = int(origin) // 2 * 2
+        low = np.arange(first, first + int(setup.head_px) // 2 * 2 + 4, dtype=float)
+        pixels.append(setup.coverage(origin, low, low + 1))
+        windows.append(slice(first, first + len(low)))
+    (px, py), window, alpha = pixels, (windows[1], windows[0]), outline()
+    part = scene[window] * (1 - py @ alpha @ px.T)[..., None]
+    for c in range(3):
+        part[..., c] += py @ (alpha * head[..., c]) @ px.T
+    return part, window
+
+
+def scene_planes(scene: F64) -> Planes:
+    """I420 planes of a YUV picture (H, W, 3) of even size."""
+    half = cv2.resize(scene[..., 1:], (scene.shape[1] // 2, scene.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return tuple(np.round(np.clip(p, 0, 255)).astype(np.uint8) for p in (scene[..., 0], half[..., 0], half[..., 1]))
+
+
+def plan(setup: Setup, t_s: float) -> MaskPlan:
+    """A mask that hugs the head."""
+    x, y = setup.corner_px(t_s)
+    a = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    r = setup.head_px / 2
+    polygon = np.stack([x + r + r * np.cos(a), y + r + r * np.sin(a)], axis=1)
+    return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the attacker gets: (frame, row, column) of each cell colour (N, 3), and the colours (heads, N, 3)."""
+
+    at: NDArray[np.intp]
+    colours: F64
+
+
+def observe_ours(setup: Setup, heads: F64, scene: F64) -> Seen:
+    """Film each head (heads, SIDE, SIDE, 3), mask it with the real painter, and read the colours it shows."""
+    empty, colours = scene_planes(scene), []
+    for head in heads:
+        painter = MaskPainter(PixelFormat.I420, (SCENE_PX, SCENE_PX))
+        values: list[F64] = []
+        at: list[tuple[int, int, int]] = []
+        for n, t_s in enumerate(setup.times_s):
+            planes = tuple(plane.copy() for plane in empty)
+            part, (rows, columns) = over_scene(setup, head, scene, t_s)
+            halves = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
+            for plane, new, place in zip(planes, scene_planes(part), ((rows, columns), halves, halves), strict=True):
+                plane[place] = new
+            painter.paint(planes, plan(setup, t_s), t_s)
+            # A gift to the attacker, who in truth sees only changes: which cells took a new colour in this frame.
+            new_cells = np.argwhere(painter._mosaic._grids[setup.cell_px]._taken_s == t_s).tolist()
+            mask = painter.mask if new_cells else None
+            for row, column in new_cells:
+                at.append((n, row, column))
+                values.append(_shown(planes, mask, row, column, setup.cell_px))
+        colours.append(np.array(values))
+    return Seen(np.array(at), np.array(colours))
+
+
+def _shown(planes: Planes, mask: NDArray[np.uint8], row: int, column: int, cell_px: int) -> F64:
+    """The cell's colour as the picture shows it."""
+    part = mask[row * cell_px:(row + 1) * cell_px, column * cell_px:(column + 1) * cell_px]
+    y, x = (int(v) for v in np.unravel_index(int(part.argmax()), part.shape))
+    y, x = y + row * cell_px, x + column * cell_px
+    return np.array([planes[0][y, x], planes[1][y // 2, x // 2], planes[2][y // 2, x // 2]], float)
+
+
+def observe_plain(setup: Setup, heads: F64, scene: F64) -> Seen:
+    """What the plain mosaic shows: in each frame the mean of each masked cell, rounded to 8 bits."""
+    at = []
+    region, edges = RegionMap((SCENE_PX, SCENE_PX)), np.arange(0, SCENE_PX, setup.cell_px) // 2
+    for n, t_s in enumerate(setup.times_s):
+        region.compose(plan(setup, t_s), {})
+        by_row = np.maximum.reduceat(region.level, edges, axis=0)
+        at += [(n, row, column) for row, column in np.argwhere(np.maximum.reduceat(by_row, edges, axis=1)).tolist()]
+    where = np.array(at)
+    matrix, known = model(setup, where, scene, window=1)
+    return Seen(where, np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known))
+
+
+def model(setup: Setup, at: NDArray[np.intp], scene: F64, window: int) -> tuple[F64, F64]:
+    """The film as linear algebra: colours of the cells at (frame, row, column) = A (N, SIDE²) @ head + known (N, 3).
+
+    A cell's colour is the mean of a window that many times as wide, as masking/effects.py takes it.
+    """
+    alpha, matrix, known = outline(), [], []
+    total = _integral(scene)
+    for n in np.unique(at[:, 0]):
+        x, y = setup.corner_px(n / FPS)
+        middle = (at[at[:, 0] == n][:, 1:] + 0.5) * setup.cell_px
+        low = np.maximum(middle - window * setup.cell_px / 2, 0)
+        high = np.minimum(middle + window * setup.cell_px / 2, SCENE_PX)
+        part, place = over_scene(setup, np.zeros((SIDE, SIDE, 3)), scene, n / FPS)
+        change = _integral(part - scene[place])
+        offset = np.array([place[0].start, place[1].start])
+        in_part = [np.clip(edge - offset, 0, part.shape[:2]) for edge in (low, high)]
+        area = np.prod(high - low, axis=1)[:, None]
+        known.append((_sum(total, low, high) + _sum(change, *in_part)) / area)
+        cover_y, cover_x = setup.coverage(y, low[:, 0], high[:, 0]), setup.coverage(x, low[:, 1], high[:, 1])
+        matrix.append((cover_y[:, :, None] * cover_x[:, None, :] * alpha).reshape(len(middle), -1))
+    return np.vstack(matrix), np.vstack(known)
+
+
+def _integral(picture: F64) -> F64:
+    return np.pad(picture.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0), (0, 0)))
+
+
+def _sum(integral: F64, low: F64, high: F64) -> F64:
+    """Sums over rectangles given by (N, 2) low and high corners, row first."""
+    (top, left), (bottom, right) = low.astype(int).T, high.astype(int).T
+    return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What heads of this kind look like: mean (SIDE², 3) and, per channel, covariance (SIDE², SIDE²)."""
+
+    mean: F64
+    covariance: tuple[F64, F64, F64]
+
+    @staticmethod
+    def learn(heads: NDArray[np.floating]) -> Prior:
+        flat = heads.reshape(len(heads), -1, 3).astype(float)
+        y, x = np.mgrid[0:SIDE, 0:SIDE].reshape(2, -1)
+        smooth = np.exp(-np.hypot(y[:, None] - y, x[:, None] - x) / 3.0)
+        covariances = []
+        for c in range(3):
+            empirical = np.cov(flat[..., c].T)
+            covariances.append(0.8 * empirical + 0.2 * np.trace(empirical) / len(y) * smooth)
+        return Prior(flat.mean(axis=0), (covariances[0], covariances[1], covariances[2]))
+
+
+def rebuild(matrix: F64, known: F64, colours: F64, prior: Prior, sigma: tuple[float, float, float]) -> F64:
+    """Wiener estimate (heads, SIDE², 3) from colours (heads, N, 3) whose errors have this deviation."""
+    heads = np.empty((len(colours), SIDE * SIDE, 3))
+    for c in range(3):
+        sx = prior.covariance[c] @ matrix.T
+        gain = np.linalg.solve(matrix @ sx + sigma[c] ** 2 * np.eye(len(matrix)), sx.T).T
+        surprise = colours[..., c] - known[:, c] - matrix @ prior.mean[:, c]
+        heads[..., c] = prior.mean[:, c] + surprise @ gain.T
+    return np.clip(heads, 0, 255)
+
+
+def rank1(probes: F64, gallery: F64) -> float:
+    """Share of probes (heads, N, 3) nearest to their own gallery entry, by L2 or by luma correlation: the better."""
+    l2 = ((probes[:, None] - gallery[None]) ** 2).sum(axis=(2, 3))
+    a, b = (v[..., 0] - v[..., 0].mean(axis=1, keepdims=True) for v in (probes, gallery))
+    ncc = (a @ b.T) / (np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=1) + 1e-9)
+    own = np.arange(len(probes))
+    return float(max((l2.argmin(axis=1) == own).mean(), (ncc.argmax(axis=1) == own).mean()))
+
+
+def quality(rebuilt: F64, truth: F64) -> tuple[float, float]:
+    """Mean PSNR in dB and SSIM of luma within the outline."""
+    inside = outline().astype(bool)
+    psnr, ssim = [], []
+    for a, b in zip(rebuilt[..., 0].reshape(-1, SIDE, SIDE), truth[..., 0].reshape(-1, SIDE, SIDE), strict=True):
+        psnr.append(10 * np.log10(255 ** 2 / max(((a - b)[inside] ** 2).mean(), 1e-6)))
+        blur = [cv2.GaussianBlur(v, (7, 7), 1.5) for v in (a, b, a * a, b * b, a * b)]
+        ma, mb, va, vb = blur[0], blur[1], blur[2] - blur[0] ** 2, blur[3] - blur[1] ** 2
+        vab = blur[4] - ma * mb
+        score = (2 * ma * mb + 6.5) * (2 * vab + 58.5) / ((ma ** 2 + mb ** 2 + 6.5) * (va + vb + 58.5))
+        ssim.append(score[inside].mean())
+    return float(np.mean(psnr)), float(np.mean(ssim))
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of one run, flat (heads, SIDE², 3), and their kind."""
+
+    kind: str
+    probes: F64
+    gallery: F64
+    prior: Prior
+
+
+def attack(heads: Heads, intensity: BlurIntensity, motion: Motion) -> tuple[list[Row], list[F64]]:
+    """All rows of one setting and path, and the rebuilt heads of each row."""
+    ppm = PIXELS_PER_METRE[intensity]
+    setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion)
+    scene = room()
+    probes = heads.probes.reshape(-1, SIDE, SIDE, 3)
+    cases = (("plain", observe_plain(setup, probes, scene), 1, (0.5, 0.5, 0.5)),
+             ("ours", observe_ours(setup, probes, scene), WINDOW,
+              (0.35 * LUMA_STEP, 0.35 * CHROMA_STEP, 0.35 * CHROMA_STEP)))
+    rows: list[Row] = []
+    pictures: list[F64] = []
+    for name, seen, window, sigma in cases:
+        matrix, known = model(setup, seen.at, scene, window)
+        for frames, chosen in (("one", seen.at[:, 0] == 0), ("all", seen.at[:, 0] >= 0)):
+            rebuilt = rebuild(matrix[chosen], known[chosen], seen.colours[:, chosen], heads.prior, sigma)
+            best = name_heads(heads, matrix[chosen], known[chosen], seen.colours[:, chosen], rebuilt)
+            rows.append(Row(heads.kind, intensity.value, motion.name, name, frames, int(chosen.sum()), best,
+                            *quality(rebuilt, heads.probes)))
+            pictures.append(rebuilt)
+    return rows, pictures
+
+
+def name_heads(heads: Heads, matrix: F64, known: F64, colours: F64, rebuilt: F64) -> float:
+    """Rank-1 of the best of four matchers."""
+    inside = outline().ravel().astype(bool)
+    expected = np.einsum("nt,htc->hnc", matrix, heads.gallery) + known
+    return max(rank1(colours, expected), rank1(rebuilt[:, inside], heads.gallery[:, inside]))
+
+
+def baselines(heads: Heads) -> list[Row]:
+    """The attack on clear heads, and what the attacker has without any picture."""
+    inside = outline().ravel().astype(bool)
+    prior = np.broadcast_to(heads.prior.mean, heads.probes.shape)
+    clear = rank1(heads.probes[:, inside], heads.gallery[:, inside])
+    return [Row(heads.kind, "-", "-", "clear", "one", SIDE * SIDE, clear, float("inf"), 1.0),
+            Row(heads.kind, "-", "-", "prior", "-", 0, 1 / len(heads.probes), *quality(prior, heads.probes))]
+
+
+def sheet(heads: Heads, results: list[tuple[str, F64]], path: Path) -> None:
+    """A picture: the first heads clear, then each line of rebuilt ones."""
+    shown, side, left = 16, 64, 190
+    lines = [("clear", heads.probes), *results]
+    canvas = np.full((len(lines) * side, left + shown * side, 3), 255, np.uint8)
+    alpha = outline()[..., None]
+    for n, (label, flat) in enumerate(lines):
+        cv2.putText(canvas, label, (4, n * side + 38), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+        for k, head in enumerate(flat[:shown].reshape(-1, SIDE, SIDE, 3)):
+            bgr = cv2.cvtColor(np.round(head * alpha + 128 * (1 - alpha)).astype(np.uint8), cv2.COLOR_YUV2BGR)
+            large = cv2.resize(bgr, (side, side), interpolation=cv2.INTER_CUBIC)
+            canvas[n * side:(n + 1) * side, left + k * side:left + (k + 1) * side] = large
+    cv2.imwrite(str(path), canvas)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--identities", type=int, default=60)
+    parser.add_argument("--others", type=int, default=200, help="heads the attacker learns from")
+    parser.add_argument("--kinds", nargs="+", default=["drawn", "photo"], choices=["drawn", "photo"])
+    parser.add_argument("--intensities", nargs="+", type=BlurIntensity, default=list(BlurIntensity))
+    parser.add_argument("--motions", nargs="+", default=[m.name for m in MOTIONS])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sheet", type=Path, help="folder for pictures of the rebuilt heads")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows: list[Row] = []
+    for kind in args.kinds:
+        data = people(kind, args.identities, args.others)
+        if data is None:
+            print(f"skipped {kind}: photographs not found (set AIPG_SHARED)")
+            continue
+        probes, gallery, learned = (d.reshape(len(d), -1, 3).astype(float) for d in data)
+        heads = Heads(kind, probes, gallery, Prior.learn(learned))
+        rows += baselines(heads)
+        for motion in (m for m in MOTIONS if m.name in args.motions):
+            lines: list[tuple[str, F64]] = []
+            for intensity in args.intensities:
+                new, pictures = attack(heads, intensity, motion)
+                rows += new
+                lines += [(f"{r.intensity} {r.mosaic}, {r.frames}", p) for r, p in zip(new, pictures, strict=True)]
+            if args.sheet:
+                args.sheet.mkdir(parents=True, exist_ok=True)
+                sheet(heads, lines, args.sheet / f"attack_{kind}_{motion.name}.png")
+    if args.json:
+        print(json.dumps({"chance": 1 / args.identities, "rows": [asdict(row) for row in rows]}))
+        return
+    print(f"{'heads':7}{'setting':9}{'motion':8}{'mosaic':8}{'frames':8}{'cells':>7}{'rank-1':>9}{'PSNR':>7}{'SSIM':>7}"
+          f"   chance {1 / args.identities:.1%}")
+    for r in rows:
+        print(f"{r.heads:7}{r.intensity:9}{r.motion:8}{r.mosaic:8}{r.frames:8}{r.observations:7}{r.rank1:9.1%}"
+              f"{r.psnr_db:7.1f}{r.ssim:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
