@@ -27,13 +27,15 @@ HOLD_S = 4.0                    # no cell takes a new colour sooner than this �
 STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
 WINDOW = 2                      # side of the averaged window, in cells
 LUMA_STEP = 48                  # 6 levels
-CHROMA_STEP = 64                # 5 levels, one of them neutral grey
+CHROMA_STEP = 64                # 5 levels, one of them neutral grey …
+CHROMA_SHOWN = 32               # … shown paler than they are: whole steps would be garish
 HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
 
 _TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
 _TO_BGR = np.linalg.inv(_TO_YUV.astype(np.float64)).astype(np.float32)
 _STEP = np.array([LUMA_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)
-_ZERO = np.array([LUMA_STEP / 2, 128, 128], np.float32)      # a level's value; the others are whole steps away
+_SHOWN = np.array([LUMA_STEP, CHROMA_SHOWN, CHROMA_SHOWN], np.float32)
+_ZERO = np.array([LUMA_STEP / 2, 128, 128], np.float32)      # the colour of levels (0, 0, 0)
 
 
 class Mosaic:
@@ -60,7 +62,7 @@ class Mosaic:
     def colours(self, rect: Rect, cell_px: int) -> U8:
         """Colours (rows, columns, 3) of the cells that `rect` touches, in the format's channels."""
         rows, columns = cell_range(rect, cell_px)
-        yuv = self._grid(cell_px).yuv[rows, columns]
+        yuv = self._grid(cell_px).yuv(rows, columns)
         if self._format is not PixelFormat.BGR24:
             return yuv
         bgr = (yuv.astype(np.float32) - (0, 128, 128)) @ _TO_BGR.T
@@ -94,7 +96,7 @@ class _Grid:
 
     def __init__(self, size_wh: tuple[int, int], cell_px: int) -> None:
         shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
-        self.yuv: U8 = np.full((*shape, 3), 128, np.uint8)
+        self._levels = np.zeros((*shape, 3), np.float32)
         self._taken_s = np.full(shape, -np.inf)
         late = np.random.default_rng(cell_px).random(shape)
         self._hold_s = HOLD_S * (1 + STAGGER * late)
@@ -104,14 +106,18 @@ class _Grid:
         return np.asarray(np.abs(t_s - self._taken_s[rows, columns]) >= self._hold_s[rows, columns])
 
     def put(self, cells: NDArray[np.intp], means: F32, t_s: float) -> None:
-        """Round the means (N, 3) to levels and hold them for the cells (N, 2)."""
+        """Round the YUV means (N, 3) to levels and hold them for the cells (N, 2)."""
         index = (cells[:, 0], cells[:, 1])
-        old = self.yuv[index].astype(np.float32)
+        old, exact = self._levels[index], (means - _ZERO) / _STEP
         fresh = np.isinf(self._taken_s[index])[:, None]
-        moved = np.abs(means - old) > _STEP * (0.5 + HYSTERESIS)
-        levels = np.clip(np.round((means - _ZERO) / _STEP) * _STEP + _ZERO, 0, 255)
-        self.yuv[index] = np.where(fresh | moved, levels, old).astype(np.uint8)
+        moved = np.abs(exact - old) > 0.5 + HYSTERESIS
+        self._levels[index] = np.where(fresh | moved, np.round(exact), old)
         self._taken_s[index] = t_s
+
+    def yuv(self, rows: slice, columns: slice) -> U8:
+        """Colours as shown, (rows, columns, 3)."""
+        shown: F32 = np.clip(self._levels[rows, columns] * _SHOWN + _ZERO, 0, 255)
+        return shown.astype(np.uint8)
 
 
 def cell_range(rect: Rect, cell_px: int) -> tuple[slice, slice]:

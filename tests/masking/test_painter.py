@@ -160,9 +160,9 @@ class TestHeldColours:
         painter = MaskPainter(I420, SIZE)
         rng = np.random.default_rng(0)
         seen = []
-        for n in range(30):
+        for n in range(30):     # their mean, 144, lies between two levels
             planes = tuple(np.clip(rng.normal(144, 16, p.shape), 0, 255).astype(np.uint8) for p in noise(I420, SIZE))
-            masked, mask = paint(I420, SIZE, planes, self.plan, painter, t_s=n * 2 * HOLD_S)    # 144 lies between two levels
+            masked, mask = paint(I420, SIZE, planes, self.plan, painter, t_s=n * 2 * HOLD_S)
             seen.append(masked[0][mask > 0])
         assert all(np.array_equal(seen[0], other) for other in seen[1:])
 
