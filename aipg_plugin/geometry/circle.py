@@ -13,7 +13,8 @@ from aipg_plugin.geometry.arrays import Bools, Floats
 
 _WORK_PX = 480          # the search runs on a picture this long
 _CONTRASTS = (6, 12, 24)
-_LEAST_ARC = 0.2        # share of the circle that must be seen as an edge
+_LEAST_ARC = 0.07       # share of the circle that must be seen as an edge
+_LEAST_SEEN = 0.6       # the same of what of the circle lies in the picture
 _LEAST_DARK = 0.97      # share of the picture outside that must be dark
 
 
@@ -162,12 +163,15 @@ def _judge(circle: Floats, points: Floats, lit: Bools, content: Bools,
     on_rim = np.abs(np.hypot(d[:, 0], d[:, 1]) - radius) < tolerance
     seen = np.unique((np.degrees(np.arctan2(d[on_rim, 1], d[on_rim, 0])) % 360).astype(int) // 2)
     arc = len(seen) / 180
+    way = np.radians(np.arange(180) * 2 + 1)
+    rim_x, rim_y = cx + radius * np.cos(way), cy + radius * np.sin(way)
+    in_picture = float(((rim_x > 4) & (rim_x < w - 4) & (rim_y > 4) & (rim_y < h - 4)).mean())
     y, x = np.mgrid[0:h, 0:w] + 0.5
     distance = np.hypot(x - cx, y - cy)
     outside = distance > radius + 2 * tolerance
     dark = 1.0 - float(content[outside].mean()) if outside.any() else 0.0
     inside_share = float(lit[distance < radius].mean()) if (distance < radius).any() else 0.0
-    if arc < _LEAST_ARC or dark < _LEAST_DARK or inside_share < 0.3 or outside.mean() < 0.01:
+    if arc < _LEAST_ARC or arc < _LEAST_SEEN * in_picture or dark < _LEAST_DARK or inside_share < 0.3:
         return None
     return arc, ImageCircle(cx, cy, radius)
 

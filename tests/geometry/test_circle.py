@@ -32,6 +32,7 @@ CIRCLES = {
     "whole, black all round": ((1000, 800), ImageCircle(500, 400, 380)),
     "touches all four sides": ((800, 800), ImageCircle(400, 400, 399)),
     "cut top and bottom": ((1702, 1080), ImageCircle(844, 551, 848)),
+    "only the corners are dark": ((1070, 856), ImageCircle(522, 446, 608)),
     "cut below": ((1280, 960), ImageCircle(640, 560, 560)),
     "far off the middle": ((1920, 1080), ImageCircle(1240, 520, 500)),
     "odd and small": ((321, 241), ImageCircle(160, 121, 115)),

@@ -147,6 +147,55 @@ def test_a_second_box_on_the_same_person_is_no_second_person_but_covered() -> No
     assert covered(t.figures(0.0), other) > 0.99
 
 
+def test_a_weak_sighting_of_a_part_does_not_shrink_the_mask_at_once() -> None:
+    t = tracker()
+    whole = at([[2, 2]])[0]
+    t.update(seen(whole), 0.0)
+    t.update(seen(whole * (1, 1, 0.6, 0.6, 1), 0.2), 0.2)
+    assert t.tracks[0].last_seen_s == pytest.approx(0.2)
+    assert np.all(t.figures(0.2)[0].box[2:4] > 0.8 * whole[2:4])
+
+
+def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
+    t = tracker(hold_s=1.0)
+    for k in range(6):
+        t.update(seen(at([[0.3 * k, 3.0]])), k / 5)
+    stopped = at([[1.5, 3.0]])[0]
+    for k in range(6, 16):
+        t.update(seen(np.zeros((0, 5))), k / 5, lambda track: bool(np.hypot(*(track.box - stopped)[:2]) > 3))
+    assert covered(t.figures(3.0), stopped) > 0.99
+
+
+def test_a_track_that_another_has_taken_over_ends_before_the_hold() -> None:
+    t = tracker(hold_s=5.0)
+    whole = at([[2, 2]])[0]
+    t.update(seen(np.array([whole, whole * (1, 1, 0.8, 0.7, 1)])), 0.0)
+    assert len(t.tracks) == 2
+    for k in range(1, 8):
+        t.update(seen(whole), k / 5)
+    assert len(t.tracks) == 1
+    assert covered(t.figures(1.4), whole) > 0.99
+
+
+def test_pruning_keeps_what_the_moments_after_it_need() -> None:
+    t = tracker(offline=True)
+    for k in range(8):
+        t.update(seen(at([[0.8 * k - 3, 2.0]])), k * 0.8)
+    kept = [t.figures(s) for s in np.arange(3.0, 6.0, 0.1)]
+    t.prune(3.0)
+    for s, before in zip(np.arange(3.0, 6.0, 0.1), kept, strict=True):
+        np.testing.assert_allclose(t.figures(s)[0].box, before[0].box)
+    assert len(t._histories[0].sightings) < 8
+
+
+def test_the_views_of_a_quad_are_places_apart() -> None:
+    quad = make_projection(CaptureMode.QUAD_PTZ, law=CAMERA.law, circle=None, mount=CEILING, size_wh=(800, 600))
+    t = Tracker(quad, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15)
+    t.update(seen(np.array([[395.0, 150, 30, 60, 0]])), 0.0)
+    t.update(seen(np.array([[405.0, 150, 30, 60, 0]])), 0.2)
+    assert len(t.tracks) == 2
+
+
 def test_the_seam_of_a_panorama() -> None:
     strip = make_projection(CaptureMode.PANORAMA, law=CAMERA.law, circle=None, mount=CEILING, size_wh=(1440, 360))
     t = Tracker(strip, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15)
