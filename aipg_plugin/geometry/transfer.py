@@ -12,7 +12,8 @@ from aipg_plugin.geometry.projection import Projection
 
 _SOURCE_STEP_PX = 4.0
 _TARGET_STEP_PX = 8.0
-_MARGIN_PX = 64.0        # polygons are cut this far outside the picture, so that margins can still grow inward
+_MARGIN_PX = 64.0        # edges farther outside the picture are not followed closely
+_ROUNDS = 4
 _LEAST_AREA_PX2 = 0.01
 _LEAST_DEPTH = 0.02      # rectilinear views are cut this close to their own plane
 
@@ -45,7 +46,7 @@ def _pieces(source: Projection, outline: Floats) -> list[tuple[Part, Floats]]:
     home = int(source.part_of(outline.mean(axis=0))[0])
     pieces: list[tuple[Part, Floats]] = [(source.parts[home], outline)]
     for index, part in enumerate(source.parts):
-        inside = _clip(outline, part.rect, 0.0) if index != home else outline[:0]
+        inside = _clip(outline, part.rect) if index != home else outline[:0]
         if len(inside) >= 3 and _area(inside) > _LEAST_AREA_PX2:
             pieces.append((part, inside))
     return pieces
@@ -53,40 +54,56 @@ def _pieces(source: Projection, outline: Floats) -> list[tuple[Part, Floats]]:
 
 def _followed(piece: Part, outline: Floats, part: Part) -> list[Floats]:
     """Polygons in one piece of the target, the outline sampled until neighbours lie close together there."""
-    step = _SOURCE_STEP_PX
-    for attempt in range(4):
-        found, widest = _in_part(part, _rays(piece, outline, step))
-        if widest <= _TARGET_STEP_PX or attempt == 3:
+    edges = np.roll(outline, -1, axis=0) - outline
+    points = _sampled(outline, np.ceil(np.hypot(edges[:, 0], edges[:, 1]) / _SOURCE_STEP_PX))
+    for _ in range(_ROUNDS):
+        rays = _rays(piece, points)
+        gaps = _gaps(part, _on_disc(part, rays) if isinstance(part, FisheyeCamera) else part.to_pixel(rays))
+        if gaps.max(initial=0.0) <= _TARGET_STEP_PX:
             break
-        step /= max(2.0, min(8.0, widest / _TARGET_STEP_PX))
-    return found
+        points = _sampled(points, np.ceil(gaps / _TARGET_STEP_PX))
+    else:
+        rays = _rays(piece, points)
+    return _in_part(part, rays)
 
 
-def _rays(piece: Part, outline: Floats, step_px: float) -> Floats:
-    """(M, 3) rays along the outline, all of one piece of the source; none is NaN."""
-    following = np.roll(outline, -1, axis=0)
-    counts = np.clip(np.ceil(np.hypot(*(following - outline).T) / step_px).astype(int), 1, 400)
-    points = np.concatenate([a + (b - a) * (np.arange(n) / n)[:, None]
-                             for a, b, n in zip(outline, following, counts, strict=True)])
+def _sampled(polygon: Floats, counts: Floats) -> Floats:
+    """(M, 2) the polygon with its k-th edge cut into `counts[k]` (1–16) equal steps."""
+    steps = np.clip(counts, 1, 16).astype(np.intp)
+    edge = np.repeat(np.arange(len(polygon)), steps)
+    share = (np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)) / steps[edge]
+    return np.asarray(polygon[edge] + share[:, None] * (np.roll(polygon, -1, axis=0) - polygon)[edge])
+
+
+def _gaps(part: Part, px: Floats) -> Floats:
+    """(M,) distance from each target pixel to the next; 0 where both are far outside, large where one is unknown."""
+    x0, y0, x1, y1 = part.rect
+    steps = np.roll(px, -1, axis=0) - px
+    if part.period_px:
+        steps[:, 0] -= np.round(steps[:, 0] / part.period_px) * part.period_px
+    near = ((px[:, 0] > x0 - _MARGIN_PX) & (px[:, 0] < x1 + _MARGIN_PX)
+            & (px[:, 1] > y0 - _MARGIN_PX) & (px[:, 1] < y1 + _MARGIN_PX))
+    near |= np.roll(near, -1)
+    return np.where(near, np.nan_to_num(np.hypot(steps[:, 0], steps[:, 1]), nan=4 * _TARGET_STEP_PX), 0.0)
+
+
+def _rays(piece: Part, points: Floats) -> Floats:
+    """(M, 3) rays of points along an outline, all of one piece of the source; none is NaN."""
     if isinstance(piece, FisheyeCamera):
         return piece.pixel_to_ray(piece.pulled_in(points))
     if isinstance(piece, StripPart):
-        points[:, 1] = np.clip(points[:, 1], piece.rect[1], piece.rect[3])
+        points = np.column_stack([points[:, 0], np.clip(points[:, 1], piece.rect[1], piece.rect[3])])
     return piece.to_ray(points)
 
 
-def _in_part(part: Part, rays: Floats) -> tuple[list[Floats], float]:
-    """Polygons of one piece of the target, and the longest step between neighbouring points."""
+def _in_part(part: Part, rays: Floats) -> list[Floats]:
+    """Polygons of one piece of the target."""
     if isinstance(part, FisheyeCamera):
-        px = _on_disc(part, rays)
-        return _kept([px], part.rect), _longest_step(px)
+        return _kept([_on_disc(part, rays)], part.rect)
     if isinstance(part, FlatPart):
-        shown = _in_front(rays @ part.turn, _LEAST_DEPTH)
-        if len(shown) < 3:
-            return [], 0.0
-        px = shown[:, :2] / shown[:, 2:] * part.focal + part.middle
-        near = _clip(px, part.rect, _MARGIN_PX)
-        return _kept([px], part.rect), _longest_step(near)
+        view = rays @ part.turn
+        shown = _cut(view, view[:, 2] - _LEAST_DEPTH)
+        return _kept([shown[:, :2] / shown[:, 2:] * part.focal + part.middle], part.rect)
     assert isinstance(part, StripPart), type(part)
     return _on_strip(part, rays)
 
@@ -101,20 +118,21 @@ def _on_disc(camera: FisheyeCamera, rays: Floats) -> Floats:
     return camera.to_pixel(np.column_stack([flat * np.sin(held)[:, None], np.cos(held)]))
 
 
-def _in_front(rays: Floats, depth: float) -> Floats:
-    """(M, 3) the polygon of rays cut at the plane z = depth (Sutherland and Hodgman 1974)."""
-    kept: list[Floats] = []
-    for here, following in zip(rays, np.roll(rays, -1, axis=0), strict=True):
-        inside, next_inside = here[2] >= depth, following[2] >= depth
-        if inside:
-            kept.append(here)
-        if inside != next_inside:
-            t = (depth - here[2]) / (following[2] - here[2])
-            kept.append(here + t * (following - here))
-    return np.array(kept).reshape(-1, 3)
+def _cut(polygon: Floats, depth: Floats) -> Floats:
+    """(L, D) the polygon (K, D) cut to where `depth` (K,) ≥ 0 (Sutherland and Hodgman 1974)."""
+    inside = depth >= 0
+    if inside.all():
+        return polygon
+    crosses = inside != np.roll(inside, -1)
+    if not inside.any():
+        return polygon[:0]
+    share = depth / np.where(crosses, depth - np.roll(depth, -1), 1.0)
+    crossing = polygon + share[:, None] * (np.roll(polygon, -1, axis=0) - polygon)
+    slots = np.stack([polygon, crossing], axis=1).reshape(-1, polygon.shape[1])
+    return np.asarray(slots[np.stack([inside, crosses], axis=1).reshape(-1)])
 
 
-def _on_strip(part: StripPart, rays: Floats) -> tuple[list[Floats], float]:
+def _on_strip(part: StripPart, rays: Floats) -> list[Floats]:
     """Polygons on a strip: unrolled over the seam, closed over the pole, and repeated every turn."""
     period = part.period_px
     px = part.to_pixel(rays)
@@ -122,7 +140,6 @@ def _on_strip(part: StripPart, rays: Floats) -> tuple[list[Floats], float]:
     turns = np.round(steps / period)
     x = px[:, 0] - np.concatenate([[0.0], np.cumsum(turns)[:-1]]) * period
     curve = np.column_stack([x, px[:, 1]])
-    longest = _longest_step(curve[:-1]) if len(curve) > 2 else 0.0
     winding = int(-turns.sum())
     x0, _, x1, _ = part.rect
     if winding:
@@ -132,7 +149,7 @@ def _on_strip(part: StripPart, rays: Floats) -> tuple[list[Floats], float]:
     low, high = float(curve[:, 0].min()), float(curve[:, 0].max())
     first, last = int(np.floor((x0 - high) / period)), int(np.ceil((x1 - low) / period))
     copies = [curve + np.array([k * period, 0.0]) for k in range(first, last + 1)]
-    return _kept(copies, part.rect), longest
+    return _kept(copies, part.rect)
 
 
 def _pole_y(part: StripPart, rays: Floats) -> float:
@@ -144,35 +161,17 @@ def _pole_y(part: StripPart, rays: Floats) -> float:
     return y0 + ((-90.0 if below else 90.0) - part.top_deg) * per_degree
 
 
-def _longest_step(px: Floats) -> float:
-    return float(np.hypot(*np.diff(px, axis=0).T).max()) if len(px) > 1 else 0.0
-
-
-def _clip(polygon: Floats, rect: Rect, margin: float) -> Floats:
-    """(K, 2) the polygon cut to a rectangle `margin` wider on all sides (Sutherland and Hodgman 1974)."""
+def _clip(polygon: Floats, rect: Rect) -> Floats:
+    """(K, 2) the polygon cut to a rectangle."""
     x0, y0, x1, y1 = rect
-    for axis, sign, limit in ((0, 1, x0 - margin), (0, -1, -(x1 + margin)), (1, 1, y0 - margin),
-                              (1, -1, -(y1 + margin))):
-        if len(polygon) < 3:
-            return polygon[:0]
-        inside = polygon[:, axis] * sign >= limit
-        if inside.all():
-            continue
-        kept: list[Floats] = []
-        following, next_inside = np.roll(polygon, -1, axis=0), np.roll(inside, -1)
-        for a, b, a_in, b_in in zip(polygon, following, inside, next_inside, strict=True):
-            if a_in:
-                kept.append(a)
-            if a_in != b_in:
-                t = (limit * sign - a[axis]) / (b[axis] - a[axis])
-                kept.append(a + t * (b - a))
-        polygon = np.array(kept).reshape(-1, 2)
+    for axis, sign, limit in ((0, 1.0, x0), (0, -1.0, x1), (1, 1.0, y0), (1, -1.0, y1)):
+        polygon = _cut(polygon, sign * (polygon[:, axis] - limit))
     return polygon
 
 
 def _kept(polygons: list[Floats], rect: Rect) -> list[Floats]:
     """The polygons that reach into the rectangle, cut to it."""
-    cut = [_clip(polygon, rect, 0.0) for polygon in polygons]
+    cut = [_clip(polygon, rect) for polygon in polygons]
     return [polygon for polygon in cut if len(polygon) >= 3 and _area(polygon) > _LEAST_AREA_PX2]
 
 

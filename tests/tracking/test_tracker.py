@@ -188,6 +188,19 @@ def test_pruning_keeps_what_the_moments_after_it_need() -> None:
     assert len(t._histories[0].sightings) < 8
 
 
+@pytest.mark.parametrize("step_m", [0.0, 1.2])
+def test_between_two_sightings_the_outlines_of_both_are_covered(step_m: float) -> None:
+    upper = np.array([(-1, -1), (1, -1), (1, 0), (-1, 0)], np.float32)
+    lower = np.array([(-1, 0), (1, 0), (1, 1), (-1, 1)], np.float32)
+    t = tracker()
+    for k, shape in enumerate((upper, lower)):
+        look = seen(at([[2, 1 + step_m * k]]))
+        look.outlines = (shape,)
+        t.update(look, 0.4 * k)
+    assert covered(t.figures(0.0), at([[2, 1]])[0]) < 0.6
+    assert covered(t.figures(0.2), at([[2, 1 + step_m / 2]])[0]) > 0.95
+
+
 def test_the_views_of_a_quad_are_places_apart() -> None:
     quad = make_projection(CaptureMode.QUAD_PTZ, law=CAMERA.law, circle=None, mount=CEILING, size_wh=(800, 600))
     t = Tracker(quad, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15)
