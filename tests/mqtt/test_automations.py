@@ -140,7 +140,7 @@ def test_area_3(link, app, watcher, shell):
 
 
 @pytest.mark.parametrize(("hour", "sent"), [("23", True), ("03", True), ("12", False)])
-def test_snapshot_after_hours(link, watcher, shell, tmp_path, hour, sent):  # noqa: PLR0917
+def test_snapshot_after_hours(link, watcher, shell, tmp_path, hour, sent):
     made = link()
     fake = tmp_path / "bin" / "date"
     fake.parent.mkdir()

@@ -1,7 +1,8 @@
 """What Home Assistant is told: against stored snapshots, and against its own schemas where it is installed.
 
 The snapshots in tests/golden were accepted by Home Assistant 2024.3.3; AIPG_UPDATE_GOLDEN=1 writes them anew.
-AIPG_HA_PYTHON names a Python that has Home Assistant (a virtual environment of its own).
+AIPG_HA_PYTHON names a Python that has Home Assistant, in a virtual environment of its own: `pip install
+homeassistant==2024.3.3 paho-mqtt==1.6.1` on Python 3.11; looked for in .venv/homeassistant otherwise.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from aipg_plugin.mqtt.payloads import to_json
 from aipg_plugin.mqtt.topics import Topics
 from tests.mqtt.conftest import make_camera
 from tests.mqtt.test_analytics import report
+from tests.needs import CHECKOUT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-HA_PYTHON = os.environ.get("AIPG_HA_PYTHON", "/tmp/ha-venv/bin/python")
+HA_PYTHON = os.environ.get("AIPG_HA_PYTHON", str(CHECKOUT / ".venv" / "homeassistant" / "bin" / "python"))
 CAMERAS = (make_camera(), make_camera("back yard's", name="", streams=("main",), areas=()))
 NAMES = {"hub", "connection", "reload", "guard", "circumferential_mosaic", "area", "masking_method", "sensitivity",
          "blur_intensity", "camera_height", "state", "evidence_age", "fps", "masked_share", "snapshot",

@@ -73,7 +73,7 @@ def test_the_same_value_again_is_echoed_again(link, watcher):
 @pytest.mark.parametrize(("key", "payload", "state"), [
     ("camera_height", "9", b"3"), ("camera_height", "tall", b"3"), ("masking_method", "gaussian", b"blurring"),
     ("guard", "maybe", b"OFF"), ("sensitivity", b"\xff\x00", b"high")])
-def test_a_bad_value_changes_nothing_and_says_so(  # noqa: PLR0917
+def test_a_bad_value_changes_nothing_and_says_so(
         link, app, watcher, key, payload, state):
     link()
     topic = f"aipg/lobby/1/{key}/state"
