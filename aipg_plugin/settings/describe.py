@@ -132,7 +132,8 @@ def _limits(validator: Any) -> str:
 
 
 def _written(key: vol.Marker) -> str:
-    default = key.default() if isinstance(key, vol.Optional) else None
+    made = getattr(key, "default", None)
+    default = made() if callable(made) else None
     special = {"target_streams": "off"}.get(str(key.schema))
     if default is None:
         return special or ""
