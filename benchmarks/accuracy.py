@@ -21,7 +21,7 @@ from aipg_plugin.options import Sensitivity
 from benchmarks import metrics, overlays
 from benchmarks.dev_pictures import DevPicture, load, shared_folder
 from benchmarks.masks import mask_of
-from benchmarks.systems import System, make_systems
+from benchmarks.systems import MOUNT, System, camera_of, make_systems
 
 LEVELS = tuple(Sensitivity)
 THIRDS = ("inner", "middle", "outer")
@@ -54,7 +54,7 @@ def _count(result: Result, found: Detections, truth: DevPicture, size_wh: tuple[
     for level in LEVELS:
         chosen = found.select(found.scores >= thresholds(level).on_score)
         at_3, at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
-        mask = mask_of(chosen, truth, size_wh, level)
+        mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, level)
         leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
         tally = result.scenes.setdefault((level.value, truth.scene), metrics.Tally())
         tally.add(at_3, at_5, leaks, has_head, ~truth.difficult)
@@ -79,7 +79,8 @@ def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | No
         if sheets is not None:
             level = Sensitivity.HIGH
             chosen = found.select(found.scores >= thresholds(level).on_score)
-            sheet = overlays.draw(picture, chosen, truth, mask_of(chosen, truth, size_wh, level))
+            mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, level)
+            sheet = overlays.draw(picture, chosen, truth, mask)
             path = sheets / system.name.replace("/", "_").replace(" ", "_") / f"{truth.path.stem}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), sheet)

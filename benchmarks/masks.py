@@ -1,4 +1,4 @@
-"""The mask the product would paint over detections in a still picture."""
+"""The mask the product paints over detections in a still picture: its own margins, its own rasteriser."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
-from aipg_plugin.geometry import boxes as box_math
-from aipg_plugin.options import Sensitivity
-from benchmarks.dev_pictures import DevPicture
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.scene import Scene
+from aipg_plugin.masking.region import RegionMap
+from aipg_plugin.options import PrivacyGuard, Sensitivity
 
-# Share of the figure's smaller side by which its outline is widened; the guard's margin at rest.
-MARGIN_SHARE = {Sensitivity.LOW: 0.04, Sensitivity.MEDIUM: 0.07, Sensitivity.HIGH: 0.10}
 
-
-def mask_of(found: Detections, _truth: DevPicture, size_wh: tuple[int, int], level: Sensitivity) -> NDArray[np.uint8]:
-    """(H, W) uint8, 1 where the figures' outlines, widened by the margin, lie."""
-    mask = np.zeros((size_wh[1], size_wh[0]), np.uint8)
-    for box, shape in zip(found.boxes, found.outlines, strict=True):
-        polygon = np.round(box_math.to_pixels(box, shape)).astype(np.int32)
-        cv2.fillPoly(mask, [polygon], 1)
-        margin = MARGIN_SHARE[level] * float(min(box[2], box[3]))
-        cv2.polylines(mask, [polygon], True, 1, max(1, round(2 * margin)))
-    return mask
+def mask_of(found: Detections, projection: Projection, mount: Mount, level: Sensitivity) -> NDArray[np.uint8]:
+    """(H, W) uint8, 1 where the product would mask these detections, seen this moment, at a sensitivity."""
+    figures = tuple(
+        Figure(id=i, box=box.astype(np.float64), outline=shape.astype(np.float64), head=head.astype(np.float64),
+               score=float(score), seen_s=0.0)
+        for i, (box, shape, head, score) in enumerate(
+            zip(found.boxes, found.outlines, found.heads, found.scores, strict=True)))
+    scene = Scene(projection=projection, source=projection, mount=mount, same=True)
+    regions = RegionMap(projection.size_wh)
+    regions.compose(scene.plan(figures, PrivacyGuard(sensitivity=level), full=False), {})
+    w, h = projection.size_wh
+    blocks = (regions.level > 0).astype(np.uint8)
+    return np.asarray(cv2.resize(blocks, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)[:h, :w], np.uint8)

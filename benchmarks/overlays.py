@@ -27,8 +27,8 @@ def draw(picture: NDArray[np.uint8], found: Detections, truth: DevPicture, mask:
     for i, corners in enumerate(box_math.corners(truth.boxes)):
         colour = GREY if truth.difficult[i] else GREEN if at_3.found[i] else RED
         cv2.polylines(sheet, [np.round(corners).astype(np.int32)], True, colour, width)
-    for i in np.flatnonzero(metrics.leaked_heads(mask, truth)):
-        x, y, r = truth.heads[i]
+    for head in truth.heads[metrics.leaked_heads(mask, truth)]:
+        x, y, r = head
         cv2.circle(sheet, (round(x), round(y)), round(r), RED, -1)
     for k, corners in enumerate(box_math.corners(found.boxes)):
         colour = YELLOW if at_3.right[k] else GREY if at_3.neutral[k] else CYAN

@@ -28,9 +28,10 @@ class ModelEntry:
 
 def _entry(row: dict[str, Any], folder: Path) -> ModelEntry:
     accuracy = row.get("accuracy") or row.get("measured") or {}
+    tile_px = row.get("tile_px") or row.get("input", {}).get("tile_px", 416)
     numbers = {str(k): float(v) for k, v in accuracy.items() if isinstance(v, int | float)}
     return ModelEntry(file=str(row["file"]), sha256=str(row["sha256"]).lower(), tier=str(row["tier"]),
-                      precision=str(row["precision"]), tile_px=int(row.get("tile_px") or row.get("input", {}).get("tile_px", 416)),
+                      precision=str(row["precision"]), tile_px=int(tile_px),
                       licence=str(row.get("licence", "Apache-2.0")), accuracy=numbers, path=folder / str(row["file"]))
 
 

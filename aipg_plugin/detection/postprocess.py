@@ -20,15 +20,15 @@ Align = Callable[[Float64], Float64]
 
 _TOP_PER_TILE = 120
 _TILE_NMS_IOU = 0.6
-_MERGE_IOU = 0.45
+_MERGE_IOU = 0.4
 _INSIDE_SHARE = 0.75       # a cut-off box with this share inside a better one says nothing new
 _CUT_SCORE = 0.6           # weight of a box that its tile's border cut, when tiles compete
 _BORDER_SHARE = 0.015
-_TILT_AS_IS_DEG = 35.0
 MAX_OUTLINE_POINTS = 48
 _CANVAS_PX = 64
 _CANVAS_REACH = (1.5, 1.25)  # how far beyond the box, in half sizes (x, y), a silhouette is followed
 _SILHOUETTE_LEVEL = 0.5
+_LARGEST_HEAD = 0.3        # radius over the box's longer side; a larger disc is a mistake
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,14 @@ def _tile_nms(found: Candidates) -> Candidates:
     return Candidates(found.boxes[kept], found.scores[kept], found.heads[kept])
 
 
-def _tilted_sizes(sizes: Float64, tilt_deg: Float64) -> Float64:
-    """Sizes (N, 2) of the ellipses inscribed in boxes, seen in axes turned by `tilt_deg`.
+def _sizes_by_gravity(sizes: Float64, tilt_deg: Float64) -> Float64:
+    """Sizes (N, 2) found in a tile as sizes along gravity, `tilt_deg` (N,) from the tile's own.
 
-    Small tilts are left as they are: the net learned gravity-aligned sizes on tiles that are never quite upright.
+    The net learned gravity-aligned sizes on tiles that are never quite upright, so tilts stay as they are; only in
+    the nadir patch, where figures lie across the tile, w and h change places.
     """
-    t = np.radians(tilt_deg)
-    c2, s2 = np.cos(t) ** 2, np.sin(t) ** 2
-    w2, h2 = sizes[:, 0] ** 2, sizes[:, 1] ** 2
-    turned = np.sqrt(np.stack([w2 * c2 + h2 * s2, w2 * s2 + h2 * c2], 1))
-    as_is = np.abs((tilt_deg + 90) % 180 - 90) < _TILT_AS_IS_DEG
-    quarter = as_is & (np.abs((tilt_deg + 180) % 360 - 180) > 90)
-    return np.where((as_is | quarter)[:, None], sizes, turned)
+    across = np.abs(np.sin(np.radians(tilt_deg))) > np.sqrt(0.5)
+    return np.where(across[:, None], sizes[:, ::-1], sizes)
 
 
 def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Placed:
@@ -98,7 +94,7 @@ def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Plac
     centres = tile.to_picture(b[:, :2])
     boxes = align(np.concatenate([centres, b[:, 2:] * tile.scale_xy], 1))
     tilt = (boxes[:, 4] - tile.angle_deg + 180) % 360 - 180
-    boxes[:, 2:4] = _tilted_sizes(boxes[:, 2:4], tilt)
+    boxes[:, 2:4] = _sizes_by_gravity(boxes[:, 2:4], tilt)
     edge = _BORDER_SHARE * n
     cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
     heads = np.concatenate([tile.to_picture(found.heads[:, :2]), found.heads[:, 2:] * min(tile.scale_xy)], 1)
@@ -184,7 +180,7 @@ def outline(box: Float64, head: Float64, tile: Tile | None, silhouette: Float32 
     # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
     canvas = cv2.dilate(sure, np.ones((3, 3), np.uint8))
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
-    if np.isfinite(head).all() and head[2] < box[3]:
+    if np.isfinite(head).all() and head[2] < _LARGEST_HEAD * box[2:4].max():
         ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         disc = head[:2] + head[2] * 1.15 * np.stack([np.cos(ring), np.sin(ring)], 1)
         cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, disc)))], 255, shift=4)
