@@ -1,0 +1,79 @@
+"""Command line of the renderer: bodies, textures, scenes, sequence, sample, sheet."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+DATA = Path(os.environ.get("AIPG_RENDER_DATA", "render_data"))
+
+
+def _shared() -> Path | None:
+    path = Path(os.environ.get("AIPG_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+    return path if (path / "data").is_dir() else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.render", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str, out: Path | None) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--data", type=Path, default=DATA, help="folder with bodies.npz and textures.npz")
+        sub.add_argument("--seed", type=int, default=0)
+        sub.add_argument("--out", type=Path, default=out, required=out is None)
+        return sub
+
+    sub = command("bodies", "pose a bank of bodies (needs anny and torch)", DATA / "bodies.npz")
+    sub.add_argument("--count", type=int, default=900)
+    command("textures", "make the bank of textures", DATA / "textures.npz")
+    sub = command("scenes", "render pictures with truth; goes on where it stopped", None)
+    sub.add_argument("--count", type=int, default=100)
+    sub.add_argument("--first", type=int, default=0)
+    sub.add_argument("--processes", type=int, default=1)
+    sub.add_argument("--room", default=None)
+    sub = command("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
+    sub.add_argument("--seconds", type=float, default=8.0)
+    sub.add_argument("--fps", type=float, default=12.5)
+    sub.add_argument("--size", type=int, default=960)
+    command("sample", "render the project's sample clip", Path("samples"))
+    sheet = commands.add_parser("sheet", help="contact sheet of scenes with their truth drawn")
+    sheet.add_argument("folder", type=Path)
+    sheet.add_argument("picture", type=Path)
+    sheet.add_argument("--count", type=int, default=12)
+    sheet.add_argument("--plain", action="store_true", help="draw no truth")
+    return parser
+
+
+def main() -> None:
+    """Run one command."""
+    args = _parser().parse_args()
+    if args.command == "bodies":
+        from training.render.bodies import build_bank
+
+        build_bank(args.out, args.count, args.seed)
+    elif args.command == "textures":
+        from training.render.textures import build_textures
+
+        build_textures(args.out, _shared(), args.seed)
+    elif args.command == "scenes":
+        from training.render.batch import render_many
+
+        render_many(args.out, args.data, args.seed, range(args.first, args.first + args.count), args.processes,
+                    args.room)
+    elif args.command == "sheet":
+        from training.render.sheet import contact_sheet
+
+        contact_sheet(args.folder, args.picture, args.count, not args.plain)
+    else:
+        from training.render import clip
+
+        if args.command == "sample":
+            clip.render_sample(args.data, args.out, args.seed)
+        else:
+            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps, args.size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Renders many scenes with several processes; finished ones are left alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from training.render.bodies import Bank, load_bank
+from training.render.gl import Renderer
+from training.render.scene import render_scene, save_scene
+from training.render.textures import TextureBank, load_textures
+
+_state: tuple[Renderer, Bank, TextureBank] | None = None
+
+
+def _start(data: Path) -> None:
+    global _state  # noqa: PLW0603 — an OpenGL context can't be passed to a pool's workers
+    cv2.setNumThreads(1)
+    textures = load_textures(data / "textures.npz")
+    _state = (Renderer(textures), load_bank(data / "bodies.npz"), textures)
+
+
+def _one(job: tuple[Path, int, int, str | None]) -> int:
+    folder, seed, index, room = job
+    if _state is None:
+        raise RuntimeError("the renderer was not started in this process")
+    renderer, bank, textures = _state
+    save_scene(render_scene(renderer, bank, textures, seed, index, room), folder / f"{index:06d}")
+    return index
+
+
+def render_many(folder: Path, data: Path, seed: int, indices: Iterable[int], processes: int,
+                room: str | None = None) -> None:
+    """Render scenes `indices` of set `seed` into `folder` as NNNNNN.jpg, .png, .npz; those with an .npz are skipped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(folder, seed, i, room) for i in indices if not (folder / f"{i:06d}.npz").exists()]
+    if processes <= 1:
+        _start(data)
+        for job in tqdm(jobs, desc=folder.name, mininterval=5):
+            _one(job)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (data,)) as pool:
+        for _ in tqdm(pool.imap_unordered(_one, jobs), total=len(jobs), desc=folder.name, mininterval=5):
+            pass

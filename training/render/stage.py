@@ -1,0 +1,129 @@
+"""A scene under construction: meshes, people and the floor space still free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.render.bodies import Bank, Floats
+from training.render.furniture import Style, add_chair, random_style
+from training.render.gl import Geometry
+from training.render.mesh import MeshBuilder, turn
+from training.render.people import Body, Outfit, add_person, random_outfit
+from training.render.textures import TextureBank
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One person in the scene: id ≥ 1, pose kind, floor place, yaw, head sphere (4,), faces of the mesh."""
+
+    id: int
+    kind: str
+    floor_xy_m: tuple[float, float]
+    yaw_deg: float
+    head: Floats
+    first_face: int
+    faces: int
+
+
+@dataclass
+class Stage:
+    """Builder of one scene in the floor frame, camera over the origin."""
+
+    rng: Rng
+    bank: Bank
+    textures: TextureBank
+    camera_height_m: float
+    style: Style = field(init=False)
+    figures: MeshBuilder = field(default_factory=MeshBuilder)
+    things: MeshBuilder = field(default_factory=MeshBuilder)
+    room: MeshBuilder = field(default_factory=MeshBuilder)
+    people: list[Placed] = field(default_factory=list)
+    taken: list[tuple[float, float, float]] = field(default_factory=list)
+    bounds: tuple[float, float, float, float] = (-4.0, 4.0, -4.0, 4.0)
+    crowding: float = 0.6
+
+    def __post_init__(self) -> None:
+        self.style = random_style(self.rng, self.textures)
+
+    def is_free(self, x: float, y: float, radius_m: float) -> bool:
+        """Whether a circle on the floor touches nothing placed so far and lies in the room."""
+        x0, x1, y0, y1 = self.bounds
+        inside = x0 + radius_m < x < x1 - radius_m and y0 + radius_m < y < y1 - radius_m
+        return inside and all((x - a) ** 2 + (y - b) ** 2 > (radius_m + r) ** 2 for a, b, r in self.taken)
+
+    def take(self, x: float, y: float, radius_m: float) -> None:
+        """Mark floor space as used."""
+        self.taken.append((x, y, radius_m))
+
+    def free_spot(self, radius_m: float, spread_m: float = 0.0) -> NDArray[np.float64] | None:
+        """A random free place (3,), within `spread_m` of the camera if given; None when it is too full."""
+        x0, x1, y0, y1 = self.bounds
+        for _ in range(25):
+            if spread_m > 0:
+                x, y = self.rng.normal(0, spread_m, 2)
+            else:
+                x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
+            if self.is_free(x, y, radius_m):
+                return np.array([x, y, 0.0])
+        return None
+
+    def person(self, kinds: tuple[str, ...], at: NDArray[np.float64], yaw_rad: float, outfit: Outfit | None = None,
+               as_person: bool = True) -> bool:
+        """Add a random body of these kinds; False when it would touch the camera or ids run out."""
+        choice = int(self.rng.choice(self.bank.of(*kinds)))
+        vertices = self.bank.vertices[choice].astype(np.float32)
+        kind = str(self.bank.kinds[choice])
+        worn = outfit or random_outfit(self.rng, self.textures, kind)
+        top = float(vertices[:, 2].max()) + float(at[2])
+        close = float(np.hypot(at[0], at[1])) < 1.0
+        if len(self.people) >= 250 or top > self.camera_height_m - (0.3 if close else -0.5):
+            return False
+        body = Body(vertices, self.bank.faces, self.bank.parts, kind)
+        out, number = (self.figures, len(self.people) + 1) if as_person else (self.things, 0)
+        first = sum(len(f) for f in out.faces)
+        head = add_person(out, body, worn, np.asarray(at, np.float32), yaw_rad, number)
+        if as_person:
+            faces = sum(len(f) for f in out.faces) - first
+            self.people.append(Placed(number, kind, (float(at[0]), float(at[1])), float(np.degrees(yaw_rad)), head,
+                                      first, faces))
+        return True
+
+    def seat(self, at: NDArray[np.float64], yaw_rad: float, occupied: bool, kinds: tuple[str, ...] = ("desk",),
+             chair: bool = True) -> None:
+        """A chair at `at`, with somebody on it if `occupied`."""
+        rng = self.rng
+        seat_m = 0.45
+        self.take(float(at[0]), float(at[1]), 0.3)
+        if occupied:
+            self.person(kinds, at, yaw_rad + float(rng.normal(0, 0.12)))
+            seat_m = 0.42
+        if chair:
+            spin = float(rng.normal(0, 0.15)) if occupied else float(rng.normal(0, 0.8))
+            add_chair(self.things, rng, self.style, at, yaw_rad + spin, seat_m)
+
+    def geometry(self, yaw_rad: float) -> tuple[Geometry, list[Placed]]:
+        """The finished mesh and people, everything turned about the camera."""
+        blocks, faces, count = [], [], 0
+        casters = 0
+        for i, builder in enumerate((self.figures, self.things, self.room)):
+            v, f = builder.arrays()
+            blocks.append(v)
+            faces.append(f + count)
+            count += len(v)
+            casters += len(f) if i < 2 else 0
+        vertices = np.concatenate(blocks)
+        rotation = turn(yaw_rad)
+        vertices[:, 0:3] = vertices[:, 0:3] @ rotation.T
+        vertices[:, 3:6] = vertices[:, 3:6] @ rotation.T
+        people = []
+        for p in self.people:
+            xy = rotation[:2, :2] @ np.array(p.floor_xy_m)
+            head = np.append(rotation @ p.head[:3], p.head[3]).astype(np.float32)
+            people.append(Placed(p.id, p.kind, (float(xy[0]), float(xy[1])), p.yaw_deg + float(np.degrees(yaw_rad)),
+                                 head, p.first_face, p.faces))
+        return Geometry(vertices, np.concatenate(faces).astype(np.int32), casters), people
