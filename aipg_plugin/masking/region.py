@@ -167,15 +167,17 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
     if (high <= 0).any() or (low >= blocks_wh).any():
         return None
     if (high - low > _TOO_LARGE * max(blocks_wh) + 64).any():
-        raise DoubtfulPolygonError("a polygon spans {span} px", span=tuple(2 * (high - low)))
+        raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=tuple(high - low))
     (x, y), (w, h) = low.astype(int).tolist(), (high - low).astype(int).tolist()
     # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
     bits: Bits = np.zeros((h, w), np.uint8)
     fixed = _fixed(points - low)
     cv2.fillPoly(bits, [fixed], 1, shift=_SHIFT)
     cv2.polylines(bits, [fixed], True, 1, math.ceil(2 * reach), shift=_SHIFT)
-    outer, _ = cv2.findContours(bits, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(bits, outer, -1, 1, cv2.FILLED)
+    contours, parents = cv2.findContours(bits, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    for n, contour in enumerate(contours):
+        if parents[0, n, 3] >= 0:
+            cv2.drawContours(bits, [contour], 0, 1, cv2.FILLED)
     rect = Rect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
     return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
 
@@ -232,7 +234,6 @@ def _outside_circle(cx_px: float, cy_px: float, r_inner_px: float, blocks_wh: tu
     dx = np.abs(2.0 * np.arange(blocks_wh[0]) + 1 - cx_px) + 0.5
     dy = np.abs(2.0 * np.arange(blocks_wh[1]) + 1 - cy_px) + 0.5
     with np.errstate(over="ignore"):
-        outside = dx[None, :] ** 2 + dy[:, None] ** 2 > max(r_inner_px, 0.0) ** 2
-    bits: Bits = outside.astype(np.uint8)
+        bits: Bits = (np.hypot(dx[None, :], dy[:, None]) > max(r_inner_px, 0.0)).astype(np.uint8)
     bits.setflags(write=False)
     return bits

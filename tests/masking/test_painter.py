@@ -125,6 +125,19 @@ def test_filling_shows_the_colour_asked_for(pixel_format: PixelFormat) -> None:
     assert np.abs(bgr - (200, 90, 40)).max() <= 3
 
 
+wild = st.floats(width=32) | st.sampled_from([0.0, 1e4, -1e4, 3e38])
+
+
+@settings(max_examples=150, deadline=None)
+@given(sizes, st.lists(st.lists(st.tuples(wild, wild), max_size=5), max_size=3), st.floats(), st.integers(-5, 10 ** 9))
+def test_no_geometry_makes_it_raise(
+        size_wh: tuple[int, int], outlines: list[list[tuple[float, float]]], margin: float, cell_px: int) -> None:
+    shapes = tuple(np.array(points, np.float32) for points in outlines)
+    regions = tuple(figure(shape, margin_px=margin, cell_px=cell_px) for shape in shapes)
+    paint(I420, size_wh, noise(I420, size_wh), MaskPlan(regions, prohibited=shapes[:1], default_cell_px=cell_px))
+    paint(I420, size_wh, noise(I420, size_wh), MaskPlan(always=shapes, circumferential=(margin, 3.0, margin)))
+
+
 class TestHeldColours:
     plan = MaskPlan(figures=(figure(rectangle(4, 4, 55, 40), cell_px=12),))
 
