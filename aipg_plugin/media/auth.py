@@ -26,6 +26,31 @@ def basic_ok(header: str, username: str, password: str) -> bool:
     return hmac.compare_digest(given, f"{username}:{password}".encode())
 
 
+def _fields(challenge: str) -> dict[str, str]:
+    """The parameters of a challenge or of credentials, without their scheme."""
+    return {key.lower(): quoted or plain for key, quoted, plain in _PAIR.findall(challenge.partition(" ")[2])}
+
+
+def authorization(challenges: list[str], method: str, uri: str, username: str, password: str) -> str:
+    """The Authorization value that answers a server's challenges: Digest (MD5 or SHA-256) before Basic."""
+    for challenge in challenges:
+        fields = _fields(challenge)
+        make = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}.get(fields.get("algorithm", "MD5").upper())
+        if challenge.partition(" ")[0].lower() != "digest" or make is None or "nonce" not in fields:
+            continue
+        realm, nonce, qop = fields.get("realm", ""), fields["nonce"], "auth" if "auth" in fields.get("qop", "") else ""
+        client = secrets.token_hex(8)
+        middle = f"{nonce}:00000001:{client}:{qop}" if qop else nonce
+        left = make(f"{username}:{realm}:{password}".encode()).hexdigest()
+        response = make(f"{left}:{middle}:{make(f'{method}:{uri}'.encode()).hexdigest()}".encode()).hexdigest()
+        more = f', qop={qop}, nc=00000001, cnonce="{client}"' if qop else ""
+        more += f', algorithm={fields["algorithm"]}' if "algorithm" in fields else ""
+        more += f', opaque="{fields["opaque"]}"' if "opaque" in fields else ""
+        return (f'Digest username="{username}", realm="{realm}", nonce="{nonce}", uri="{uri}", '
+                f'response="{response}"{more}')
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
 class Authenticator:
     """Challenges and checks one user for RTSP requests. Nonces are signed, expire, and need no memory."""
 
@@ -59,7 +84,7 @@ class Authenticator:
         return hmac.compare_digest(nonce, self._nonce(at_s)) and 0 <= time.time() - at_s + 1 <= _NONCE_S
 
     def _digest_ok(self, header: str, method: str) -> bool:
-        fields = {key.lower(): quoted or plain for key, quoted, plain in _PAIR.findall(header.partition(" ")[2])}
+        fields = _fields(header)
         known = fields.get("algorithm", "MD5").upper() == "MD5" and fields.get("username") == self._username
         if not known or not self._fresh(fields.get("nonce", "")):
             return False

@@ -80,6 +80,10 @@ class EncodedStream:
             fanout.remove(subscription)
         return subscription
 
+    def want_key_frame(self) -> None:
+        """Make the next picture a key frame (not more often than every half second)."""
+        self._key_wanted.set()
+
     def show_interest(self, seconds: float = 5.0) -> None:
         """Encode for a while though nobody listens yet, so that `parameter_sets` become known."""
         self._interest_until_s = time.monotonic() + seconds

@@ -72,14 +72,25 @@ class AvSession:
     def __init__(self, source: Source, *, live: bool) -> None:
         self._source = source
         self._live = live
+        self._container: Any = None
         self._device = _hardware_device(source.hardware_decode)
         try:
-            self._container = self._open()
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise cannot_open(source.url, reason_of(error)) from None
+            self._connect()
+        except MediaError:
+            if self._device is None:
+                raise
+            _LOG.warning("decoding on %s does not work here; decoding in software", self._device)
+            self._device = None
+            self._connect()
+
+    def _connect(self) -> None:
         self.decode_errors = 0
         self._audio_handler: AudioHandler | None = None
         self._held_audio: list[av.Packet[Any]] = []
+        try:
+            self._container = self._open()
+        except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
+            raise cannot_open(self._source.url, reason_of(error)) from None
         try:
             self._prepare()
         except BaseException:

@@ -11,6 +11,7 @@ from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.filesink import SegmentSink, open_file_sink
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.publish import RtspPublisher
+from aipg_plugin.media.urls import SourceKind, redacted_url, source_kind
 from aipg_plugin.options import Output, OutputKind
 
 _SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
@@ -56,9 +57,13 @@ class LiveSink:
         if kinds & _SERVED and server is None:
             raise MediaError("output {kind} needs the stream server", path="output.kind", kind=outputs[0].kind.value,
                              cure="Give open_sink a StreamServer")
-        if outputs[0].codec != "h264" and OutputKind.RTSP_SERVE in kinds:
-            raise MediaError("RTSP is served in H.264 only, not {codec}", path="output.codec", codec=outputs[0].codec,
+        if outputs[0].codec != "h264" and kinds & {OutputKind.RTSP_SERVE, OutputKind.RTSP_PUBLISH}:
+            raise MediaError("RTSP carries H.264 only, not {codec}", path="output.codec", codec=outputs[0].codec,
                              cure="Set codec to h264, or use http for this output")
+        for output in outputs:
+            if output.kind is OutputKind.RTSP_PUBLISH and source_kind(output.target) is not SourceKind.RTSP:
+                raise MediaError("{target} is no RTSP address", path="output.target",
+                                 target=redacted_url(output.target), cure="Give an address such as rtsp://server:8554/lobby")
         self.stream = EncodedStream(outputs[0], info, name=name)
         self._server = server if kinds & _SERVED else None
         if self._server is not None:
@@ -84,8 +89,6 @@ class LiveSink:
     def write(self, frame: GuardedFrame) -> None:
         """Encode once, hand to all; see `Sink`."""
         self.stream.write(frame)
-        for publisher in self.publishers:
-            publisher.check()
 
     def write_audio(self, packet: AudioPacket) -> None:
         """See `Sink`."""

@@ -103,11 +103,15 @@ def _write_sound(box: Any, sound: Any, seconds: float) -> None:
     box.mux(sound.encode(None))
 
 
-def read_clip(path: Path) -> tuple[list[int], list[float]]:
-    """Numbers and times (s) of a clip's frames, decoded plainly."""
+def read_clip(path: Path, *, cut_off: bool = False) -> tuple[list[int], list[float]]:
+    """Numbers and times (s) of a clip's frames, decoded plainly; `cut_off` forgives a broken end."""
     numbers, times_s = [], []
     with av.open(str(path)) as box:
-        for picture in box.decode(video=0):
-            numbers.append(number_of(picture.reformat(format="gray").to_ndarray()))
-            times_s.append(float(picture.pts * picture.time_base))
+        try:
+            for picture in box.decode(video=0):
+                numbers.append(number_of(picture.reformat(format="gray").to_ndarray()))
+                times_s.append(float(picture.pts * picture.time_base))
+        except av.error.InvalidDataError:
+            if not cut_off:
+                raise
     return numbers, times_s

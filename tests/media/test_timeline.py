@@ -1,6 +1,7 @@
 """Timestamps only go up, and good ones are left alone."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ def test_always_strictly_rising_and_finite(times_s: list[float | None], live: bo
     timeline = Timeline(frame_s=0.04, tick_s=1e-3, live=live)
     out = [timeline.next(pts_s, 1.7e9 + 0.04 * number) for number, pts_s in enumerate(times_s)]
     assert all(map(math.isfinite, out))
-    assert all(later > earlier for earlier, later in zip(out, out[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(out))
 
 
 @given(st.floats(0, 1e5), st.lists(st.floats(0.005, 1.0), max_size=40), st.booleans())
