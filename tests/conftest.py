@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from tests import needs
 
 cv2.setNumThreads(1)
-settings.register_profile("aipg", deadline=None, max_examples=60, print_blob=True,
+settings.register_profile("aipg", deadline=None, derandomize=needs.IN_CI, max_examples=60, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("aipg")
 
