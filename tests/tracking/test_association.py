@@ -58,3 +58,10 @@ def test_people_over_a_panoramas_seam_are_near() -> None:
     left, right = np.array([[4.0, 90, 20, 50, 0]]), np.array([[717.0, 90, 20, 50, 0]])
     assert match(strip, left, right, np.zeros(1), CONFIDENT) == [(0, 0)]
     assert match(CAMERA, left, right, np.zeros(1), CONFIDENT) == []
+
+
+def test_of_two_near_tracks_the_one_seen_last_goes_first() -> None:
+    tracks = np.array([[310.0, 100, 30, 60, 0], [330.0, 100, 30, 60, 0]])
+    detection = np.array([[320.0, 100, 30, 60, 0]])
+    assert match(CAMERA, tracks, detection, np.array([2.0, 0.2]), CONFIDENT) == [(1, 0)]
+    assert match(CAMERA, tracks, detection, np.array([0.2, 2.0]), CONFIDENT) == [(0, 0)]

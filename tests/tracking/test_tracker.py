@@ -201,6 +201,18 @@ def test_between_two_sightings_the_outlines_of_both_are_covered(step_m: float) -
     assert covered(t.figures(0.2), at([[2, 1 + step_m / 2]])[0]) > 0.95
 
 
+def test_right_below_the_camera_outlines_are_not_turned_with_up() -> None:
+    """Up flips from left to right between the two: each half seen must stay on its own side."""
+    upper = np.array([(-1, -1), (1, -1), (1, 0), (-1, 0)], np.float32)
+    t = tracker()
+    for k in (0, 1):
+        look = seen(at([[-0.35 + 0.7 * k, 0.02]]))
+        look.outlines = (upper,)
+        t.update(look, 0.4 * k)
+    assert len(t.tracks) == 1
+    assert covered(t.figures(0.2), at([[0.0, 0.02]])[0]) > 0.9
+
+
 def test_the_views_of_a_quad_are_places_apart() -> None:
     quad = make_projection(CaptureMode.QUAD_PTZ, law=CAMERA.law, circle=None, mount=CEILING, size_wh=(800, 600))
     t = Tracker(quad, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15)
