@@ -122,8 +122,11 @@ def _areas(areas: tuple[Area, ...], size_wh: tuple[int, int]) -> tuple[NDArray[n
 
 
 def same_view(one: Projection, other: Projection) -> bool:
-    """Whether two projections show the same picture, at another size at most (main and sub stream)."""
-    if type(one) is not type(other):
+    """Whether two fisheye projections show the same picture, at another size at most (main and sub stream).
+
+    Dewarped views never count as the same: their seams make one figure several polygons, so they go by ray.
+    """
+    if not (isinstance(one, FisheyeCamera) and isinstance(other, FisheyeCamera)):
         return False
     (w1, h1), (w2, h2) = one.size_wh, other.size_wh
     corners = np.array([(0.1, 0.5), (0.5, 0.9), (0.7, 0.3)])
