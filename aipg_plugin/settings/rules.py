@@ -22,7 +22,7 @@ from aipg_plugin.options import (
     Settings,
     Stream,
 )
-from aipg_plugin.settings.problems import Path, near_miss, one_of, show
+from aipg_plugin.settings.problems import Path, one_of, show
 
 SHORTEST_TOKEN = 12
 SHORTEST_PASSWORD = 8
@@ -95,8 +95,7 @@ def targets_exist(camera: Camera) -> Findings:
     for path, name in named:
         if name not in known:
             yield Finding(_at(camera, "privacy_guard", *path), "{value} is not a stream of this camera",
-                          "Its streams are {known}", {"value": show(near_miss(name, ()) or name),
-                                                      "known": one_of(known)})
+                          "Its streams are {known}", {"value": show(name), "known": one_of(known)})
 
 
 def area_numbers_differ(camera: Camera) -> Findings:
@@ -145,11 +144,11 @@ def _fits(output: Output) -> bool:
     if output.kind is OutputKind.FILE:
         return output.target.lower().endswith((".mp4", ".mkv"))
     if output.kind is OutputKind.RTSP_PUBLISH:
-        return output.target.lower().startswith(("rtsp://", "rtsps://")) and bool(urlsplit_host(output.target))
+        return output.target.lower().startswith(("rtsp://", "rtsps://")) and bool(_host_of(output.target))
     return "://" not in output.target
 
 
-def urlsplit_host(url: str) -> str | None:
+def _host_of(url: str) -> str | None:
     """The host of an address, None when there is none or the address is malformed."""
     try:
         return urlsplit(url).hostname
