@@ -55,6 +55,7 @@ def read_text(path: FilePath) -> str:
 
 def parse(text: str, name: str) -> Parsed:
     """Read YAML text; `name` says in errors where it is from. Raises SettingsError."""
+    _refuse_deep_brackets(text, name)
     try:
         document = _yaml().load(text)
         walk = _Walk(name)
@@ -73,6 +74,16 @@ def parse(text: str, name: str) -> Parsed:
     except Exception as error:  # ruamel lets errors of its own parts through: ValueError, AttributeError, …
         raise SettingsError("is not valid YAML: {what}", path=name, what=_first_line(str(error)),
                             cure="Check it with a YAML checker") from error
+
+
+def _refuse_deep_brackets(text: str, name: str) -> None:
+    """The YAML reader takes seconds to give up on thousands of open brackets; this takes none."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        if depth > 8 * DEEPEST:
+            raise SettingsError("is nested too deeply", path=name, deepest=DEEPEST,
+                                cure="Settings are at most {deepest} levels deep")
 
 
 def dump(document: Any, like: str) -> str:

@@ -96,7 +96,11 @@ def test_alias_of_itself(file: Path) -> None:
 
 @pytest.mark.parametrize("bracket", ["[", "{a: "])
 def test_thousands_of_brackets(file: Path, bracket: str) -> None:
-    assert str(file) in problems(file, "cameras: " + bracket * 3_000)
+    assert f"{file}: is nested too deeply" in problems(file, "cameras: " + bracket * 100_000)
+
+
+def test_thousands_of_dashes(file: Path) -> None:
+    assert str(file) in problems(file, "cameras:\n  " + "- " * 1_000)
 
 
 @pytest.mark.parametrize(("text", "says"), [
