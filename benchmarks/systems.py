@@ -20,8 +20,8 @@ from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.options import CustomModel, LensModelName, Models, MountKind
+from aipg_plugin.geometry.projection import Projection, make_projection
+from aipg_plugin.options import CaptureMode, CustomModel, LensModelName, Models, MountKind
 from benchmarks.dev_pictures import DevPicture, shared_folder
 
 LENS = LensLaw(LensModelName.EQUIDISTANT, 180.0)
@@ -70,6 +70,54 @@ def tiled(name: str, net: PersonNet, plan: TilePlan) -> System:
 
     system = System(name, predict)
     return system
+
+
+def panorama(name: str, net: PersonNet, plan: TilePlan) -> System:
+    """Our detector on a 360° strip rendered from the picture (what unwrapping first would give), boxes brought back."""
+    cache: dict[tuple[object, ...], tuple[FisheyeDetector, NDArray[np.float32], Projection]] = {}
+
+    def prepare(camera: FisheyeCamera) -> tuple[FisheyeDetector, NDArray[np.float32], Projection]:
+        w = round(2 * np.pi * camera.circle.radius_px)
+        strip = make_projection(CaptureMode.PANORAMA, law=LENS, circle=camera.circle, mount=MOUNT, size_wh=(w, w // 4))
+        detector = FisheyeDetector(net, strip, MOUNT, plan=plan, floor_score=0.02)
+        target = detector.projection
+        tw, th = target.size_wh
+        grid = np.stack(np.meshgrid(np.arange(tw) + 0.5, np.arange(th) + 0.5), -1).reshape(-1, 2)
+        source = camera.ray_to_pixel(target.pixel_to_ray(grid)).reshape(th, tw, 2) - 0.5
+        return detector, np.nan_to_num(source, nan=-9.0).astype(np.float32), target
+
+    def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
+        camera = camera_of(truth, (picture.shape[1], picture.shape[0]))
+        key = (camera.size_wh, truth.circle_px)
+        if key not in cache:
+            cache[key] = prepare(camera)
+        detector, source, target = cache[key]
+        start = time.perf_counter()
+        strip = np.asarray(cv2.remap(picture, source[..., 0], source[..., 1], cv2.INTER_LINEAR), np.uint8)
+        found = detector.detect(strip)
+        system.seconds.append(time.perf_counter() - start)
+        return _brought_back(found, target, camera)
+
+    system = System(name, predict)
+    return system
+
+
+def _brought_back(found: Detections, strip: Projection, camera: FisheyeCamera) -> Detections:
+    """Detections of a strip in the fisheye picture: each box from its middle and the middles of its sides."""
+    kept, boxes = [], []
+    for i, box in enumerate(found.boxes.astype(np.float64)):
+        cross = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
+        px = box[:2] + cross * box[2:4] / 2
+        px[:, 1] = np.clip(px[:, 1], 0.5, strip.size_wh[1] - 0.5)
+        back = camera.ray_to_pixel(strip.pixel_to_ray(px))
+        if not np.isfinite(back).all():
+            continue
+        w, h = np.linalg.norm(back[1] - back[2]), np.linalg.norm(back[3] - back[4])
+        middle = (back[3] + back[4]) / 2
+        boxes.append(aligned(camera, MOUNT, np.array([[*middle, max(w, 1.0), max(h, 1.0)]]))[0])
+        kept.append(i)
+    chosen = found.select(kept)
+    return Detections.of(np.array(boxes, np.float32).reshape(-1, 5), chosen.scores, None, chosen.outlines)
 
 
 def whole_picture(name: str, net: PersonNet) -> System:
@@ -122,8 +170,9 @@ def make_systems(models: list[str], plans: list[str], peers: bool, threads: int 
     for model in models:
         net = open_net(model, threads)
         for plan in plans:
-            systems.append(tiled(f"{Path(model).stem if model.endswith('.onnx') else model} {plan}", net,
-                                 parse_plan(plan)))
+            short = Path(model).stem if model.endswith(".onnx") else model
+            make = panorama if plan.startswith("panorama") else tiled
+            systems.append(make(f"{short} {plan}", net, parse_plan(plan.removeprefix("panorama-"))))
     base = yolox_nano(threads) if peers else None
     if base is not None:
         systems.append(whole_picture("yolox_nano raw", base))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,12 +88,15 @@ def concatenate(parts: Iterable[Detections]) -> Detections:
                       np.concatenate([p.heads for p in known]), tuple(o for p in known for o in p.outlines))
 
 
+@lru_cache(maxsize=8)
 def rounded_box(points: int = 24, exponent: float = 3.0) -> Float32:
-    """Outline of the superellipse |x|^n + |y|^n = 1 in local units: the box without its corners.
+    """Outline (K, 2) of the superellipse |x|^n + |y|^n = 1 in local units: the box without its corners. Read-only.
 
     An ellipse (n = 2) would cut heads at the top of the box; the full rectangle masks floor in its corners.
     """
     t = np.linspace(0, 2 * np.pi, points, endpoint=False)
     c, s = np.cos(t), np.sin(t)
     power = 2.0 / exponent
-    return np.stack([np.sign(c) * np.abs(c) ** power, np.sign(s) * np.abs(s) ** power], 1).astype(np.float32)
+    shape = np.stack([np.sign(c) * np.abs(c) ** power, np.sign(s) * np.abs(s) ** power], 1).astype(np.float32)
+    shape.setflags(write=False)
+    return shape

@@ -145,8 +145,7 @@ def _local_canvas(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.u
     steps = np.array([[0.0, 0.0], [size, 0.0], [0.0, size]])
     local = (steps / size * 2 - 1) * (rx, ry)
     picture = np.asarray(box_math.to_pixels(box, local), np.float64)
-    inverse = np.linalg.inv(tile.matrix[:, :2])
-    in_map = (picture - tile.matrix[:, 2]) @ inverse.T * (silhouette.shape[1] / tile.input_px)
+    in_map = tile.to_tile(picture) * (silhouette.shape[1] / tile.input_px)
     matrix = np.column_stack([(in_map[1] - in_map[0]) / size, (in_map[2] - in_map[0]) / size, in_map[0]])
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.geometry.parts import Part
+from aipg_plugin.geometry.parts import FlatPart, Part
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import MountKind
 
 Float64 = NDArray[np.float64]
 _MIN_VALID_SHARE = 0.06
 _SHORTEST_RIM = 0.2        # of the radius: a sector cut off closer to the centre is left to the nadir patch
+_STRETCH = 1.3             # how much wider than the plan says a tile may get to show a view whole
 _GRID_STEP = 0.75  # of a tile's side: neighbours overlap by a quarter
 
 
@@ -87,6 +88,15 @@ class Tile:
         return result
 
     @cached_property
+    def _back(self) -> Float64:
+        return np.asarray(np.linalg.inv(self.matrix[:, :2]).T, np.float64)
+
+    def to_tile(self, picture_px: NDArray[np.floating]) -> Float64:
+        """Tile pixels (N, 2) of picture pixels (N, 2)."""
+        result: Float64 = (np.asarray(picture_px, np.float64) - self.matrix[:, 2]) @ self._back
+        return result
+
+    @cached_property
     def polygon(self) -> Float64:
         """(4, 2) corners in picture pixels."""
         n = self.input_px
@@ -144,6 +154,19 @@ def _pixels_per_degree(part: Part, px: tuple[float, float]) -> tuple[float, floa
     return float(across), float(along)
 
 
+def _density(part: Part) -> tuple[float, float]:
+    """Pixels per degree, across and along, that a part has in its middle; a rectilinear view's mean, for it stretches
+    towards its borders.
+    """
+    x0, y0, x1, y1 = part.rect
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    if not isinstance(part, FlatPart):
+        return _pixels_per_degree(part, middle)
+    rays = part.to_ray(np.array([[x0, middle[1]], [x1, middle[1]], [middle[0], y0], [middle[0], y1]]))
+    across, along = np.degrees(np.arccos(np.clip(np.sum(rays[[0, 2]] * rays[[1, 3]], axis=1), -1, 1)))
+    return (x1 - x0) / float(across), (y1 - y0) / float(along)
+
+
 def _positions(start: float, length: float, side: float, wraps: bool) -> list[float]:
     if wraps:
         count = max(1, math.ceil(length / (side * _GRID_STEP)))
@@ -163,15 +186,17 @@ def wraps_around(part: Part) -> bool:
 def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan, input_px: int) -> list[Tile]:
     x0, y0, x1, y1 = part.rect
     w, h = x1 - x0, y1 - y0
-    per_x, per_y = _pixels_per_degree(part, (x0 + w / 2, y0 + h / 2))
+    per_x, per_y = _density(part)
     if not (math.isfinite(per_x) and math.isfinite(per_y)):
         per_x = per_y = max(w, h) / plan.grid_deg
-    span_deg = min(plan.grid_deg, max(w / per_x, h / per_y))
+    whole_deg = max(w / per_x, h / per_y)
+    # A view little wider than a tile is one tile; two would show most of it twice.
+    span_deg = plan.grid_deg if whole_deg > _STRETCH * plan.grid_deg else whole_deg
     tiles = []
     for cy in _positions(y0, h, span_deg * per_y, False):
-        here = _pixels_per_degree(part, (x0 + w / 2, cy))
         # A strip's pixels stand for ever smaller angles towards the nadir; each row gets tiles of its own width.
-        row_x = here[0] if math.isfinite(here[0]) else per_x
+        here = _pixels_per_degree(part, (x0 + w / 2, cy))[0] if part.period_px else per_x
+        row_x = here if math.isfinite(here) else per_x
         size = (min(span_deg * row_x, w), span_deg * per_y)
         centres = [(cx, cy) for cx in _positions(x0, w, size[0], wraps_around(part))]
         angles = up_angle_deg(projection, mount, np.array(centres, np.float64))

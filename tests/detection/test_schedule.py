@@ -57,8 +57,7 @@ def test_motion_is_looked_at_in_the_next_decision(angle: float, radius: float) -
     chosen = schedule.next(4.0, motion_px=place)
     shown = []
     for i in chosen:
-        inverse = np.linalg.inv(TILES[i].matrix[:, :2])
-        local = ((place - TILES[i].matrix[:, 2]) @ inverse.T)[0]
+        local = TILES[i].to_tile(place)[0]
         shown.append(((local >= 0) & (local <= TILES[i].input_px)).all())
     assert any(shown)
 

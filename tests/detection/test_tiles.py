@@ -19,8 +19,7 @@ def covered(tiles: tuple[Tile, ...], px: np.ndarray, slack: float = 1e-6) -> np.
     """(N,) bool: some tile shows the pixel."""
     seen = np.zeros(len(px), bool)
     for tile in tiles:
-        inverse = np.linalg.inv(tile.matrix[:, :2])
-        local = (px - tile.matrix[:, 2]) @ inverse.T
+        local = tile.to_tile(px)
         seen |= ((local >= -slack) & (local <= tile.input_px + slack)).all(1)
     return seen
 
@@ -89,7 +88,8 @@ def test_working_size_is_what_the_tiles_need_and_never_more() -> None:
         camera = FisheyeCamera(LAW, ImageCircle(side / 2, side / 2, radius), (side, side))
         size = working_size(camera, make_tiles(camera, CEILING, LIVE))
         assert size[0] <= side
-        assert size[0] == min(side, round(side * 320 / (0.6 * radius)))
+        zoom = min(LIVE.rings[0].zoom, LIVE.nadir_zoom)
+        assert size[0] == min(side, round(side * LIVE.input_px / (zoom * radius)))
 
 
 def test_panorama_tiles_reach_over_the_seam() -> None:
