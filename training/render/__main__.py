@@ -1,4 +1,4 @@
-"""Command line of the renderer: bodies, textures, scenes, sequence, sample, sheet."""
+"""Command line of the renderer: bodies, textures, props, scenes, sequence, sample, sheet."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("bodies", "pose a bank of bodies (needs anny and torch)", DATA / "bodies.npz")
     sub.add_argument("--count", type=int, default=900)
     command("textures", "make the bank of textures", DATA / "textures.npz")
+    sub = command("props", "read the furniture models (needs trimesh)", DATA / "props.npz")
+    sub.add_argument("--models", type=Path, default=None, help="folder of GLB files")
     sub = command("scenes", "render pictures with truth; goes on where it stopped", None)
     sub.add_argument("--count", type=int, default=100)
     sub.add_argument("--first", type=int, default=0)
@@ -57,6 +59,12 @@ def main() -> None:
         from training.render.textures import build_textures
 
         build_textures(args.out, _shared(), args.seed)
+    elif args.command == "props":
+        from training.render.props import build_props
+
+        shared = _shared()
+        folder = args.models or (shared / "data/models3d/house_interior_pack" if shared else Path())
+        build_props(args.out, folder)
     elif args.command == "scenes":
         from training.render.batch import render_many
 

@@ -81,4 +81,4 @@ def random_light(rng: Rng, height_m: float, half_size_m: float, infrared: bool) 
         ambient, sun_rgb = ambient * 0.45, sun_rgb * 0.1
     r, s = [tuple(float(x) for x in v) for v in (ambient, sun_rgb)]
     return Light(lamps, (float(sun[0]), float(sun[1]), float(sun[2])), (s[0], s[1], s[2]), (r[0], r[1], r[2]),
-                 float(rng.uniform(0.02, 0.2)))
+                 float(rng.uniform(0.02, 0.2)), float(rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0))

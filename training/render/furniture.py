@@ -169,6 +169,14 @@ def add_coat_rack(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Styl
         add_cylinder(out, float(rng.uniform(0.14, 0.24)), float(rng.uniform(0.7, 1.0)), spot, look, 0.06, sides=10)
 
 
+def add_jacket(out: MeshBuilder, rng: Rng, textures: TextureBank, at: ArrayLike, yaw: float) -> None:
+    """A jacket hung over the back of a chair: sleeves and shoulders without anybody in them."""
+    look = Surface(textures.pick(rng, "cloth"), grey(rng, 0.03, 0.6, 0.1), repeat_m=0.5)
+    add_box(out, (0.46, 0.14, 0.5), _at([0, 0.25, 0.48], yaw, at), yaw, look, step_m=0.12)
+    for sx in (-1, 1):
+        add_cylinder(out, 0.06, 0.45, _at([sx * 0.25, 0.25, 0.45], yaw, at), look, 0.07, sides=8)
+
+
 def add_boxes(out: MeshBuilder, rng: Rng, textures: TextureBank, at: ArrayLike, count: int) -> None:
     """A heap of cartons and crates."""
     base = np.asarray(at, np.float32)

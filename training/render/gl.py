@@ -30,6 +30,7 @@ class Light:
     sun_rgb: tuple[float, float, float]
     ambient_rgb: tuple[float, float, float]
     softness_m: float = 0.06
+    gloss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Loaded:
         program["lamps"].write(lamps.tobytes())
         for name, value in (("lamp_count", len(light.lamps)), ("sun", tuple(sun)), ("sun_rgb", light.sun_rgb),
                             ("ambient_rgb", light.ambient_rgb), ("textures", 1), ("above", 2), ("shadow", 3),
-                            ("soft", light.softness_m / (2 * half_size_m))):
+                            ("soft", light.softness_m / (2 * half_size_m)), ("gloss", light.gloss)):
             program[name].value = value
         program["above_matrix"].write(matrices[0].T.astype("f4").tobytes())
         program["sun_matrix"].write(matrices[1].T.astype("f4").tobytes())

@@ -22,12 +22,16 @@ _HAIR = np.array([[28, 25, 25], [60, 45, 40], [80, 50, 30], [160, 130, 90], [135
 
 @dataclass(frozen=True)
 class Body:
-    """A posed body ready to dress: (V, 3) vertices, hips over the origin, facing −y; kind of pose."""
+    """A posed body ready to dress: (V, 3) vertices, hips over the origin, facing −y; kind of pose.
+
+    `rest`: the pose that folds and patterns are laid out on, so that they move with the body; else this pose.
+    """
 
     vertices: Floats
     faces: Ints
     parts: NDArray[np.int8]
     kind: str
+    rest: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def _inflate(body: Body, outfit: Outfit, normals: Floats) -> Floats:
     rng = np.random.default_rng(outfit.seed)
     v, parts = body.vertices, body.parts
     wave = rng.normal(0, 14, (3, 4))
-    folds = np.sin(v @ wave + rng.uniform(0, 6.28, 4)).mean(1)
+    laid = v if body.rest is None else body.rest
+    folds = np.sin(laid @ wave + rng.uniform(0, 6.28, 4)).mean(1)
     off = np.zeros(10)
     off[[THIGH, SHIN, TORSO, UPPER_ARM]] = 0.018, 0.02, 0.024, 0.02
     off[FOREARM] = 0.016 if outfit.sleeve == 2 else 0.0
@@ -157,7 +162,8 @@ def add_person(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw_rad
     worn = _inflate(body, outfit, normals)
     tint, layer, share = _colours(body, outfit)
     shown = place(normals, yaw_rad, 0.0)
-    uv = np.stack([body.vertices[:, 0] + 0.35 * body.vertices[:, 1], body.vertices[:, 2]], 1) * outfit.repeat
+    laid = body.vertices if body.rest is None else body.rest
+    uv = np.stack([laid[:, 0] + 0.35 * laid[:, 1], laid[:, 2]], 1) * outfit.repeat
     out.add(place(worn, yaw_rad, at), shown, body.faces, uv=uv, layer=layer, tint=tint, share=share, person=person)
     legs = worn[(body.parts == THIGH) | (body.parts == SHIN)]
     torso = worn[body.parts == TORSO]

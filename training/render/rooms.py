@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.render import furniture as fur
 from training.render.mesh import Surface, add_box, add_cylinder, add_quad, place
+from training.render.props import add_prop
 from training.render.people import Outfit, random_outfit
 from training.render.stage import Stage
 
@@ -49,9 +50,10 @@ def shell(stage: Stage, kind: str) -> None:
     floor = Surface(tex.pick(rng, "floor"), fur.grey(rng, 0.55, 1.0, 0.02), 1.0,
                     repeat_m=float(rng.choice([0.6, 1.2, 2, 4])))
     wall = Surface(tex.pick(rng, "wall"), fur.grey(rng, 0.6, 1.0, 0.03), float(rng.uniform(0.3, 1)), repeat_m=3.0)
+    ceiling_tint = fur.grey(rng, 0.6, 0.95)
     step = 0.3 if kind == "warehouse" else 0.22
     add_quad(out, [x0, y0, 0], [x1 - x0, 0, 0], [0, y1 - y0, 0], floor, step)
-    add_quad(out, [x0, y0, ceiling], [x1 - x0, 0, 0], [0, y1 - y0, 0], Surface(tint=fur.grey(rng, 0.6, 0.95)), 0.4)
+    add_quad(out, [x0, y0, ceiling], [x1 - x0, 0, 0], [0, y1 - y0, 0], Surface(tint=ceiling_tint), 0.4)
     corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
     for i in range(4):
         a, b = np.array(corners[i]), np.array(corners[(i + 1) % 4])
@@ -60,6 +62,8 @@ def shell(stage: Stage, kind: str) -> None:
         base = np.append(a, 0)
         add_quad(out, base, along, [0, 0, ceiling], wall, 0.28)
         _wall_things(stage, base + 0.02 * inward, along, inward, ceiling)
+    # Near the camera the rim of a wide lens runs along the ceiling, so cells are small there.
+    add_quad(out, [-2.2, -2.2, ceiling - 0.002], [4.4, 0, 0], [0, 4.4, 0], Surface(tint=ceiling_tint), 0.11)
     for _ in range(int(rng.integers(0, 10))):
         spot = [rng.uniform(x0, x1 - 0.6), rng.uniform(y0, y1 - 1.2), ceiling - 0.03]
         add_quad(out, spot, [0.6, 0, 0], [0, 1.2, 0], Surface(tint=(1.0, 1.0, 1.0), glow=1.0), 0.3)
@@ -302,7 +306,11 @@ def lobby(stage: Stage) -> None:
             continue
         yaw, width = float(rng.choice([0, 0.5, 1, 1.5]) * np.pi), float(rng.choice([0.8, 1.6, 2.1]))
         stage.take(float(spot[0]), float(spot[1]), 0.9)
-        fur.add_sofa(stage.things, stage.style, spot, yaw, width)
+        sofas = stage.models("Couch_Large1", "Couch_Large2", "Couch_Medium")
+        if sofas and rng.random() < 0.5:
+            add_prop(stage.things, rng, sofas[int(rng.integers(len(sofas)))], spot, yaw)
+        else:
+            fur.add_sofa(stage.things, stage.style, spot, yaw, width)
         for x in np.arange(-width / 2 + 0.4, width / 2, 0.6):
             if rng.random() < stage.crowding * 0.7:
                 seat = place(np.array([[x, 0.05, 0.02]], np.float32), yaw, spot)[0].astype(float)
@@ -345,6 +353,15 @@ def empty(stage: Stage) -> None:
 def scatter_people(stage: Stage, count: int) -> None:
     """People on the free floor: standing, walking, now and then squatting, bending or lying; some straight below."""
     rng = stage.rng
+    seated = list(stage.people)
+    for p in seated:
+        # Colleagues who stand by, lean over, point at the screen.
+        if rng.random() < 0.12:
+            angle, away = rng.uniform(0, 6.28), rng.uniform(0.55, 0.85)
+            spot = np.array([p.floor_xy_m[0] + away * np.cos(angle), p.floor_xy_m[1] + away * np.sin(angle), 0.0])
+            if stage.is_free(float(spot[0]), float(spot[1]), 0.15):
+                stage.take(float(spot[0]), float(spot[1]), 0.2)
+                stage.person((str(rng.choice(["stand", "bend"])),), spot, float(np.arctan2(-np.cos(angle), np.sin(angle))))
     for i in range(count):
         near = i == 0 and rng.random() < 0.5
         spot = stage.free_spot(0.2, 0.5 if near else 0.0)
@@ -382,11 +399,13 @@ def _plant(stage: Stage) -> None:
 def distractors(stage: Stage) -> None:
     """Coat racks, plants, bins, cartons, loose chairs, jackets over chairs."""
     rng = stage.rng
-    for _ in range(int(rng.poisson(2.5))):
+    small = [p for p in stage.props if p.radius_m < 0.6]
+    for _ in range(int(rng.poisson(3.5))):
         spot = stage.free_spot(0.35)
         if spot is None:
             continue
-        kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin"], p=[0.15, 0.25, 0.15, 0.2, 0.22, 0.03])
+        kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin", "model"],
+                          p=[0.14, 0.12, 0.08, 0.15, 0.13, 0.03, 0.35])
         stage.take(float(spot[0]), float(spot[1]), 0.3)
         if kind == "rack":
             fur.add_coat_rack(stage.things, rng, stage.textures, stage.style, spot)
@@ -396,6 +415,8 @@ def distractors(stage: Stage) -> None:
             add_cylinder(stage.things, 0.16, 0.4, spot, Surface(tint=fur.grey(rng, 0.05, 0.6)), 0.19)
         elif kind == "boxes":
             fur.add_boxes(stage.things, rng, stage.textures, spot, int(rng.integers(1, 5)))
+        elif kind == "model" and small:
+            add_prop(stage.things, rng, small[int(rng.integers(len(small)))], spot, float(rng.uniform(0, 6.28)))
         elif kind == "chair":
             fur.add_chair(stage.things, rng, stage.style, spot, float(rng.uniform(0, 6.28)))
         else:

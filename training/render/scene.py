@@ -17,6 +17,7 @@ from training.render.bodies import Bank
 from training.render.cameras import Shot, random_light, random_shot, scaled
 from training.render.gl import Light, Loaded, Renderer
 from training.render.optics import develop
+from training.render.props import Prop
 from training.render.rooms import build
 from training.render.stage import Placed, Stage
 from training.render.textures import TextureBank
@@ -59,13 +60,14 @@ def photograph(mesh: Loaded, people: list[Placed], camera: FisheyeCamera, mount:
 
 
 def render_scene(renderer: Renderer, bank: Bank, textures: TextureBank, seed: int, index: int,
-                 room: str | None = None, shot: Shot | None = None) -> Scene:
+                 room: str | None = None, shot: Shot | None = None,
+                 props: list[Prop] | None = None) -> Scene:
     """Scene `index` of the set `seed`: always the same picture for the same arguments and banks."""
     rng = np.random.default_rng([seed, index])
     shot = shot or random_shot(rng)
     if room is None and shot.mount.kind is MountKind.CEILING and shot.mount.height_m > 3.6 and rng.random() < 0.3:
         room = "warehouse"
-    stage = Stage(rng, bank, textures, shot.mount.height_m)
+    stage = Stage(rng, bank, textures, shot.mount.height_m, props or [])
     wall = shot.mount.kind is MountKind.WALL
     name = build(stage, room, wall)
     geometry, people = stage.geometry(float(rng.normal(0, 0.3)) if wall else float(rng.uniform(0, 2 * np.pi)))

@@ -23,7 +23,7 @@ FISHEYE_FS = """
 #version 330
 uniform sampler2DArray textures; uniform sampler2D above; uniform sampler2D shadow;
 uniform mat4 above_matrix; uniform mat4 sun_matrix; uniform vec3 sun; uniform vec3 sun_rgb; uniform vec3 ambient_rgb;
-uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float theta_max; uniform float soft;
+uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float theta_max; uniform float soft; uniform float gloss;
 in vec3 position; in vec3 normal; in vec3 uvl; in vec3 tint; in float share; flat in float person;
 in float glow; in float theta;
 out vec4 colour;
@@ -39,9 +39,11 @@ void main() {
   vec4 a = above_matrix * vec4(p, 1.0);
   float span = 1.0 / abs(above_matrix[2][2]);
   float unit_uv = abs(above_matrix[0][0]) * 0.5;
+  float noise = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) * 6.2832;
+  mat2 spin = mat2(cos(noise), sin(noise), -sin(noise), cos(noise));
   float covered = 0.0;
   for (int i = 0; i < 6; i++) {
-    vec2 offset = ring[i] * 0.16;
+    vec2 offset = spin * ring[i] * 0.16;
     float d = texture(above, a.xy * 0.5 + 0.5 + offset * unit_uv).r;
     float rise = (a.z * 0.5 + 0.5 - d) * 2.0 * span - 0.05;
     covered += clamp(rise / (0.15 + length(offset) * 0.9), 0.0, 1.0);
@@ -49,20 +51,24 @@ void main() {
   float open = 1.0 - 0.8 * covered / 6.0;
   vec4 s = sun_matrix * vec4(p, 1.0);
   float lit = 0.0;
-  float noise = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) * 6.2832;
   for (int i = 0; i < 3; i++) {
     float angle = noise + float(i) * 2.0944;
     vec2 offset = vec2(cos(angle), sin(angle)) * soft;
     lit += step(s.z * 0.5 + 0.5 - 0.0015, texture(shadow, s.xy * 0.5 + 0.5 + offset).r) / 3.0;
   }
-  vec3 light = ambient_rgb * (0.62 + 0.38 * n.z) * open + sun_rgb * max(dot(n, sun), 0.0) * lit;
+  vec3 shine = vec3(0.0);
+  vec3 look = normalize(eye);
+  float polish = person > 0.5 ? 0.0 : gloss * smoothstep(0.9, 0.98, n.z);
+  vec3 light = ambient_rgb * (0.7 + 0.3 * n.z) * open + sun_rgb * max(dot(n, sun), 0.0) * lit;
   for (int i = 0; i < lamp_count; i++) {
     vec3 to = lamps[i].xyz - position;
     float d2 = dot(to, to);
     light += ambient_rgb * lamps[i].w * max(dot(n, to) * inversesqrt(d2), 0.0) / (1.0 + 0.25 * d2)
              * mix(open, 1.0, 0.25);
+    if (polish > 0.0)
+      shine += vec3(polish * lamps[i].w * open * pow(max(dot(n, normalize(normalize(to) + look)), 0.0), 90.0));
   }
-  vec3 c = albedo * mix(light, vec3(1.0), glow);
+  vec3 c = albedo * mix(light, vec3(1.0), glow) + shine;
   c = c / (1.0 + 0.35 * max(c - 0.7, 0.0));
   colour = vec4(clamp(c, 0.0, 1.0).bgr, person / 255.0);
 }

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render.bodies import Bank, Floats
-from training.render.furniture import Style, add_chair, random_style
+from training.render.furniture import Style, add_chair, add_jacket, random_style
 from training.render.gl import Geometry
 from training.render.mesh import MeshBuilder, turn
+from training.render.props import Prop, add_prop
 from training.render.people import Body, Outfit, add_person, random_outfit
 from training.render.textures import TextureBank
 
@@ -38,7 +39,9 @@ class Stage:
     bank: Bank
     textures: TextureBank
     camera_height_m: float
+    props: list[Prop] = field(default_factory=list)
     style: Style = field(init=False)
+    chair: Prop | None = field(init=False)
     figures: MeshBuilder = field(default_factory=MeshBuilder)
     things: MeshBuilder = field(default_factory=MeshBuilder)
     room: MeshBuilder = field(default_factory=MeshBuilder)
@@ -49,6 +52,12 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.style = random_style(self.rng, self.textures)
+        chairs = self.models("Chair")
+        self.chair = chairs[int(self.rng.integers(len(chairs)))] if chairs and self.rng.random() < 0.25 else None
+
+    def models(self, *families: str) -> list[Prop]:
+        """The furniture models whose names start so; all without names."""
+        return [p for p in self.props if not families or p.name.startswith(families)]
 
     def is_free(self, x: float, y: float, radius_m: float) -> bool:
         """Whether a circle on the floor touches nothing placed so far and lies in the room."""
@@ -84,14 +93,24 @@ class Stage:
         if len(self.people) >= 250 or top > self.camera_height_m - (0.3 if close else -0.5):
             return False
         body = Body(vertices, self.bank.faces, self.bank.parts, kind)
-        out, number = (self.figures, len(self.people) + 1) if as_person else (self.things, 0)
-        first = sum(len(f) for f in out.faces)
-        head = add_person(out, body, worn, np.asarray(at, np.float32), yaw_rad, number)
         if as_person:
-            faces = sum(len(f) for f in out.faces) - first
-            self.people.append(Placed(number, kind, (float(at[0]), float(at[1])), float(np.degrees(yaw_rad)), head,
-                                      first, faces))
+            self.add_actor(body, worn, at, yaw_rad)
+        else:
+            add_person(self.things, body, worn, np.asarray(at, np.float32), yaw_rad, 0)
         return True
+
+    def add_actor(self, body: Body, outfit: Outfit, at: NDArray[np.float64], yaw_rad: float) -> None:
+        """Add one given body as the next person."""
+        first = sum(len(f) for f in self.figures.faces)
+        number = len(self.people) + 1
+        head = add_person(self.figures, body, outfit, np.asarray(at, np.float32), yaw_rad, number)
+        faces = sum(len(f) for f in self.figures.faces) - first
+        self.people.append(Placed(number, body.kind, (float(at[0]), float(at[1])), float(np.degrees(yaw_rad)), head,
+                                  first, faces))
+
+    def clear_people(self) -> None:
+        """Take everybody off the stage; things stay."""
+        self.figures, self.people = MeshBuilder(), []
 
     def seat(self, at: NDArray[np.float64], yaw_rad: float, occupied: bool, kinds: tuple[str, ...] = ("desk",),
              chair: bool = True) -> None:
@@ -104,7 +123,12 @@ class Stage:
             seat_m = 0.42
         if chair:
             spin = float(rng.normal(0, 0.15)) if occupied else float(rng.normal(0, 0.8))
-            add_chair(self.things, rng, self.style, at, yaw_rad + spin, seat_m)
+            if self.chair is not None:
+                add_prop(self.things, rng, self.chair, at, yaw_rad + spin)
+            else:
+                add_chair(self.things, rng, self.style, at, yaw_rad + spin, seat_m)
+            if rng.random() < 0.12:
+                add_jacket(self.things, rng, self.textures, at, yaw_rad + spin)
 
     def geometry(self, yaw_rad: float) -> tuple[Geometry, list[Placed]]:
         """The finished mesh and people, everything turned about the camera."""

@@ -87,7 +87,7 @@ def floor(rng: Rng) -> U8:
         img[:, ::side] += joint
         img[:, 1::side] += joint
     else:
-        wood = np.array([rng.uniform(60, 130), rng.uniform(90, 170), rng.uniform(120, 210)])
+        wood = np.array([rng.uniform(0.4, 0.7), rng.uniform(0.64, 0.84), 1.0]) * rng.uniform(90, 220)
         grain = cv2.resize(_noise(rng, 64)[..., 0], (SIZE_PX * 6, SIZE_PX))[:, :SIZE_PX, None]
         img = wood + 9 * grain + np.kron(rng.normal(0, 12, (8, 2, 1)), np.ones((32, 128, 1)))
         img[::32] -= 30
@@ -115,14 +115,14 @@ def desk(rng: Rng) -> U8:
     if rng.random() < 0.5:
         img = np.broadcast_to(_neutral(rng, 90, 240, 6), (SIZE_PX, SIZE_PX, 3)) + 3 * _noise(rng, 6)
     else:
-        img = np.array([rng.uniform(50, 130), rng.uniform(90, 170), rng.uniform(130, 215)]) + 8 * _noise(rng, 24)
+        img = np.array([rng.uniform(0.4, 0.7), rng.uniform(0.62, 0.82), 1.0]) * rng.uniform(110, 220) + 8 * _noise(rng, 24)
     out = np.ascontiguousarray(_clip(img))
     for _ in range(int(rng.integers(0, 30))):
         centre = rng.uniform(0, SIZE_PX, 2)
         size = rng.uniform(8, 60, 2)
         box = cv2.boxPoints(((float(centre[0]), float(centre[1])), (float(size[0]), float(size[1])),
                              float(rng.uniform(0, 90))))
-        colour = (240 * np.ones(3) if rng.random() < 0.45 else rng.uniform(10, 90, 3) if rng.random() < 0.6
+        colour = (240 * np.ones(3) if rng.random() < 0.5 else np.full(3, rng.uniform(10, 90)) if rng.random() < 0.75
                   else rng.uniform(20, 240, 3))
         cv2.fillConvexPoly(out, box.astype(np.int32), colour.tolist(), cv2.LINE_AA)
     return out
@@ -130,11 +130,11 @@ def desk(rng: Rng) -> U8:
 
 def screen(rng: Rng) -> U8:
     """A lit monitor with windows of text."""
-    out = np.ascontiguousarray(np.broadcast_to(rng.uniform(20, 250, 3), (SIZE_PX, SIZE_PX, 3)).astype(np.uint8))
+    out = np.ascontiguousarray(np.broadcast_to(_neutral(rng, 30, 250, 22), (SIZE_PX, SIZE_PX, 3)).astype(np.uint8))
     for _ in range(int(rng.integers(1, 5))):
         x, y = rng.integers(0, 180, 2)
         w, h = rng.integers(40, 150, 2)
-        out[y:y + h, x:x + w] = rng.uniform(200, 255) if rng.random() < 0.6 else rng.uniform(0, 255, 3)
+        out[y:y + h, x:x + w] = rng.uniform(200, 255) if rng.random() < 0.6 else _neutral(rng, 20, 230, 40)
         for line in range(int(y) + 8, min(int(y + h), SIZE_PX) - 3, 8):
             out[line:line + 3, x + 6:x + 6 + int(rng.integers(10, max(11, w - 10)))] = rng.uniform(0, 120)
     return out
@@ -145,6 +145,7 @@ def shelf(rng: Rng, photos: list[Path]) -> U8:
     out = np.full((SIZE_PX, SIZE_PX, 3), rng.uniform(20, 200), np.uint8)
     n = int(rng.integers(3, 9))
     side = SIZE_PX // n
+    palette = np.clip(rng.uniform(30, 235, (int(rng.integers(2, 6)), 1)) + rng.normal(0, 28, (1, 3)), 10, 245)
     for i in range(n):
         for j in range(n):
             h, w = int(side * rng.uniform(0.6, 0.95)), int(side * rng.uniform(0.6, 1))
@@ -152,7 +153,8 @@ def shelf(rng: Rng, photos: list[Path]) -> U8:
             if photos and rng.random() < 0.3:
                 out[y:y + h, x:x + w] = cv2.resize(_photo(rng, photos), (w, h), interpolation=cv2.INTER_AREA)
             else:
-                out[y:y + h, x:x + w] = rng.uniform(20, 235, 3)
+                colour = palette[rng.integers(len(palette))] if rng.random() < 0.8 else rng.uniform(20, 235, 3)
+                out[y:y + h, x:x + w] = np.clip(colour, 0, 255)
     return _clip(out + rng.normal(0, 6, out.shape))
 
 
