@@ -60,6 +60,7 @@ class Scene:
     source: Projection
     mount: Mount
     same: bool  # the stream shows what the detector sees, at another size at most
+    stream: str
 
     def plan(self, figures: tuple[Figure, ...], guard: PrivacyGuard, *, full: bool) -> MaskPlan:
         """What to mask, in this stream's pixels."""
@@ -68,8 +69,8 @@ class Scene:
         red, green, blue = (int(colour[i:i + 2], 16) for i in (0, 2, 4))
         return MaskPlan(
             figures=() if full else tuple(self.regions(figures, guard)),
-            always=_areas(guard.always_mask_areas, size_wh),
-            prohibited=_areas(guard.prohibited_areas, size_wh),
+            always=self._areas(guard.always_mask_areas, guard),
+            prohibited=self._areas(guard.prohibited_areas, guard),
             circumferential=self._rim(guard),
             full=full,
             method=MaskingMethod.BLURRING if full else guard.masking_method,
@@ -105,6 +106,13 @@ class Scene:
                 cell_px=cell_px_for(guard.blur_intensity, per_metre)))
         return regions
 
+    def _areas(self, areas: tuple[Area, ...], guard: PrivacyGuard) -> tuple[NDArray[np.float32], ...]:
+        """The enabled areas drawn on this stream; those that name no stream are drawn on the first target."""
+        first = guard.target_streams[0] if guard.target_streams else self.stream
+        size_wh = np.array(self.projection.size_wh, np.float32)
+        return tuple(np.array(area.points, np.float32) * size_wh for area in areas
+                     if area.enabled and (area.stream or first) == self.stream)
+
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
         if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):
             return None
@@ -115,10 +123,6 @@ class Scene:
 def _margin_m(guard: PrivacyGuard, mount: Mount, age_s: float) -> float:
     above_m = max(0.0, mount.height_m - 2.5)
     return _MARGIN_M[guard.sensitivity] + _MARGIN_PER_HEIGHT * above_m + min(_MAX_STRAY_M, _UNSEEN_SPEED_M_S * age_s)
-
-
-def _areas(areas: tuple[Area, ...], size_wh: tuple[int, int]) -> tuple[NDArray[np.float32], ...]:
-    return tuple(np.array(area.points, np.float32) * np.array(size_wh, np.float32) for area in areas if area.enabled)
 
 
 def same_view(one: Projection, other: Projection) -> bool:

@@ -215,7 +215,8 @@ class StreamGuard:
         kept = self._scene
         if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
             return kept[3]
-        scene = Scene(layout.projection, source, mount_of(camera), same_view(layout.projection, source))
+        scene = Scene(layout.projection, source, mount_of(camera), same_view(layout.projection, source),
+                      self._stream.id)
         self._scene = (layout, source, camera, scene)
         return scene
 

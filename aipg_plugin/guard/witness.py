@@ -1,0 +1,130 @@
+"""One look at a picture: is it sound, who is there, what moved, what looks empty again."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.detector import FisheyeDetector
+from aipg_plugin.detection.motion import SceneModel
+from aipg_plugin.detection.quality import PictureCheck, Trouble
+from aipg_plugin.detection.schedule import SweepSchedule
+from aipg_plugin.geometry import boxes as box_ops
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.evidence import Sighting
+from aipg_plugin.tracking.track import Track
+
+_BUDGET_S = 0.08         # of detector time per look
+_NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend on the machine's speed
+_MAX_TILE_AGE_S = 1.5
+_AT_RISK_AGE_S = 0.3
+_AT_RISK_SCORE = 0.4
+_COVERED_SHARE = 0.5     # a suspect this much inside the figures' masks adds nothing
+_MASK_SIDE_PX = 160
+_ACCEPT_SHIFT_S = 5.0
+_NOBODY = np.zeros((0, 5), np.float64)
+
+
+class SceneWitness:
+    """Detector, schedule, motion and picture check behind `evidence.Witness`. Used by one thread.
+
+    `live` budgets the sweep by measured time, otherwise by a nominal cost; `still` takes every picture as one of its
+    own: full sweep, no motion. With `areas_drawn` a moved camera stays doubtful until the settings are taken over
+    again, since the areas no longer lie where they were drawn; without, the new view is accepted after 5 s.
+    """
+
+    def __init__(self, detector: FisheyeDetector, mount: Mount, *, live: bool, still: bool,
+                 areas_drawn: bool = False) -> None:
+        self._detector = detector
+        self._live = live
+        self._still = still
+        self._areas_drawn = areas_drawn
+        budget_s = None if still else _BUDGET_S
+        self._schedule = SweepSchedule(detector.tiles, budget_s=budget_s, max_age_s=_MAX_TILE_AGE_S,
+                                       first_cost_s=_NOMINAL_TILE_S)
+        self._scene = SceneModel(detector.projection, mount)
+        self._check = PictureCheck(detector.projection.valid_mask())
+        self._shifted_s: float | None = None
+
+    @property
+    def projection(self) -> Projection:
+        """Projection of the pictures to hand over."""
+        return self._detector.projection
+
+    def reset(self) -> None:
+        """Forget the scene."""
+        self._schedule.restart()
+        self._scene.reset()
+        self._check.restart()
+        self._shifted_s = None
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
+        """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
+        trouble = self._check.check(picture_bgr, t_s)
+        if trouble is not None:
+            self._schedule.restart()
+            self._accept_shift(trouble, t_s)
+            return Sighting(Detections.empty(), trouble.value.replace("_", " "), _NOBODY, complete=False,
+                            gone=lambda track: None)
+        self._shifted_s = None
+        if self._still:
+            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), figures), _NOBODY)
+        outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
+        motion = self._scene.update(picture_bgr, t_s, outlines)
+        if motion.upset:
+            self._schedule.restart()
+        found = self._sweep(picture_bgr, t_s, motion.moving_px, figures)
+        return self._sighting(found, self._unexplained(motion.suspects.boxes, outlines, found))
+
+    def _sighting(self, found: Detections, suspects: NDArray[np.float64]) -> Sighting:
+        return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
+
+    def _gone(self, track: Track) -> bool | None:
+        return self._scene.place_empty(np.asarray(track.box, np.float64))
+
+    def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
+               figures: tuple[Figure, ...]) -> Detections:
+        at_risk = [figure.box[:2] for figure in figures
+                   if figure.age_s > _AT_RISK_AGE_S or figure.score < _AT_RISK_SCORE]
+        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=np.array(at_risk).reshape(-1, 2))
+        start_s = time.perf_counter()
+        found = self._detector.detect(picture_bgr, tiles)
+        took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
+        self._schedule.done(tiles, t_s, took_s)
+        return found
+
+    def _unexplained(self, suspects: NDArray[np.float64], outlines: list[NDArray[np.float64]],
+                     found: Detections) -> NDArray[np.float64]:
+        """The suspects that neither a track nor a detection covers."""
+        if not len(suspects):
+            return _NOBODY
+        w, h = self._detector.size_wh
+        scale = min(1.0, _MASK_SIDE_PX / max(w, h))
+        known = np.zeros((max(1, round(h * scale)), max(1, round(w * scale))), np.uint8)
+        people = outlines + [box_ops.to_pixels(box.astype(np.float64), outline.astype(np.float64))
+                             for box, outline in zip(found.boxes, found.outlines, strict=True)]
+        for polygon in people:
+            cv2.fillPoly(known, [np.round(polygon * scale - 0.5).astype(np.int32)], 1)
+        kept = []
+        for box, corners in zip(suspects, box_ops.corners(suspects), strict=True):
+            own = np.zeros_like(known)
+            cv2.fillConvexPoly(own, np.round(corners * scale - 0.5).astype(np.int32), 1)
+            area = int(own.sum())
+            if area == 0 or int((own & known).sum()) < _COVERED_SHARE * area:
+                kept.append(box)
+        return np.array(kept, np.float64).reshape(-1, 5)
+
+    def _accept_shift(self, trouble: Trouble, t_s: float) -> None:
+        if trouble is not Trouble.SHIFTED or self._areas_drawn:
+            return
+        if self._shifted_s is None:
+            self._shifted_s = t_s
+        elif t_s - self._shifted_s > _ACCEPT_SHIFT_S:
+            self._check.accept_scene()
+            self._scene.reset()
