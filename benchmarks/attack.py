@@ -1,12 +1,12 @@
-"""Can a masked head be named or rebuilt? `python -m benchmarks.attack [--json] [--sheet out.png]`.
+"""Can a masked head be named or rebuilt? `python -m benchmarks.attack [--json] [--sheet FOLDER]`.
 
 A head (benchmarks/heads.py) moves by parts of a pixel across a textured room; the real painter masks it. The attacker
 is given more than any real one has: the exact path and outline, the clear room, the moments at which each cell took
 its colour, and a statistical prior learned from other heads of the same kind. From the cells' colours the attacker
 
 - **names** the head among N others (gallery: a second capture of each), by L2 and by normalised correlation on the
-  cells, for which each gallery head is put through the same path and grid, and by both on the rebuilt head;
-  the best of the four counts. Chance is 1/N;
+  cells, for which each gallery head is put through the same path and grid, with and without the rounding to levels,
+  and by both on the rebuilt head; the best of the six counts. Chance is 1/N;
 - **rebuilds** it, from one frame or from all of them ("super-resolution"), by the linear least-squares estimate under
   the prior (Wiener), which also contains bicubic enlarging as a weaker case. PSNR and SSIM are on luma within
   the head's outline; "prior" is what the attacker has before seeing anything.
@@ -145,10 +145,12 @@ def attack(heads: Heads, intensity: BlurIntensity, motion: Motion) -> tuple[list
 
 
 def name_heads(heads: Heads, matrix: F64, known: F64, colours: F64, rebuilt: F64) -> float:
-    """Rank-1 of the best of four matchers."""
+    """Rank-1 of the best of six matchers."""
     inside = outline().ravel().astype(bool)
     expected = np.einsum("nt,htc->hnc", matrix, heads.gallery) + known
-    return max(rank1(colours, expected), rank1(rebuilt[:, inside], heads.gallery[:, inside]))
+    step, zero = np.array([LUMA_STEP, CHROMA_STEP, CHROMA_STEP]), np.array([LUMA_STEP / 2, 128, 128])
+    rounded = np.round((expected - zero) / step) * step + zero
+    return max(rank1(colours, expected), rank1(colours, rounded), rank1(rebuilt[:, inside], heads.gallery[:, inside]))
 
 
 def baselines(heads: Heads) -> list[Row]:
