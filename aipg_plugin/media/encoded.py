@@ -85,7 +85,7 @@ class EncodedStream:
         self._key_wanted.set()
 
     def show_interest(self, seconds: float = 5.0) -> None:
-        """Encode for a while though nobody listens yet, so that `parameter_sets` become known."""
+        """Encode for a while though nobody listens yet, until `parameter_sets` are known."""
         self._interest_until_s = time.monotonic() + seconds
         self._key_wanted.set()
 
@@ -97,7 +97,7 @@ class EncodedStream:
         self.frames += 1
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        wanted = bool(self.packets or self.ts) or now_s < self._interest_until_s
+        wanted = bool(self.packets or self.ts) or (now_s < self._interest_until_s and not self.parameter_sets)
         if not wanted and now_s - self._picture_s < _STILL_S and now_s > self._still_until_s:
             return
         picture = to_picture(guarded)

@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _SEND_S = 10.0
 _MJPEG_FPS = 10.0
 _BOUNDARY = "aipgframe"
-_NO_CACHE = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "null", "X-Content-Type-Options": "nosniff"}
+_NO_CACHE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

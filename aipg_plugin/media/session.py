@@ -23,6 +23,7 @@ from aipg_plugin.options import Source
 
 _LOG = logging.getLogger(__name__)
 _DEVICE_FILES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
+_QUICK_START = {"analyzeduration": "1500000"}  # the defaults look at five seconds first
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ class AvSession:
         timeout: tuple[float, float] | None = (limit_s, limit_s)
         if kind is SourceKind.RTSP:
             options = {"rtsp_transport": self._source.transport, "allowed_media_types": "video+audio",
-                       "timeout": str(int(limit_s * 1e6)), "max_delay": "500000"}
+                       "timeout": str(int(limit_s * 1e6)), "max_delay": "500000", **_QUICK_START}
         elif kind is SourceKind.NETWORK:
-            options = {"rw_timeout": str(int(limit_s * 1e6))}
+            options = {"rw_timeout": str(int(limit_s * 1e6)), **_QUICK_START}
         else:
             url, timeout = str(local_path(url)), None
         hwaccel = HWAccel(self._device, allow_software_fallback=True) if self._device else None

@@ -184,6 +184,15 @@ def test_audio_passes_only_on_request(tmp_path: Path, suffix: str) -> None:
     assert 0.85 < heard[-1] - heard[0] < 1.1
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_file_without_frames_closes(tmp_path: Path, suffix: str) -> None:
+    sink = open_sink(file_output(tmp_path / f"out{suffix}"), INFO, name="a/1")
+    sink.close()
+    assert sink.frames == 0
+    with pytest.raises(MediaError, match="closed"):
+        sink.write(guarded(0, pts_s=0.0))
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_what_a_crash_leaves_plays(tmp_path: Path, suffix: str) -> None:
     script = textwrap.dedent(f"""

@@ -12,9 +12,11 @@ import pytest
 
 from aipg_plugin.frames import Frame
 from aipg_plugin.media.live import Backoff, Lost, Returned
+from aipg_plugin.media.server import StreamServer
 from aipg_plugin.media.source import SourceItem, VideoSource, open_source
-from aipg_plugin.options import Source
+from aipg_plugin.options import Source, Web
 from tests.media.clips import write_clip
+from tests.media.test_serving import Feeder
 from tests.servers import free_port, rtsp_player, wait_for
 
 
@@ -107,6 +109,27 @@ def test_stopping_does_not_wait_for_a_frozen_server(clip: Path, stop: threading.
         wait_for(lambda: watcher.count(Frame) > 5)
         server.pause()
         assert watcher.close() < 1.0
+
+
+def test_http_streams_end_and_return(stop: threading.Event) -> None:
+    port = free_port()
+    server = StreamServer(Web(port=port, rtsp_port=0)).start()
+    feeding = Feeder(server)
+    source = Source(f"http://127.0.0.1:{port}/streams/lobby/1.ts", stall_timeout_s=2.0, reconnect_max_s=0.5)
+    watcher = Watcher(open_source(source, "1", stop=stop), stop)
+    assert watcher.source.info.live
+    wait_for(lambda: watcher.count(Frame) > 10)
+    server.close()
+    wait_for(lambda: watcher.count(Lost) >= 2)
+    feeding.close()
+    server = StreamServer(Web(port=port, rtsp_port=0)).start()
+    feeding = Feeder(server)
+    seen = watcher.count(Frame)
+    wait_for(lambda: watcher.count(Returned) and watcher.count(Frame) > seen + 10, 15)
+    watcher.close()
+    feeding.close()
+    server.close()
+    assert all(later > earlier for earlier, later in pairwise(frame.pts_s for frame in watcher.frames()))
 
 
 def test_waits_double_to_the_limit_and_are_spread() -> None:
