@@ -7,37 +7,41 @@ from pathlib import Path
 
 from aipg_plugin.errors import HostError, UsageError
 from aipg_plugin.hosts.nvr import NVRS, snippet, verify
+from aipg_plugin.hosts.nvr_sources import read
 from aipg_plugin.settings.loader import load
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us
-  aipg nvr frigate guard.yaml --verify frigate.yml   exit 7 while Frigate still knows a raw address"""
+  aipg nvr frigate guard.yaml --verify frigate.yml   exit 7 while Frigate still knows a raw address
+  aipg nvr frigate --verify frigate.yml              the same without our CONFIG: only what is surely ours passes"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aipg nvr`."""
     parser.epilog = EPILOG
     parser.add_argument("nvr", choices=list(NVRS), help="which NVR")
-    parser.add_argument("config", metavar="CONFIG", help="our YAML configuration")
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help="our YAML configuration")
     parser.add_argument("--host", default="", help="name or address under which the NVR reaches this machine")
     parser.add_argument("--verify", metavar="NVR_CONFIG", help="check this configuration of the NVR instead")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the snippet, or verify."""
-    settings = load(Path(options.config)).settings
+    settings = load(Path(options.config)).settings if options.config else None
     if not options.verify:
+        if settings is None:
+            raise UsageError("aipg nvr needs our CONFIG to print a snippet", cure="Name it, or use --verify")
         print(snippet(options.nvr, settings, options.host), end="")
         return 0
     path = Path(options.verify)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read(options.nvr, path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("{file} cannot be read: {error}", file=str(path), error=type(error).__name__) from error
     try:
         guarded = verify(options.nvr, text, settings)
-    except HostError as error:
-        print(f"{path}: NOT SAFE, the NVR can see people in clear")
-        raise error
+    except HostError:
+        print(f"{path}: NOT SAFE, the NVR may see people in clear")
+        raise
     print(f"{path}: all {len(guarded)} sources are guarded")
     return 0

@@ -1,1 +1,1 @@
-"""."""
+"""Hosts: where frames come from and go to, and the NVRs that read what is guarded."""

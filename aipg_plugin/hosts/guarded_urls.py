@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from aipg_plugin.options import OutputKind, Settings
+from aipg_plugin.options import OutputKind, Settings, Web
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
+_OURS = re.compile(r"/streams/[^/]+/[^/]+\.(ts|mjpeg|jpg)")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
     """Addresses of every enabled stream that has a served or published output, as seen from `host`."""
     web = settings.web
     name = host or ("127.0.0.1" if web.host in ("0.0.0.0", "::") else web.host)
-    login = f"{web.username}:{web.password}@" if web.username else ""
+    name = f"[{name}]" if ":" in name else name
+    login = f"{quote(web.username, safe='')}:{quote(web.password or '', safe='')}@" if web.username else ""
     found = []
     for camera in settings.cameras:
         for stream in camera.streams if camera.enabled else ():
@@ -51,34 +55,45 @@ def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
 
 
 class Addresses:
-    """Tells guarded from raw addresses, whatever login, query or fragment they carry."""
+    """Tells guarded from raw addresses, whatever login, query or fragment they carry.
 
-    def __init__(self, settings: Settings) -> None:
-        self._guarded = {_key(url) for urls in guarded_urls(settings)
-                         for url in (urls.rtsp, urls.ts, urls.mjpeg, urls.jpeg) if url}
-        self._ports = {settings.web.port, settings.web.rtsp_port}
-        sources = [stream.source.url for camera in settings.cameras for stream in camera.streams]
+    Without settings only what can be nobody else's is ours: `/streams/<camera>/<stream>.ts` (.mjpeg, .jpg) on our
+    HTTP port. An RTSP address on port 8554 could be any camera's, so those need the settings.
+    """
+
+    def __init__(self, settings: Settings | None, more: Iterable[str] = ()) -> None:
+        known = guarded_urls(settings) if settings is not None else []
+        self._guarded = {_key(url) for urls in known for url in (urls.rtsp, urls.ts, urls.mjpeg, urls.jpeg) if url}
+        self._guarded |= {_key(url) for url in more}
+        self._settings = settings
+        web = settings.web if settings is not None else Web()
+        self._ports = {web.port, web.rtsp_port}
+        sources = [stream.source.url for camera in (settings.cameras if settings is not None else ())
+                   for stream in camera.streams]
         self._raw = {_key(url) for url in sources}
-        self._raw_hosts = {host for host in (urlsplit(url).hostname for url in sources if "://" in url)
-                           if host is not None and host not in _LOOPBACK}
+        self._raw_hosts = {key[0] for key in self._raw if key[1] and key[0] not in _LOOPBACK}
 
     def is_guarded(self, url: str) -> bool:
         """Whether this is an address of ours. Our own host may go by any name but a raw camera's."""
         host, port, path = _key(url)
+        if (host, port, path) in self._raw:
+            return False
         if (host, port, path) in self._guarded:
             return True
+        if self._settings is None:
+            return port == Web().port and _OURS.fullmatch(path) is not None
         if host in self._raw_hosts or port not in self._ports:
             return False
         return any(port == p and path == q for _h, p, q in self._guarded)
 
     def is_raw(self, url: str) -> bool:
         """Whether this is a raw source of the settings, or another address on a raw camera's host."""
-        host, _port, _path = _key(url)
-        return _key(url) in self._raw or host in self._raw_hosts
+        key = _key(url)
+        return key in self._raw or key[0] in self._raw_hosts
 
 
 def _key(url: str) -> tuple[str, int, str]:
-    """Host, port and path; hosts on this machine are one."""
+    """Host, port and path; hosts on this machine are one. A port of 0 where it is no network address."""
     plain = url.removeprefix("ffmpeg:").split("#", 1)[0]
     try:
         parts = urlsplit(plain)

@@ -1,0 +1,81 @@
+"""What to write into an NVR's configuration so that guarded streams are all it knows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+from aipg_plugin.hosts.guarded_urls import GuardedUrls
+
+# Frigate's presets for HTTP are for MJPEG and FLV; its default expects RTSP.
+_FRIGATE_TS_ARGS = "-fflags +genpts+discardcorrupt -rw_timeout 10000000"
+
+
+def frigate(urls: list[GuardedUrls]) -> str:
+    """Cameras with the first stream recorded and the last one detected on."""
+    cameras: dict[str, Any] = {}
+    for camera in dict.fromkeys(url.camera for url in urls):
+        streams = [url for url in urls if url.camera == camera]
+        roles = [["record", "detect"]] if len(streams) == 1 else [["record"], ["detect"]]
+        inputs = [{"path": stream.video, "input_args": "preset-rtsp-restream" if stream.rtsp else _FRIGATE_TS_ARGS,
+                   "roles": role} for stream, role in zip((streams[0], streams[-1]), roles, strict=False)]
+        cameras[_word(camera)] = {"ffmpeg": {"inputs": inputs}}
+    return ("# Frigate: the guarded streams as the only inputs. Remove every raw URL, go2rtc entries too.\n"
+            + _dump({"cameras": cameras}))
+
+
+def viseron(urls: list[GuardedUrls]) -> str:
+    """One camera for each guarded stream."""
+    cameras = {}
+    for url in urls:
+        parts = urlsplit(url.video)
+        host = parts.hostname or ""
+        entry: dict[str, Any] = {"name": f"{url.camera} {url.stream}", "host": f"[{host}]" if ":" in host else host,
+                                 "port": parts.port or 554, "path": parts.path}
+        if not url.rtsp:
+            entry["stream_format"] = "mjpeg"  # its word for HTTP; ffmpeg finds out that it is MPEG-TS
+        if parts.username:
+            entry |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
+        cameras[_word(f"{url.camera}_{url.stream}").lower().replace("-", "_")] = entry
+    return ("# Viseron: the guarded streams as its cameras; it records by stream copy, so it must know no other.\n"
+            + _dump({"ffmpeg": {"camera": cameras}}))
+
+
+def zoneminder(urls: list[GuardedUrls]) -> str:
+    """What to fill in on the pages: ZoneMinder keeps its settings in a database."""
+    lines = ["# ZoneMinder: Console → Add; one monitor for each guarded stream, and none for the raw camera."]
+    for url in urls:
+        lines += [f"Monitor {url.camera}-{url.stream}:", "  General: Source Type  Ffmpeg",
+                  f"  Source:  Source Path  {url.video}", *(["           Method       TCP"] if url.rtsp else [])]
+    return "\n".join(lines) + "\n"
+
+
+def motion(urls: list[GuardedUrls]) -> str:
+    """One file for each camera."""
+    parts = ["# motion: one file for each camera, named in motion.conf with `camera`."]
+    for number, url in enumerate(urls, 1):
+        login = urlsplit(url.video)
+        address = url.video.replace(f"{login.username}:{login.password}@", "") if login.username else url.video
+        parts += [f"# --- camera{number}.conf", f"camera_name {url.camera}_{url.stream}", f"netcam_url {address}"]
+        if login.username:
+            parts.append(f"netcam_userpass {unquote(login.username)}:{unquote(login.password or '')}")
+    return "\n".join(parts) + "\n"
+
+
+def homeassistant(urls: list[GuardedUrls]) -> str:
+    """Cameras of the FFmpeg integration; the rest comes by MQTT discovery."""
+    cameras = [{"platform": "ffmpeg", "name": f"{url.camera} {url.stream} guarded", "input": url.video}
+               for url in urls]
+    return ("# Home Assistant: guarded cameras (configuration.yaml). Controls and sensors come by MQTT discovery.\n"
+            + _dump({"camera": cameras}))
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
+
+
+def _dump(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=1000)

@@ -1,0 +1,257 @@
+"""`aipg nvr`: configurations as people write them, safe and unsafe; what is not surely ours fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aipg_plugin.cli.main import main
+from aipg_plugin.errors import HostError
+from aipg_plugin.hosts.guarded_urls import guarded_urls
+from aipg_plugin.hosts.nvr import NVRS, snippet, verify
+from aipg_plugin.settings.loader import validate
+
+OURS = {
+    "cameras": {
+        "lobby": {"streams": {"1": {"source": "rtsp://admin:s3cret@192.0.2.10/stream1", "outputs": ["rtsp_serve"]},
+                              "2": {"source": "rtsp://admin:s3cret@192.0.2.10/stream2", "capture_mode": "panorama",
+                                    "outputs": ["http"]}},
+                  "privacy_guard": {"enabled": True, "target_streams": "all"}},
+        "hall": {"streams": {"1": {"source": "rtsp://192.0.2.11:8554/live", "outputs": ["rtsp_serve", "http"]}},
+                 "privacy_guard": {"enabled": True, "target_streams": "all"}},
+    },
+    "web": {"host": "0.0.0.0", "username": "view er", "password": "p@ss/word"},
+}
+SETTINGS = validate(OURS)
+LOGIN = "view%20er:p%40ss%2Fword@"
+
+FRIGATE_SAFE = """
+mqtt: {host: broker, user: frigate, password: "{FRIGATE_MQTT_PASSWORD}"}
+go2rtc:
+  rtsp: {username: u, password: p}
+  streams:
+    lobby:
+      - rtsp://view%20er:p%40ss%2Fword@192.168.1.7:8554/lobby/1
+      - "ffmpeg:lobby#audio=opus"
+    lobby_sub: ffmpeg:http://192.168.1.7:8097/streams/lobby/2.ts#video=copy
+  webrtc: {candidates: ["192.168.1.5:8555", "stun:8555"]}
+cameras:
+  lobby:
+    webui_url: http://192.0.2.10
+    onvif: {host: 192.0.2.10, user: admin, password: x}
+    ffmpeg:
+      output_args: {record: preset-record-generic-audio-copy}
+      inputs:
+        - {path: "rtsp://127.0.0.1:8554/lobby?video=copy&audio=aac", input_args: preset-rtsp-restream, roles: [record]}
+        - {path: "rtsp://u:p@127.0.0.1:8554/lobby_sub", roles: [detect]}
+  hall:
+    ffmpeg:
+      inputs:
+        - {path: "rtsp://{FRIGATE_USER}:{FRIGATE_PASSWORD}@guard.local:8554/hall/1", roles: [record, detect]}
+birdseye: {enabled: true, restream: true}
+"""
+
+
+def problems(nvr: str, text: str, ours: bool = True, **environ: str) -> dict[str, str]:
+    """Place and text of each problem; {} when the configuration is safe."""
+    try:
+        guarded = verify(nvr, text, SETTINGS if ours else None, environ=environ)
+    except HostError as error:
+        return {problem.path: problem.text() for problem in error.problems}
+    assert guarded
+    return {}
+
+
+def frigate(*, inputs: str = "", go2rtc: str = "", more: str = "") -> str:
+    return (f"go2rtc: {{streams: {{{go2rtc}}}}}\ncameras:\n  lobby:\n    ffmpeg:\n      inputs:\n"
+            f"        - {{path: 'rtsp://guard:8554/lobby/1', roles: [record]}}\n{inputs}{more}")
+
+
+def test_a_safe_frigate_passes() -> None:
+    assert problems("frigate", FRIGATE_SAFE) == {}
+    guarded = verify("frigate", FRIGATE_SAFE, SETTINGS, environ={})
+    assert len(guarded) == 3
+
+
+@pytest.mark.parametrize(("text", "where"), [
+    (frigate(inputs="        - {path: 'rtsp://admin:s3cret@192.0.2.10/stream1', roles: [detect]}\n"),
+     "cameras.lobby.ffmpeg.inputs.1.path"),
+    (frigate(inputs="        - {path: 'rtsp://127.0.0.1:8554/nowhere', roles: [detect]}\n"),
+     "cameras.lobby.ffmpeg.inputs.1.path"),
+    (frigate(inputs="        - {path: /dev/video0, roles: [detect]}\n"), "cameras.lobby.ffmpeg.inputs.1.path"),
+    (frigate(inputs="        - {roles: [detect]}\n"), "cameras.lobby.ffmpeg.inputs.1.path"),
+    (frigate(go2rtc="raw: 'rtsp://admin:s3cret@192.0.2.10/stream1'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: ['rtsp://guard:8554/lobby/1', 'rtsp://192.0.2.10/stream1']"), "go2rtc.streams.raw.1"),
+    (frigate(go2rtc="raw: 'ffmpeg:rtsp://192.0.2.10/stream1#video=h264'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'ffmpeg:rtsp://guard:8554/lobby/1#input=-i rtsp://192.0.2.10/stream1'"),
+     "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'exec:ffmpeg -i rtsp://guard:8554/lobby/1 -f mpegts -'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'nest:?client_id=1&token=s3cret'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'echo:python3 camera.py'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'homekit://192.168.1.60?pin=1'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: 'rtspx://192.168.1.1:7441/abc'"), "go2rtc.streams.raw"),
+    (frigate(go2rtc="raw: '${CAMERA_URL}'"), "go2rtc.streams.raw"),
+    (frigate(more="      input_args: -rtsp_transport tcp -i rtsp://192.0.2.10/stream1\n"),
+     "cameras.lobby.ffmpeg.input_args"),
+    (frigate(more="  till:\n    enabled: false\n    ffmpeg: {inputs: [{path: 'rtsp://192.0.2.99/x'}]}\n"),
+     "cameras.till.ffmpeg.inputs.0.path"),
+    (frigate(more="  till: !include till.yml\n"), "cameras.till"),
+    ("go2rtc: !include go2rtc.yml\n" + frigate().split("\n", 1)[1], "go2rtc"),
+])
+def test_frigate_fails_at_the_very_place(text: str, where: str) -> None:
+    found = problems("frigate", text)
+    assert list(found) == [where]
+    assert "s3cret" not in found[where]
+    assert ". Put" in found[where] or ". Write" in found[where]
+
+
+def test_frigates_variables_are_filled_in() -> None:
+    text = frigate(inputs="        - {path: 'rtsp://{FRIGATE_CAM}/stream1', roles: [detect]}\n")
+    assert "names a variable" in problems("frigate", text)["cameras.lobby.ffmpeg.inputs.1.path"]
+    assert "is the raw camera" in problems("frigate", text, FRIGATE_CAM="192.0.2.10")[
+        "cameras.lobby.ffmpeg.inputs.1.path"]
+    whole = frigate(inputs="        - {path: '{FRIGATE_URL}', roles: [detect]}\n")
+    assert problems("frigate", whole)
+    assert problems("frigate", whole, FRIGATE_URL="rtsp://x:y@guard:8554/hall/1") == {}
+
+
+def test_a_raw_camera_is_no_guard_whatever_its_port_and_path() -> None:
+    """A raw camera may serve on our port; even with our path on its host it is not us."""
+    for url in ("rtsp://192.0.2.11:8554/live", "rtsp://192.0.2.10:8554/lobby/1", "rtsp://guard:8554@192.0.2.10/stream1",
+                "http://192.0.2.10:8097/streams/lobby/2.ts"):
+        text = frigate(inputs=f"        - {{path: '{url}', roles: [detect]}}\n")
+        assert "is the raw camera" in problems("frigate", text)["cameras.lobby.ffmpeg.inputs.1.path"]
+
+
+def test_without_our_settings_only_what_is_surely_ours_passes() -> None:
+    line = "cameras: {{a: {{ffmpeg: {{inputs: [{{path: '{}', roles: [detect]}}]}}}}}}"
+    assert problems("frigate", line.format("http://guard:8097/streams/lobby/1.ts"), ours=False) == {}
+    for url in ("rtsp://guard:8554/lobby/1", "http://guard:8097/video", "http://guard:80/streams/lobby/1.ts",
+                "rtsp://192.0.2.10/stream1"):
+        assert "name our CONFIG" in problems("frigate", line.format(url), ours=False)["cameras.a.ffmpeg.inputs.0.path"]
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "cameras: {}", "mqtt: {host: x}", "cameras: [", "\t: :"])
+def test_what_is_no_configuration_is_not_safe(text: str) -> None:
+    assert problems("frigate", text)
+
+
+VISERON = """
+ffmpeg:
+  camera:
+    lobby:
+      host: 192.168.1.7
+      port: 8554
+      path: /lobby/1
+      username: view er
+      password: !secret guard_password
+      substream: {{port: 8097, path: /streams/lobby/2.ts, stream_format: mjpeg}}
+{more}
+darknet: {{object_detector: {{cameras: {{lobby: {{}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(("more", "where"), [
+    ("", ""),
+    ("      still_image: {url: 'http://192.0.2.10/snapshot.jpg'}", "ffmpeg.camera.lobby.still_image.url"),
+    ("      raw_command: ffmpeg -i rtsp://192.0.2.10/stream1 -f rawvideo pipe:1", "ffmpeg.camera.lobby.raw_command"),
+    ("    hall: {host: 192.0.2.11, port: 8554, path: /live}", "ffmpeg.camera.hall"),
+    ("    hall: {host: !secret hall_host, port: 8554, path: /live}", "ffmpeg.camera.hall"),
+    ("    hall: {host: guard, port: 8554, path: /hall/1, substream: {path: /raw, port: 554}}",
+     "ffmpeg.camera.hall.substream"),
+    ("gstreamer: {camera: {hall: {host: 192.0.2.11, path: /live, port: 8554}}}", "gstreamer.camera.hall"),
+    ("go2rtc: {streams: {hall: ['rtsp://192.0.2.11:8554/live']}}", "go2rtc.streams.hall.0"),
+])
+def test_viseron(more: str, where: str) -> None:
+    assert list(problems("viseron", VISERON.format(more=more))) == ([where] if where else [])
+
+
+@pytest.mark.parametrize(("line", "safe"), [
+    ("netcam_url rtsp://guard:8554/lobby/1", True),
+    ("netcam_url = http://guard:8097/streams/hall/1.mjpeg", True),
+    ("netcam_url http://guard:8097/streams/hall/1.ts\n; netcam_url rtsp://192.0.2.10/stream1", True),
+    ("netcam_url rtsp://guard:8554/lobby/1\nnetcam_high_url rtsp://192.0.2.10/stream1", False),
+    ("netcam_url rtsp://guard:8554/lobby/1\nvideodevice /dev/video0", False),
+    ("netcam_url rtsp://guard:8554/lobby/1\nlibcam_device camera0", False),
+])
+def test_motion(line: str, safe: bool) -> None:
+    assert (not problems("motion", f"daemon off\n# comment\n{line}\n")) is safe
+
+
+def test_motions_camera_files_are_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "guard.yaml").write_text(yaml.safe_dump(OURS))
+    (tmp_path / "camera1.conf").write_text("# lobby\nnetcam_url rtsp://guard:8554/lobby/1\n")
+    (tmp_path / "camera2.conf").write_text("netcam_url rtsp://192.0.2.10/stream1\n")
+    main_file = tmp_path / "motion.conf"
+    main_file.write_text("daemon off\ncamera camera1.conf\n")
+    arguments = ["nvr", "motion", str(tmp_path / "guard.yaml"), "--verify", str(main_file)]
+    assert main(arguments) == 0
+    main_file.write_text("daemon off\ncamera camera1.conf\ncamera camera2.conf\n")
+    assert main(arguments) == 7
+    assert "camera2.conf line 1 (netcam_url)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "safe"), [
+    ("camera:\n  - platform: ffmpeg\n    input: rtsp://guard:8554/lobby/1\n  - platform: demo\n", True),
+    ("camera lobby:\n  - platform: ffmpeg\n    input: -rtsp_transport tcp -i rtsp://guard:8554/lobby/1\n", True),
+    ("camera:\n  - platform: ffmpeg\n    input: -rtsp_transport tcp -i rtsp://192.0.2.10/stream1\n", False),
+    ("camera:\n  - platform: generic\n    stream_source: rtsp://guard:8554/lobby/1\n"
+     "    still_image_url: http://192.0.2.10/snap.jpg\n", False),
+    ("camera:\n  - platform: ffmpeg\n    input: !secret lobby\n", False),
+    ("camera:\n  - platform: onvif\n    host: 192.0.2.10\n", False),
+    ("camera: !include cameras.yaml\n", False),
+    ("go2rtc: {streams: {lobby: rtsp://192.0.2.10/stream1}}\n", False),
+    ('{"data": {"entries": [{"domain": "generic", "title": "Lobby", "options": {"stream_source": '
+     '"rtsp://guard:8554/lobby/1"}}, {"domain": "mqtt", "data": {"broker": "x"}}]}}', True),
+    ('{"data": {"entries": [{"domain": "reolink", "title": "Lobby", "data": {"host": "192.0.2.10"}}]}}', False),
+])
+def test_home_assistant(text: str, safe: bool) -> None:
+    assert (not problems("homeassistant", text)) is safe
+
+
+@pytest.mark.parametrize("nvr", [name for name, known in NVRS.items() if known.sources is not None])
+@pytest.mark.parametrize("host", ["", "192.168.1.7", "guard.local", "fd00::7"])
+def test_what_we_print_passes_our_own_check(nvr: str, host: str) -> None:
+    printed = snippet(nvr, SETTINGS, host)
+    assert problems(nvr, printed) == {}
+    if host:
+        assert host in printed
+
+
+def test_the_frigate_snippet_is_what_frigate_takes() -> None:
+    cameras = yaml.safe_load(snippet("frigate", SETTINGS, "guard"))["cameras"]
+    lobby = cameras["lobby"]["ffmpeg"]["inputs"]
+    assert [entry["roles"] for entry in lobby] == [["record"], ["detect"]]
+    assert lobby[0] == {"path": f"rtsp://{LOGIN}guard:8554/lobby/1", "input_args": "preset-rtsp-restream",
+                        "roles": ["record"]}
+    assert "preset" not in lobby[1]["input_args"]
+    assert cameras["hall"]["ffmpeg"]["inputs"][0]["roles"] == ["record", "detect"]
+
+
+def test_logins_survive_the_url() -> None:
+    (first, *_) = guarded_urls(SETTINGS, "fd00::7")
+    assert first.rtsp == f"rtsp://{LOGIN}[fd00::7]:8554/lobby/1"
+    camera = yaml.safe_load(snippet("viseron", SETTINGS))["ffmpeg"]["camera"]["lobby_1"]
+    assert (camera["username"], camera["password"], camera["port"]) == ("view er", "p@ss/word", 8554)
+    assert "netcam_userpass view er:p@ss/word" in snippet("motion", SETTINGS)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = tmp_path / "guard.yaml", tmp_path / "frigate.yml"
+    ours.write_text(yaml.safe_dump(OURS))
+    theirs.write_text(FRIGATE_SAFE)
+    assert main(["nvr", "frigate", str(ours), "--verify", str(theirs)]) == 0
+    assert "all 3 sources are guarded" in capsys.readouterr().out
+    theirs.write_text(FRIGATE_SAFE.replace("192.168.1.7:8554/lobby/1", "192.0.2.10/stream1"))
+    assert main(["nvr", "frigate", str(ours), "--verify", str(theirs)]) == 7
+    told = capsys.readouterr()
+    assert "NOT SAFE" in told.out
+    assert "go2rtc.streams.lobby.0: rtsp://view%20er:***@192.0.2.10/stream1 is the raw camera" in told.err
+    assert main(["nvr", "frigate", "--verify", str(theirs)]) == 7
+    assert main(["nvr", "frigate"]) == 2
+    assert main(["nvr", "frigate", "--verify", str(tmp_path / "missing")]) == 2
+    assert main(["nvr", "zoneminder", str(ours), "--verify", str(theirs)]) == 7
+    assert main(["nvr", "zoneminder", str(ours), "--host", "guard"]) == 0
+    assert "rtsp://" in capsys.readouterr().out
