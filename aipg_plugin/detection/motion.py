@@ -35,7 +35,8 @@ _EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
 class MotionReport:
     """One look of the second witness, in pixels of the projection's picture.
 
-    `suspects`: human-sized regions that differ from the empty scene (where that is not known yet: that move).
+    `suspects`: human-sized regions that differ from the empty scene (where that is not known yet: that move) and
+    that none of the figures handed in covers.
     `moving` (h, w) bool at the working size; `moving_px` (K, 2) centres of moving regions; `known_share` of the scene
     learned so far; `upset`: most of the scene differs at once (light switched, camera turned): sweep everything.
     """
@@ -106,7 +107,8 @@ class SceneModel:
             self._candidate = None
             self._different[:] = False
         self._learn(now, distance, elapsed_s, people)
-        odd = self._valid & (self._different | (~self._known & moving))
+        # Known people are left out, so that somebody missed beside them does not melt into one region with them.
+        odd = self._valid & ~people & (self._different | (~self._known & moving))
         centres = self._finder.centres(moving)
         return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), upset)
 

@@ -108,8 +108,7 @@ def _box_around(points: Float64, angle_deg: float) -> Float64:
 
 
 def _outline(box: Float64, points: Float64) -> Float32:
-    """The convex hull in local coordinates: nothing between a person's limbs stays clear."""
-    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2)
-    simple = cv2.approxPolyDP(hull, 0.01 * float(max(box[2], box[3])), True).reshape(-1, 2)
-    shape = simple if len(simple) >= 3 else hull
+    """The region's border in local coordinates, simplified; closing has already filled the gaps between limbs."""
+    simple = cv2.approxPolyDP(points.astype(np.float32), 0.015 * float(max(box[2], box[3])), True).reshape(-1, 2)
+    shape = simple if len(simple) >= 3 else points
     return np.asarray(box_math.to_local(box, shape.astype(np.float64)), np.float32)

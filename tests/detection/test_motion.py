@@ -77,6 +77,15 @@ def test_a_place_is_empty_again_only_after_its_person_has_gone() -> None:
     assert watch.model.place_empty(np.full(5, np.nan)) is None
 
 
+def test_somebody_missed_beside_a_known_person_is_a_suspect_of_their_own() -> None:
+    watch = Watch()
+    watch.look(40)
+    known, missed = person(1.5, 1.0), person(1.5, 0.3)
+    report = watch.look(3, people=np.concatenate([known, missed]), known=known)[-1]
+    assert iou(report.suspects.boxes, missed).max(initial=0) > 0.3
+    assert iou(report.suspects.boxes, known).max(initial=0) < 0.2
+
+
 def test_somebody_there_from_the_start_is_not_learned_as_empty() -> None:
     watch = Watch()
     box = person(1.5, 1.0)
