@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,8 @@ def _nudge(rng: np.random.Generator, pose: Pose) -> Pose:
 def build_actors(path: Path, count: int, seed: int) -> None:
     """Pose `count` actors and save them at `path`, atomically."""
     model = BodyModel()
-    walks, stills = [], {kind: [] for kind in _STILL}
+    walks: list[NDArray[np.float16]] = []
+    stills: dict[str, list[NDArray[np.float16]]] = {kind: [] for kind in _STILL}
     for i in range(count):
         rng = np.random.default_rng([seed, 77, i])
         shape = random_shape(rng)
@@ -65,8 +67,8 @@ def build_actors(path: Path, count: int, seed: int) -> None:
             stills[kind].append(np.stack(pair).astype(np.float16))
     part = path.with_suffix(".part.npz")
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(part, walk=np.stack(walks), faces=model.faces, parts=model.parts,
-             **{kind: np.stack(v) for kind, v in stills.items()})
+    still: dict[str, Any] = {kind: np.stack(v) for kind, v in stills.items()}
+    np.savez(part, walk=np.stack(walks), faces=model.faces, parts=model.parts, **still)
     part.replace(path)
 
 

@@ -49,7 +49,7 @@ class BodyModel:
     """anny on the CPU with part labels and a thinned mesh; construction takes about a minute the first time."""
 
     def __init__(self) -> None:
-        import anny
+        import anny  # type: ignore[import-untyped, unused-ignore]
         import torch
 
         self._torch = torch

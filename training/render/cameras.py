@@ -55,7 +55,7 @@ def random_shot(rng: Rng) -> Shot:
     fov = float(rng.uniform(150, 172) if name is LensModelName.ORTHOGRAPHIC else rng.uniform(165, 195))
     if style == "inside":
         fov = float(min(fov, rng.uniform(150, 185)))
-    coefficients = ()
+    coefficients: tuple[float, ...] = ()
     if name is LensModelName.KANNALA_BRANDT:
         coefficients = (float(rng.uniform(-0.05, 0.03)), float(rng.uniform(-0.006, 0.003)))
     law = LensLaw(name, fov, coefficients)

@@ -188,7 +188,7 @@ def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Gen
     img *= (1 - 0.28 * np.clip(r2, 0, 1) ** 3)[..., None]
     img += rng.normal(0, 1.0, (h, w, 1))
     img[r2 > 1] = 4
-    return np.clip(img, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(img, 0, 255), np.uint8)
 
 
 def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float, size_px: int) -> None:

@@ -32,19 +32,25 @@ def grey(rng: Rng, low: float, high: float, colour: float = 0.03) -> tuple[float
     return float(c[0]), float(c[1]), float(c[2])
 
 
+def any_colour(rng: Rng, low: float, high: float) -> tuple[float, float, float]:
+    """Any RGB between two levels."""
+    r, g, b = rng.uniform(low, high, 3)
+    return float(r), float(g), float(b)
+
+
 def random_style(rng: Rng, textures: TextureBank) -> Style:
     """Materials for one room."""
     wood = Surface(textures.pick(rng, "floor"), grey(rng, 0.5, 1.0), 0.8, repeat_m=1.5)
-    chair = grey(rng, 0.02, 0.16) if rng.random() < 0.65 else tuple(rng.uniform(0.1, 0.8, 3))
+    chair = grey(rng, 0.02, 0.16) if rng.random() < 0.65 else any_colour(rng, 0.1, 0.8)
     return Style(
         wood=wood, top=Surface(0, grey(rng, 0.35, 0.92), 1.0), metal=Surface(tint=grey(rng, 0.05, 0.7)),
-        chair=Surface(textures.pick(rng, "cloth"), (float(chair[0]), float(chair[1]), float(chair[2])), repeat_m=0.5),
+        chair=Surface(textures.pick(rng, "cloth"), chair, repeat_m=0.5),
         sofa=Surface(textures.pick(rng, "cloth"), grey(rng, 0.1, 0.8, 0.12), repeat_m=0.7),
         partition=Surface(textures.pick(rng, "cloth"), grey(rng, 0.2, 0.8, 0.06)), rolling=bool(rng.random() < 0.65))
 
 
 def _at(local: ArrayLike, yaw: float, at: ArrayLike) -> Floats:
-    return place(np.asarray(local, np.float32)[None], yaw, at)[0]
+    return np.asarray(place(np.asarray(local, np.float32)[None], yaw, at)[0], np.float32)
 
 
 def add_desk(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Style, at: ArrayLike, yaw: float,
@@ -60,7 +66,7 @@ def add_desk(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Style, at
     if clutter:
         for _ in range(int(rng.integers(0, 7))):
             spot = [rng.uniform(-w / 2 + 0.1, w / 2 - 0.1), rng.uniform(-d / 2 + 0.1, d / 2 - 0.1), height_m]
-            look = Surface(tint=tuple(float(c) for c in rng.uniform(0.05, 0.95, 3)))
+            look = Surface(tint=any_colour(rng, 0.05, 0.95))
             if rng.random() < 0.3:
                 add_cylinder(out, 0.04, float(rng.uniform(0.08, 0.22)), _at(spot, yaw, at), look, sides=8)
             else:
@@ -152,11 +158,11 @@ def add_plant(out: MeshBuilder, rng: Rng, at: ArrayLike) -> None:
     base = np.asarray(at, np.float32)
     for _ in range(int(rng.integers(18, 45))):
         angle, rise, length = rng.uniform(0, 6.28), rng.uniform(0.5, 1.6), rng.uniform(0.25, 0.6)
-        start = base + [0, 0, rng.uniform(0.35, 0.9)]
+        start = base + np.array([0, 0, rng.uniform(0.35, 0.9)])
         along = np.array([np.cos(angle), np.sin(angle), rise]) * length / np.hypot(1, rise)
         across = np.array([-np.sin(angle), np.cos(angle), 0]) * rng.uniform(0.04, 0.14)
-        green = Surface(tint=(float(rng.uniform(0.05, 0.25)), float(rng.uniform(0.2, 0.5)), float(rng.uniform(0.03, 0.2))))
-        add_quad(out, start - across / 2, along, across, green)
+        r, g, b = rng.uniform([0.05, 0.2, 0.03], [0.25, 0.5, 0.2])
+        add_quad(out, start - across / 2, along, across, Surface(tint=(float(r), float(g), float(b))))
 
 
 def add_coat_rack(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Style, at: ArrayLike) -> None:
@@ -165,7 +171,7 @@ def add_coat_rack(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Styl
     for _ in range(int(rng.integers(1, 5))):
         look = Surface(textures.pick(rng, "cloth"), grey(rng, 0.03, 0.8, 0.15), repeat_m=0.6)
         angle = rng.uniform(0, 6.28)
-        spot = np.asarray(at, np.float32) + [0.14 * np.cos(angle), 0.14 * np.sin(angle), rng.uniform(0.5, 0.8)]
+        spot = np.asarray(at, float) + np.array([0.14 * np.cos(angle), 0.14 * np.sin(angle), rng.uniform(0.5, 0.8)])
         add_cylinder(out, float(rng.uniform(0.14, 0.24)), float(rng.uniform(0.7, 1.0)), spot, look, 0.06, sides=10)
 
 
@@ -186,6 +192,7 @@ def add_boxes(out: MeshBuilder, rng: Rng, textures: TextureBank, at: ArrayLike, 
         carton = (float(rng.uniform(0.5, 0.75)), float(rng.uniform(0.4, 0.55)), float(rng.uniform(0.25, 0.4)))
         look = (Surface(tint=carton) if rng.random() < 0.6
                 else Surface(textures.pick(rng, "object"), (1, 1, 1), 1.0, repeat_m=0.5))
-        spot = base + [*rng.normal(0, 0.05, 2), height] if i % 3 else base + [*rng.normal(0, 0.45, 2), 0]
+        spread = rng.normal(0, 0.05 if i % 3 else 0.45, 2)
+        spot = base + np.array([*spread, height if i % 3 else 0.0])
         height = height + float(size[2]) if i % 3 else float(size[2])
         add_box(out, size, spot, float(rng.uniform(0, 6.28)), look)

@@ -51,17 +51,17 @@ class Renderer:
 
         self._gl = moderngl
         try:
-            ctx = moderngl.create_standalone_context(backend="egl")  # type: ignore[attr-defined]
+            ctx = moderngl.create_standalone_context(backend="egl")  # type: ignore[arg-type]
         except Exception as error:
-            raise RuntimeError(f"OpenGL through EGL does not start ({error}): install libegl1 libgl1-mesa-dri") from error
+            raise RuntimeError(f"no OpenGL through EGL ({error}): install libegl1 libgl1-mesa-dri") from error
         self.ctx: Any = ctx
         layers = textures.layers
         self._array = ctx.texture_array((layers.shape[2], layers.shape[1], len(layers)), 3, layers.tobytes())
         self._array.build_mipmaps()
         self._array.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-        self._colour = ctx.program(vertex_shader=FISHEYE_VS, fragment_shader=FISHEYE_FS)
-        self._mask = ctx.program(vertex_shader=FISHEYE_VS, fragment_shader=MASK_FS)
-        self._flat = ctx.program(vertex_shader=FLAT_VS, fragment_shader=DEPTH_FS)
+        self._colour: Any = ctx.program(vertex_shader=FISHEYE_VS, fragment_shader=FISHEYE_FS)
+        self._mask: Any = ctx.program(vertex_shader=FISHEYE_VS, fragment_shader=MASK_FS)
+        self._flat: Any = ctx.program(vertex_shader=FLAT_VS, fragment_shader=DEPTH_FS)
         self._maps = [self._depth_map() for _ in range(2)]
         self._targets: dict[tuple[int, int], Any] = {}
         self._lut = ctx.texture((_LUT, 1), 1, dtype="f4")

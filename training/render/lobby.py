@@ -103,7 +103,9 @@ def _dress(stage: Stage, look: int, shirt: tuple[float, float, float], trousers:
            **changes: object) -> Outfit:
     base = random_outfit(stage.rng, stage.textures, "sit")
     plain = int(stage.textures.groups["cloth"][0])
-    values: dict[str, object] = {"shirt": np.array(shirt), "trousers": np.array(trousers), "hair": np.array(_HAIR[look]), "skin": np.array(_SKIN[look]), "hat": "none", "bag": "none",
+    values: dict[str, object] = {"shirt": np.array(shirt), "trousers": np.array(trousers),
+                                 "hair": np.array(_HAIR[look]), "skin": np.array(_SKIN[look]),
+                                 "hat": "none", "bag": "none",
                                  "sleeve": 2, "shorts": False, "skirt_m": 0.0, "coat_m": 0.0, "shirt_layer": plain,
                                  "trousers_layer": plain, "shoes": np.array([0.06, 0.05, 0.05])}
     return replace(base, **(values | changes))  # type: ignore[arg-type]

@@ -89,8 +89,8 @@ def add_quad(out: MeshBuilder, origin: ArrayLike, u: ArrayLike, v: ArrayLike, lo
     length = max(sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     normal = (nx / length, ny / length, nz / length)
     out.add(o + uv[:, :1] * a + uv[:, 1:] * b, normal, faces,
-            uv=uv if fit else uv * np.array([la / look.repeat_m, lb / look.repeat_m], np.float32), layer=look.layer, tint=look.tint,
-            share=look.share, glow=look.glow, person=person)
+            uv=uv if fit else uv * np.array([la / look.repeat_m, lb / look.repeat_m], np.float32),
+            layer=look.layer, tint=look.tint, share=look.share, glow=look.glow, person=person)
 
 
 def add_box(out: MeshBuilder, size: ArrayLike, at: ArrayLike, yaw_rad: float, look: Surface,
@@ -135,4 +135,4 @@ def vertex_normals(points: Floats, faces: Ints) -> Floats:
     tri = points[faces]
     normal = np.cross(tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0])
     out = np.stack([np.bincount(faces.reshape(-1), np.repeat(normal[:, k], 3), len(points)) for k in range(3)], 1)
-    return (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    return np.asarray(out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9), np.float32)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.render.bodies import (
-    FOOT, FOREARM, HAIR, HAND, HEAD, SHIN, THIGH, TORSO, UPPER_ARM, Floats,
+    FOOT,
+    FOREARM,
+    HAIR,
+    HAND,
+    HEAD,
+    SHIN,
+    THIGH,
+    TORSO,
+    UPPER_ARM,
+    Floats,
 )
 from training.render.mesh import Ints, MeshBuilder, Surface, add_box, add_cylinder, grid, place, vertex_normals
 from training.render.textures import TextureBank
@@ -108,7 +118,7 @@ def _inflate(body: Body, outfit: Outfit, normals: Floats) -> Floats:
     if outfit.hat in {"scarf", "hood"}:
         off[HEAD] = 0.0
     lift = off[parts] * (1 + 0.55 * folds * (parts < HAND))
-    return (v + normals * lift[:, None]).astype(np.float32)
+    return np.asarray(v + normals * lift[:, None], np.float32)
 
 
 def _colours(body: Body, outfit: Outfit) -> tuple[NDArray[np.float64], Floats, Floats]:
@@ -185,13 +195,13 @@ def _belongings(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw: f
     """Brim of a cap (part of the person); bags and boxes (part of the background)."""
     rng = np.random.default_rng(outfit.seed)
 
-    def spot(local: Floats) -> Floats:
-        return place(local[None], yaw, at)[0]
+    def spot(local: NDArray[Any]) -> Floats:
+        return np.asarray(place(np.asarray(local[None], np.float32), yaw, at)[0], np.float32)
 
     head = head_sphere(body)
     if outfit.hat in {"cap", "helmet"} and body.kind not in {"lie", "bend"}:
         colour = outfit.shirt if outfit.hat == "cap" else np.clip(outfit.shoes + 0.5, 0, 1)
-        add_box(out, (0.15, 0.12, 0.015), spot(head[:3] + [0, -0.12, 0.07]), yaw, Surface(tint=_rgb(colour)),
+        add_box(out, (0.15, 0.12, 0.015), spot(head[:3] + np.array([0, -0.12, 0.07])), yaw, Surface(tint=_rgb(colour)),
                 person=person)
     hands = body.vertices[body.parts == HAND]
     right = hands[hands[:, 0] < 0] if (hands[:, 0] < 0).any() else hands
@@ -207,7 +217,8 @@ def _belongings(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw: f
         middle = hands.mean(0)
         add_box(out, (0.35, 0.28, 0.25), spot(middle - [0, 0.1, 0.05]), yaw, Surface(tint=(0.65, 0.5, 0.33)))
     elif outfit.bag == "phone":
-        add_box(out, (0.07, 0.14, 0.012), spot(hand + [0, -0.04, 0.01]), yaw, Surface(tint=(0.04, 0.04, 0.05)))
+        add_box(out, (0.07, 0.14, 0.012), spot(hand + np.array([0, -0.04, 0.01])), yaw,
+                Surface(tint=(0.04, 0.04, 0.05)))
     elif outfit.bag == "laptop" and body.kind in {"stand", "walk"}:
         add_cylinder(out, 0.04, 0.1, spot(hand), look)
 

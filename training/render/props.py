@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +39,20 @@ def build_props(path: Path, folder: Path) -> None:
     """Read the GLB files in `folder`, bring them to size and save them at `path`; needs trimesh."""
     import trimesh
 
-    arrays: dict[str, NDArray[np.float32] | NDArray[np.int32]] = {}
+    split: Any = trimesh.remesh.subdivide_to_size
+
+    arrays: dict[str, Any] = {}
     for file in sorted(folder.glob("*.glb")):
         height = next((h for prefix, h in _HEIGHT_M.items() if file.stem.startswith(prefix)), None)
         if height is None:
             continue
         points, normals, colours, faces, count = [], [], [], [], 0
-        scene = trimesh.load(file, force="scene")
+        scene: Any = trimesh.load(file, force="scene")
         scale = height / scene.extents[1]
         for mesh in scene.dump():
             linear = np.asarray(mesh.visual.material.baseColorFactor[:3], float) / 255
             mesh.apply_scale(scale)
-            v, f = trimesh.remesh.subdivide_to_size(mesh.vertices, mesh.faces, _EDGE_M)
+            v, f = split(mesh.vertices, mesh.faces, _EDGE_M)
             flat = trimesh.Trimesh(v, f, process=False)
             flat.unmerge_vertices()
             points.append(flat.vertices[:, [0, 2, 1]] * [1, -1, 1])
@@ -63,7 +66,7 @@ def build_props(path: Path, folder: Path) -> None:
                    f"{file.stem}/c": np.concatenate(colours, dtype=np.float32),
                    f"{file.stem}/f": np.concatenate(faces).astype(np.int32)}
     part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)  # type: ignore[arg-type]
+    np.savez(part, **arrays)
     part.replace(path)
 
 

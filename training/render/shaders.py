@@ -23,7 +23,8 @@ FISHEYE_FS = """
 #version 330
 uniform sampler2DArray textures; uniform sampler2D above; uniform sampler2D shadow;
 uniform mat4 above_matrix; uniform mat4 sun_matrix; uniform vec3 sun; uniform vec3 sun_rgb; uniform vec3 ambient_rgb;
-uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float theta_max; uniform float soft; uniform float gloss;
+uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float theta_max;
+uniform float soft; uniform float gloss;
 in vec3 position; in vec3 normal; in vec3 uvl; in vec3 tint; in float share; flat in float person;
 in float glow; in float theta;
 out vec4 colour;

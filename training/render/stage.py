@@ -11,8 +11,8 @@ from training.render.bodies import Bank, Floats
 from training.render.furniture import Style, add_chair, add_jacket, random_style
 from training.render.gl import Geometry
 from training.render.mesh import MeshBuilder, turn
-from training.render.props import Prop, add_prop
 from training.render.people import Body, Outfit, add_person, random_outfit
+from training.render.props import Prop, add_prop
 from training.render.textures import TextureBank
 
 Rng = np.random.Generator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,11 +35,11 @@ def _noise(rng: Rng, cells: int, channels: int = 1) -> NDArray[np.float32]:
     grid = np.concatenate([grid, grid[:1]], 0)
     grid = np.concatenate([grid, grid[:, :1]], 1)
     big = cv2.resize(grid, (SIZE_PX + SIZE_PX // cells,) * 2, interpolation=cv2.INTER_CUBIC)
-    return big[:SIZE_PX, :SIZE_PX].reshape(SIZE_PX, SIZE_PX, channels)
+    return np.asarray(big[:SIZE_PX, :SIZE_PX].reshape(SIZE_PX, SIZE_PX, channels), np.float32)
 
 
-def _clip(a: NDArray[np.floating]) -> U8:
-    return np.clip(a, 0, 255).astype(np.uint8)
+def _clip(a: NDArray[Any]) -> U8:
+    return np.asarray(np.clip(a, 0, 255), np.uint8)
 
 
 def _neutral(rng: Rng, low: float, high: float, colour: float) -> NDArray[np.float64]:
@@ -47,8 +48,8 @@ def _neutral(rng: Rng, low: float, high: float, colour: float) -> NDArray[np.flo
 
 def cloth(rng: Rng) -> U8:
     """Near-white cloth (its colour comes from the wearer): folds, weave, stripes, checks, prints."""
-    base = 215 + 14 * _noise(rng, int(rng.integers(3, 7))) + 9 * _noise(rng, 16) + rng.normal(0, 5, (SIZE_PX, SIZE_PX, 1))
-    base = np.repeat(base, 3, 2)
+    folds = 14 * _noise(rng, int(rng.integers(3, 7))) + 9 * _noise(rng, 16)
+    base = np.repeat(215 + folds + rng.normal(0, 5, (SIZE_PX, SIZE_PX, 1)), 3, 2)
     kind = rng.random()
     t = np.arange(SIZE_PX)
     period = 2 ** int(rng.integers(3, 6))
@@ -115,7 +116,8 @@ def desk(rng: Rng) -> U8:
     if rng.random() < 0.5:
         img = np.broadcast_to(_neutral(rng, 90, 240, 6), (SIZE_PX, SIZE_PX, 3)) + 3 * _noise(rng, 6)
     else:
-        img = np.array([rng.uniform(0.4, 0.7), rng.uniform(0.62, 0.82), 1.0]) * rng.uniform(110, 220) + 8 * _noise(rng, 24)
+        wood = np.array([rng.uniform(0.4, 0.7), rng.uniform(0.62, 0.82), 1.0]) * rng.uniform(110, 220)
+        img = wood + 8 * _noise(rng, 24)
     out = np.ascontiguousarray(_clip(img))
     for _ in range(int(rng.integers(0, 30))):
         centre = rng.uniform(0, SIZE_PX, 2)
@@ -179,7 +181,7 @@ def photo_cloth(rng: Rng, pictures: list[Path]) -> U8:
         img, mask = cv2.imread(str(path)), cv2.imread(str(path.parent.parent / "masks" / f"{path.stem}.png"), 0)
         if img is None or mask is None:
             continue
-        ys, xs = np.nonzero(mask)
+        ys = np.nonzero(mask)[0]
         if len(ys) < 500:
             continue
         top, height = ys.min(), np.ptp(ys)
@@ -218,14 +220,15 @@ def build_textures(path: Path, shared: Path | None, seed: int) -> None:
         layers += [makers[name](np.random.default_rng([seed, g, i])) for i in range(count)]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
-    np.savez(part, layers=np.stack(layers), **{f"group_{k}": v for k, v in groups.items()})
+    arrays: dict[str, Any] = {f"group_{k}": v for k, v in groups.items()}
+    np.savez(part, layers=np.stack(layers), **arrays)
     part.replace(path)
 
 
 def load_textures(path: Path) -> TextureBank:
     """The bank saved at `path`; raises FileNotFoundError naming the command that makes it."""
     if not path.exists():
-        raise FileNotFoundError(f"no textures at {path}: make them with `python -m training.render textures --out {path}`")
+        raise FileNotFoundError(f"no textures at {path}: `python -m training.render textures --out {path}` makes them")
     with np.load(path) as data:
         groups = {k[6:]: data[k] for k in data.files if k.startswith("group_")}
         return TextureBank(data["layers"], groups)

@@ -30,7 +30,10 @@ class Truth:
 
 def gravity_box(mask: NDArray[np.uint8], camera: FisheyeCamera, mount: Mount, origin: tuple[int, int] = (0, 0),
                 scale: float = 1.0) -> Floats:
-    """(5,) smallest gravity-aligned box around the set pixels of `mask` (its corner at `origin`, pixels `scale` wide)."""
+    """(5,) smallest gravity-aligned box around the set pixels of `mask`.
+
+    `origin`: where the mask's corner lies; `scale`: picture pixels per mask pixel.
+    """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     pixels = np.concatenate([c.reshape(-1, 2) for c in contours]).astype(float)
     hull = cv2.convexHull((pixels).astype(np.int32)).reshape(-1, 2) + np.array(origin) + 0.5
