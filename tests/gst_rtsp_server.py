@@ -1,8 +1,8 @@
 """An RTSP server for tests, run with the system's Python: clients publish to /<name> and others play it.
 
-    /usr/bin/python3 gst_rtsp_server.py PORT FIFO_FREE_NAME [--play FILE]
+    /usr/bin/python3 gst_rtsp_server.py PORT FILE [--play] [--digest USER PASSWORD | --basic USER PASSWORD]
 
-With `--play FILE` it serves that file's H.264 at /camera instead, over and over.
+It writes what is published at /camera to FILE, or with `--play` serves that file's H.264 there.
 """
 
 import sys
@@ -10,8 +10,9 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
 def recorder(path):
@@ -31,6 +32,24 @@ def player(path):
     return factory
 
 
+def guard(server, factory, scheme, user, password):
+    """Ask for a user name and password."""
+    auth = GstRtspServer.RTSPAuth.new()
+    token = GstRtspServer.RTSPToken.new()
+    token.set_string("media.factory.role", "user")
+    if scheme == "--digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    permissions = GstRtspServer.RTSPPermissions.new()
+    permissions.add_role("user")
+    for right in ("access", "construct"):
+        permissions.add_permission_for_role("user", "media.factory." + right, True)
+    factory.set_permissions(permissions)
+    server.set_auth(auth)
+
+
 def main():
     Gst.init(None)
     port, path = sys.argv[1], sys.argv[2]
@@ -42,7 +61,11 @@ def main():
     pool = GstRtspServer.RTSPThreadPool.new()
     pool.set_max_threads(4)
     server.set_thread_pool(pool)
-    server.get_mount_points().add_factory("/camera", player(path) if playing else recorder(path))
+    factory = player(path) if playing else recorder(path)
+    for scheme in ("--digest", "--basic"):
+        if scheme in sys.argv:
+            guard(server, factory, *sys.argv[sys.argv.index(scheme):][:3])
+    server.get_mount_points().add_factory("/camera", factory)
     server.attach(None)
     print("ready", flush=True)
     GLib.MainLoop().run()

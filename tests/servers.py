@@ -99,14 +99,19 @@ def _started(command: Sequence[str], port: int) -> Process:
     return process
 
 
-def rtsp_player(clip: Path, port: int) -> Process:
-    """An RTSP server that plays an H.264 MP4 at rtsp://127.0.0.1:port/camera, each client from its start."""
-    return _started([needs.need_gst_rtsp(), str(HERE / "gst_rtsp_server.py"), str(port), str(clip), "--play"], port)
+def rtsp_player(clip: Path, port: int, *more: str) -> Process:
+    """An RTSP server that plays an H.264 MP4 at rtsp://127.0.0.1:port/camera, each client from its start.
+
+    `more` may be `"--digest", user, password` or `"--basic", …`, here and below.
+    """
+    return _started([needs.need_gst_rtsp(), str(HERE / "gst_rtsp_server.py"), str(port), str(clip), "--play",
+                     *more], port)
 
 
-def rtsp_recorder(recording: Path, port: int) -> Process:
+def rtsp_recorder(recording: Path, port: int, *more: str) -> Process:
     """An RTSP server that writes what is published to rtsp://127.0.0.1:port/camera as MPEG-TS."""
-    return _started([needs.need_gst_rtsp(), str(HERE / "gst_rtsp_server.py"), str(port), str(recording)], port)
+    return _started([needs.need_gst_rtsp(), str(HERE / "gst_rtsp_server.py"), str(port), str(recording), *more],
+                    port)
 
 
 def mosquitto(port: int, folder: Path, lines: Sequence[str] = ("allow_anonymous true",)) -> Process:

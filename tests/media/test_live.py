@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame
 from aipg_plugin.media.live import Backoff, Lost, Returned
 from aipg_plugin.media.server import StreamServer
@@ -109,6 +110,17 @@ def test_stopping_does_not_wait_for_a_frozen_server(clip: Path, stop: threading.
         wait_for(lambda: watcher.count(Frame) > 5)
         server.pause()
         assert watcher.close() < 1.0
+
+
+@pytest.mark.parametrize("scheme", ["--digest", "--basic"])
+def test_cameras_with_a_password(clip: Path, stop: threading.Event, scheme: str) -> None:
+    port = free_port()
+    with rtsp_player(clip, port, scheme, "me", "s3cret"):
+        for url in (f"rtsp://127.0.0.1:{port}/camera", f"rtsp://me:wrong@127.0.0.1:{port}/camera"):
+            with pytest.raises(MediaError, match="cannot open"):
+                open_source(Source(url, stall_timeout_s=3), "1")
+        with open_source(Source(f"rtsp://me:s3cret@127.0.0.1:{port}/camera"), "1", stop=stop) as frames:
+            assert isinstance(next(iter(frames)), Frame)
 
 
 def test_http_streams_end_and_return(stop: threading.Event) -> None:

@@ -155,7 +155,7 @@ def test_ffmpeg_reads_both_without_an_error(server: StreamServer, feeder: Feeder
     ffmpeg, ffprobe = needs.need("ffmpeg"), needs.need("ffprobe")
     assert feeder.stream.encoder
     for url, more in ((server.rtsp_url("lobby/1"), ["-rtsp_transport", "tcp"]), (server.http_url("lobby/1"), [])):
-        seen = subprocess.run([ffmpeg, "-v", "error", *more, "-analyzeduration", "500000", "-i", url, "-frames:v", "30",
+        seen = subprocess.run([ffmpeg, "-v", "error", *more, "-analyzeduration", "500000", "-i", url, "-frames:v", "15",
                                "-f", "null", "-"], capture_output=True, text=True, timeout=20, check=False)
         assert (seen.returncode, seen.stderr) == (0, "")
     probed = subprocess.run([ffprobe, "-v", "error", "-rtsp_transport", "tcp", "-show_entries",
