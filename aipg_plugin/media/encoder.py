@@ -125,6 +125,8 @@ def _options(name: str, output: Output, spec: EncoderSpec) -> dict[str, str]:
             options["tune"] = "zerolatency"
         if name == "libx264":  # zerolatency would cut each frame into slices, one per thread
             options["x264-params"] = "sliced-threads=0:slices=0"
+        else:
+            options["x265-params"] = "slices=1:log-level=none"
         return options
     if not output.bitrate_kbps:
         quality = {"nvenc": "cq", "vaapi": "qp", "qsv": "global_quality"}.get(name.rpartition("_")[2])

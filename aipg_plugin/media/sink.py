@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,8 +13,9 @@ from aipg_plugin.media.filesink import SegmentSink, open_file_sink
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.publish import RtspPublisher
 from aipg_plugin.media.urls import SourceKind, redacted_url, source_kind
-from aipg_plugin.options import Output, OutputKind
+from aipg_plugin.options import Audio, Output, OutputKind
 
+_LOG = logging.getLogger(__name__)
 _SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 
@@ -64,6 +66,8 @@ class LiveSink:
             if output.kind is OutputKind.RTSP_PUBLISH and source_kind(output.target) is not SourceKind.RTSP:
                 raise MediaError("{target} is no RTSP address", path="output.target",
                                  target=redacted_url(output.target), cure="Give an address such as rtsp://server:8554/lobby")
+        if outputs[0].audio is Audio.PASS and kinds != {OutputKind.HTTP}:
+            _LOG.warning("%s: RTSP carries the picture only; audio goes out in files and MPEG-TS", name)
         self.stream = EncodedStream(outputs[0], info, name=name)
         self._server = server if kinds & _SERVED else None
         if self._server is not None:
