@@ -28,7 +28,9 @@ class Style:
 
 def grey(rng: Rng, low: float, high: float, colour: float = 0.03) -> tuple[float, float, float]:
     """A nearly neutral RGB."""
-    c = np.clip(rng.uniform(low, high) + rng.normal(0, colour, 3), 0.02, 0.98)
+    # Rooms vary between warm and cool far more than between green and magenta.
+    warm, green = rng.normal(0, colour), rng.normal(0, colour * 0.35)
+    c = np.clip(rng.uniform(low, high) + np.array([warm, green, -warm]), 0.02, 0.98)
     return float(c[0]), float(c[1]), float(c[2])
 
 
@@ -41,7 +43,7 @@ def any_colour(rng: Rng, low: float, high: float) -> tuple[float, float, float]:
 def random_style(rng: Rng, textures: TextureBank) -> Style:
     """Materials for one room."""
     wood = Surface(textures.pick(rng, "floor"), grey(rng, 0.5, 1.0), 0.8, repeat_m=1.5)
-    chair = grey(rng, 0.02, 0.16) if rng.random() < 0.65 else any_colour(rng, 0.1, 0.8)
+    chair = grey(rng, 0.02, 0.16) if rng.random() < 0.75 else any_colour(rng, 0.1, 0.7)
     return Style(
         wood=wood, top=Surface(0, grey(rng, 0.35, 0.92), 1.0), metal=Surface(tint=grey(rng, 0.05, 0.7)),
         chair=Surface(textures.pick(rng, "cloth"), chair, repeat_m=0.5),
@@ -66,7 +68,7 @@ def add_desk(out: MeshBuilder, rng: Rng, textures: TextureBank, style: Style, at
     if clutter:
         for _ in range(int(rng.integers(0, 7))):
             spot = [rng.uniform(-w / 2 + 0.1, w / 2 - 0.1), rng.uniform(-d / 2 + 0.1, d / 2 - 0.1), height_m]
-            look = Surface(tint=any_colour(rng, 0.05, 0.95))
+            look = Surface(tint=grey(rng, 0.04, 0.9) if rng.random() < 0.7 else any_colour(rng, 0.05, 0.8))
             if rng.random() < 0.3:
                 add_cylinder(out, 0.04, float(rng.uniform(0.08, 0.22)), _at(spot, yaw, at), look, sides=8)
             else:

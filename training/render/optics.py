@@ -25,12 +25,13 @@ def develop(rng: Rng, clean: U8, camera: FisheyeCamera, infrared: bool) -> U8:
     if infrared:
         img[:] = img.mean(2, keepdims=True)
     else:
-        cast = rng.normal(0, 0.14 if rng.random() < 0.2 else 0.05, 3)
-        img *= (1 + cast).astype(np.float32)
+        spread = 0.14 if rng.random() < 0.2 else 0.05
+        warm, green = rng.normal(0, spread), rng.normal(0.2 * spread, 0.5 * spread)
+        img *= np.array([1 - warm, 1 + green, 1 + warm], np.float32)
         if rng.random() < 0.15:
             img += (img.mean(2, keepdims=True) - img) * rng.uniform(0.2, 0.7)
     # Cameras expose by themselves: bring the circle's mean to a usual level.
-    img *= np.clip(rng.uniform(70, 135) / max(float(img[r2 < 1].mean()), 5.0), 0.5, 4.0)
+    img *= np.clip(rng.uniform(55, 125) / max(float(img[r2 < 1].mean()), 5.0), 0.5, 4.0)
     img = 255 * (1 - np.exp(-1.25 * img / 255)) / (1 - np.exp(-1.25))
     gamma, lift = rng.uniform(0.75, 1.25), rng.uniform(0, 18)
     img = lift + (255 - lift) * np.clip(img / 255, 0, 1) ** gamma

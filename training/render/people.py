@@ -26,8 +26,8 @@ from training.render.textures import TextureBank
 Rng = np.random.Generator
 Colour = NDArray[np.float64]
 _SKIN = np.array([[215, 170, 140], [200, 150, 120], [170, 120, 90], [130, 85, 60], [95, 60, 40], [230, 185, 150]]) / 255
-_HAIR = np.array([[28, 25, 25], [60, 45, 40], [80, 50, 30], [160, 130, 90], [135, 130, 130], [20, 20, 20],
-                  [35, 28, 24]]) / 255
+_HAIR = np.array([[28, 25, 25], [22, 20, 20], [18, 17, 17], [34, 27, 24], [45, 36, 30], [60, 45, 40], [80, 54, 36],
+                  [30, 24, 22], [20, 20, 20], [120, 95, 65], [110, 106, 104]]) / 255
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,16 @@ class Outfit:
 def cloth_colour(rng: Rng) -> Colour:
     """An RGB colour as clothes have it: mostly dark or light, sometimes blue, sometimes any."""
     k = rng.random()
-    if k < 0.38:
-        base = np.full(3, rng.uniform(0.03, 0.2)) + rng.normal(0, 0.02, 3)
-    elif k < 0.58:
+    if k < 0.46:
+        base = np.full(3, rng.uniform(0.02, 0.17)) + rng.normal(0, 0.018, 3)
+    elif k < 0.62:
         base = np.full(3, rng.uniform(0.55, 0.95)) + rng.normal(0, 0.03, 3)
-    elif k < 0.72:
+    elif k < 0.7:
+        base = np.full(3, rng.uniform(0.2, 0.5)) + rng.normal(0, 0.03, 3)
+    elif k < 0.86:
         base = np.array([rng.uniform(0.08, 0.25), rng.uniform(0.15, 0.32), rng.uniform(0.25, 0.6)])
     else:
-        base = rng.uniform(0.05, 0.9, 3) * 0.7 + rng.uniform(0.05, 0.9) * 0.3
+        base = rng.uniform(0.05, 0.85, 3) * 0.65 + rng.uniform(0.05, 0.8) * 0.35
     return np.clip(base, 0.02, 0.97)
 
 
@@ -87,7 +89,7 @@ def random_outfit(rng: Rng, textures: TextureBank, kind: str) -> Outfit:
     photo = rng.random() < 0.3
     skirt = float(rng.uniform(0.35, 0.9)) if rng.random() < 0.12 and kind in {"stand", "walk"} else 0.0
     coat = float(rng.uniform(0.25, 0.6)) if skirt == 0 and rng.random() < 0.18 and kind in {"stand", "walk"} else 0.0
-    hat = str(rng.choice(["none", "bald", "cap", "helmet", "hood", "scarf"], p=[0.76, 0.06, 0.06, 0.04, 0.04, 0.04]))
+    hat = str(rng.choice(["none", "bald", "cap", "helmet", "hood", "scarf"], p=[0.8, 0.035, 0.055, 0.04, 0.035, 0.035]))
     skin = _SKIN[rng.integers(len(_SKIN))] * rng.uniform(0.8, 1.1)
     hair = np.clip(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3), 0, 1)
     bag = str(rng.choice(["none", "backpack", "bag", "box", "phone", "laptop"], p=[0.66, 0.1, 0.08, 0.05, 0.08, 0.03]))

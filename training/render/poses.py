@@ -15,7 +15,7 @@ def _arms(rng: np.random.Generator, pose: Pose, style: str) -> None:
     for side, sign in (("L", 1.0), ("R", -1.0)):
         one = "phone" if style == "phone" and side == "R" else ("down" if style == "phone" else style)
         if one == "down":
-            upper = (n(0, 10), sign * (42 + n(0, 6)), n(0, 8))
+            upper = (n(0, 10), sign * (48 + n(0, 5)), n(0, 6))
             lower = (-abs(n(0, 18)), 0.0, n(0, 8))
         elif one == "desk":
             upper = (-38 + n(0, 12), sign * (38 + n(0, 8)), n(0, 8))
@@ -60,12 +60,12 @@ def random_pose(rng: np.random.Generator, kind: str) -> Pose:
     pose: Pose = {}
     n = rng.normal
     if kind == "desk":
-        style = str(rng.choice(["desk", "phone", "random", "carry"], p=[0.72, 0.08, 0.08, 0.12]))
+        style = str(rng.choice(["desk", "phone", "random", "carry"], p=[0.78, 0.08, 0.03, 0.11]))
     elif kind == "sit":
-        style = str(rng.choice(["desk", "down", "carry", "random"], p=[0.3, 0.25, 0.3, 0.15]))
+        style = str(rng.choice(["desk", "down", "carry", "random"], p=[0.36, 0.24, 0.34, 0.06]))
     else:
         style = str(rng.choice(["down", "carry", "push", "raise", "phone", "random"],
-                               p=[0.44, 0.2, 0.08, 0.07, 0.08, 0.13]))
+                               p=[0.58, 0.19, 0.06, 0.03, 0.08, 0.06]))
     _arms(rng, pose, style)
     _legs(rng, pose, kind)
     lean = n(0, 6)

@@ -43,7 +43,8 @@ def _clip(a: NDArray[Any]) -> U8:
 
 
 def _neutral(rng: Rng, low: float, high: float, colour: float) -> NDArray[np.float64]:
-    return np.clip(rng.uniform(low, high) + rng.normal(0, colour, 3), 5, 250)
+    warm, green = rng.normal(0, colour), rng.normal(0, colour * 0.35)
+    return np.clip(rng.uniform(low, high) + np.array([-warm, green, warm]), 5, 250)
 
 
 def cloth(rng: Rng) -> U8:
@@ -69,7 +70,7 @@ def cloth(rng: Rng) -> U8:
 def floor(rng: Rng) -> U8:
     """Carpet, tiles, planks or concrete."""
     kind = rng.choice(["carpet", "tiles", "planks", "concrete", "carpet_tiles"])
-    colour = _neutral(rng, 60, 225, 9)
+    colour = _neutral(rng, 45, 215, 10)
     img = np.broadcast_to(colour, (SIZE_PX, SIZE_PX, 3)).astype(np.float64)
     if kind == "carpet":
         return _clip(img + 5 * _noise(rng, 8) + rng.normal(0, rng.uniform(4, 16), (SIZE_PX, SIZE_PX, 1)))
@@ -147,7 +148,7 @@ def shelf(rng: Rng, photos: list[Path]) -> U8:
     out = np.full((SIZE_PX, SIZE_PX, 3), rng.uniform(20, 200), np.uint8)
     n = int(rng.integers(3, 9))
     side = SIZE_PX // n
-    palette = np.clip(rng.uniform(30, 235, (int(rng.integers(2, 6)), 1)) + rng.normal(0, 28, (1, 3)), 10, 245)
+    palette = np.stack([_neutral(rng, 30, 220, 25) for _ in range(int(rng.integers(2, 6)))])
     for i in range(n):
         for j in range(n):
             h, w = int(side * rng.uniform(0.6, 0.95)), int(side * rng.uniform(0.6, 1))
@@ -155,7 +156,7 @@ def shelf(rng: Rng, photos: list[Path]) -> U8:
             if photos and rng.random() < 0.3:
                 out[y:y + h, x:x + w] = cv2.resize(_photo(rng, photos), (w, h), interpolation=cv2.INTER_AREA)
             else:
-                colour = palette[rng.integers(len(palette))] if rng.random() < 0.8 else rng.uniform(20, 235, 3)
+                colour = palette[rng.integers(len(palette))] if rng.random() < 0.85 else rng.uniform(20, 200, 3)
                 out[y:y + h, x:x + w] = np.clip(colour, 0, 255)
     return _clip(out + rng.normal(0, 6, out.shape))
 
