@@ -1,0 +1,201 @@
+"""Who leaks from a guarded clip with exact truth, and how much of the room is masked.
+
+    python -m benchmarks.leak [--clip samples/lobby.mp4] [--mode offline|live] [--sensitivity high] [--sheet OUT]
+
+Definitions: a head leaks in a frame when more than 25 % of its disc stays unmasked, a body when more than 50 % of its
+visible silhouette does; people less than 30 % visible are left out. Over-mask is the share of the image circle, outside
+everybody's silhouette, that is masked. The truth is CLIP's `.truth.json` and `.silhouettes.npz`, as `training.render
+sequence` writes them. Offline is `redact`'s two passes; live replays the clip at its own pace through the live guard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.app import make_guard
+from aipg_plugin.cli.demo import settings_for
+from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.guard import Guard
+from aipg_plugin.media.source import open_source
+from aipg_plugin.options import MaskingMethod, Models, Sensitivity, Source, Web
+from aipg_plugin.resources import resource_path
+
+HEAD_UNCOVERED, BODY_UNCOVERED, LEAST_VISIBLE = 0.25, 0.5, 0.3
+_FILL = "#ff00ff"
+_SHEET_SIDE_PX = 480
+
+
+@dataclass
+class Tally:
+    """Sums over a clip."""
+
+    heads: int = 0
+    head_leaks: int = 0
+    bodies: int = 0
+    body_leaks: int = 0
+    frames: int = 0
+    leaky_frames: int = 0
+    full_mosaic: int = 0
+    over: list[float] = field(default_factory=list)
+    by_person: dict[int, int] = field(default_factory=dict)
+    sheet: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def result(self) -> dict[str, object]:
+        """The figures, as shares."""
+        return {"frames": self.frames, "head_leak": round(self.head_leaks / max(1, self.heads), 4),
+                "body_leak": round(self.body_leaks / max(1, self.bodies), 4),
+                "frames_with_a_leak": round(self.leaky_frames / max(1, self.frames), 4),
+                "over_mask": round(float(np.mean(self.over)), 4) if self.over else None,
+                "full_mosaic_frames": self.full_mosaic,
+                "leaks_by_person": {str(person): count for person, count in sorted(self.by_person.items())}}
+
+
+class Truth:
+    """Who stands where in each frame of a clip."""
+
+    def __init__(self, clip: Path) -> None:
+        document: dict[str, Any] = json.loads(clip.with_suffix(".truth.json").read_text(encoding="utf-8"))
+        self.frames: list[dict[str, Any]] = document["frames"]
+        self.circle_px: tuple[float, float, float] = tuple(document["circle_px"])
+        self.fov_deg, self.height_m = float(document["fov_deg"]), float(document["height_m"])
+        with np.load(clip.with_suffix(".silhouettes.npz")) as data:
+            self.ids, self.step_px = data["ids"], int(data["step_px"])
+
+    def judge(self, index: int, masked: NDArray[np.bool_], tally: Tally) -> None:
+        """Add one frame whose `masked` (H, W) bool says what is hidden."""
+        ids = self.ids[index]
+        h, w = ids.shape
+        small = masked[self.step_px // 2::self.step_px, self.step_px // 2::self.step_px][:h, :w]
+        leaky = False
+        for person in self.frames[index]["persons"]:
+            if person["ignore"] or person["visible"] < LEAST_VISIBLE:
+                continue
+            body = ids == person["id"]
+            out = body.any() and 1 - small[body].mean() > BODY_UNCOVERED
+            tally.bodies += 1
+            tally.body_leaks += bool(out)
+            if person["head"] is not None:
+                disc = np.zeros(masked.shape, np.uint8)
+                x, y, radius = person["head"]
+                cv2.circle(disc, (round(x), round(y)), max(1, round(radius)), 1, cv2.FILLED)
+                bare = 1 - masked[disc > 0].mean() > HEAD_UNCOVERED if disc.any() else False
+                tally.heads += 1
+                tally.head_leaks += bool(bare)
+                out = out or bare
+            if out:
+                leaky = True
+                tally.by_person[person["id"]] = tally.by_person.get(person["id"], 0) + 1
+        tally.frames += 1
+        tally.leaky_frames += leaky
+        tally.over.append(self._over(small, ids > 0))
+
+    def _over(self, small: NDArray[np.bool_], people: NDArray[np.bool_]) -> float:
+        cx, cy, radius = (value / self.step_px for value in self.circle_px)
+        ys, xs = np.mgrid[0:small.shape[0], 0:small.shape[1]]
+        room = ((xs + 0.5 - cx) ** 2 + (ys + 0.5 - cy) ** 2 < radius ** 2) & ~people
+        return float(small[room].mean())
+
+
+def filled(guarded: GuardedFrame) -> NDArray[np.bool_]:
+    """(H, W) bool: where the fill colour stands (filling makes what is masked unmistakable)."""
+    bgr = guarded.to_bgr().astype(np.int16)
+    return np.asarray(np.abs(bgr - np.array([255, 0, 255])).max(axis=2) < 60)
+
+
+def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int = 0) -> Tally:
+    """Guard a clip and judge every frame that leaves."""
+    tally = Tally()
+    source = Source(str(clip), realtime=live)
+    if not live:
+        for frame in _frames(source):
+            guard.scout(frame)
+        guard.second_pass()
+    start_s = time.monotonic()
+    for frame in _frames(source):
+        if live:
+            time.sleep(max(0.0, start_s + (frame.pts_s or 0.0) - time.monotonic()))
+        for guarded in guard.process(replace(frame, wall_time_s=time.time())):
+            _judge(truth, guarded, tally, sheet_every)
+    for guarded in guard.flush("1"):
+        _judge(truth, guarded, tally, sheet_every)
+    guard.close()
+    return tally
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    with open_source(source, "1") as opened:
+        for item in opened:
+            if isinstance(item, Frame):
+                yield item
+
+
+def _judge(truth: Truth, guarded: GuardedFrame, tally: Tally, sheet_every: int) -> None:
+    masked = filled(guarded)
+    tally.full_mosaic += guarded.state in ("failsafe", "starting")
+    if guarded.state in ("failsafe", "starting"):
+        masked[:] = True
+    truth.judge(guarded.seq, masked, tally)
+    if sheet_every and guarded.seq % sheet_every == 0:
+        tally.sheet.append(_picture(truth, guarded))
+
+
+def _picture(truth: Truth, guarded: GuardedFrame) -> NDArray[np.uint8]:
+    bgr = guarded.to_bgr()
+    for person in truth.frames[guarded.seq]["persons"]:
+        if person["head"] is not None:
+            x, y, radius = (round(value) for value in person["head"])
+            cv2.circle(bgr, (x, y), radius, (0, 255, 255), 3)
+    return np.asarray(cv2.resize(bgr, (_SHEET_SIDE_PX, _SHEET_SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def main() -> int:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, action="append", help="may be given several times")
+    parser.add_argument("--mode", choices=("offline", "live"), default="offline")
+    parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
+    parser.add_argument("--tier", default="standard")
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet, known heads circled")
+    options = parser.parse_args()
+    net = load_model(Models(tier=options.tier, precision=options.precision))
+    results = {}
+    for clip in options.clip or [resource_path("samples", "lobby.mp4")]:
+        truth = Truth(clip)
+        camera = settings_for(str(clip), Web()).cameras[0]
+        camera = replace(camera, lens=replace(camera.lens, fov_deg=truth.fov_deg),
+                         camera_height_m=min(5.0, max(2.5, truth.height_m)),
+                         privacy_guard=replace(camera.privacy_guard, sensitivity=Sensitivity(options.sensitivity),
+                                               masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
+        live = options.mode == "live"
+        guard = make_guard(camera, net, live=live, keep_all=not live)
+        tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
+        results[clip.name] = tally.result()
+        if options.sheet and tally.sheet:
+            rows = [np.hstack(tally.sheet[i:i + 4]) for i in range(0, len(tally.sheet) - 3, 4)]
+            cv2.imwrite(str(options.sheet), np.vstack(rows))
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        for name, result in results.items():
+            print(name)
+            for key, value in result.items():
+                print(f"  {key:20} {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
