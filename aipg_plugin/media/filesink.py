@@ -137,7 +137,7 @@ class _Recording:
 
 
 class FileSink:
-    """One MP4, MKV, MOV or TS file. As many frames come out as go in, with their timestamps.
+    """One MP4, MKV, MOV or TS file. As many frames come out as go in, with their timestamps; live ones start at 0.
 
     A picture of another size is scaled into the first size with black bars; `encoded_size_wh` has even sides, so an
     odd picture gains a copy of its last row or column. MP4 is written in fragments and becomes a plain file on
@@ -152,6 +152,7 @@ class FileSink:
         self.frames = 0
         self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=max(float(spec.time_base), 1e-3), live=info.live)
         self._audio = AudioHold()
+        self._start_s: float | None = None
         self._file: _Recording | None = _Recording(Path(output.target), output, info, spec, self.encoder)
 
     def write(self, frame: GuardedFrame) -> None:
@@ -160,10 +161,17 @@ class FileSink:
         if self._file is None:
             raise MediaError("the file is closed")
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        self._file.write(letterboxed(to_picture(guarded), self.encoded_size_wh), time_s)
+        if self._start_s is None:
+            self._start_s = time_s if self._info.live else 0.0
+        self._file.write(letterboxed(to_picture(guarded), self.encoded_size_wh), time_s - self._start_s)
         self.frames += 1
-        for packet in self._audio.due(time_s - self._timeline.offset_s):
-            self._file.write_audio(packet, packet.pts_s + self._timeline.offset_s)
+        self._write_audio(self._file, time_s - self._timeline.offset_s)
+
+    def _write_audio(self, file: _Recording, until_s: float) -> None:
+        shift_s = self._timeline.offset_s - (self._start_s or 0.0)
+        for packet in self._audio.due(until_s):
+            if packet.pts_s + shift_s >= 0 or not self._info.live:
+                file.write_audio(packet, packet.pts_s + shift_s)
 
     def write_audio(self, packet: AudioPacket) -> None:
         """Take an audio packet; it is written once the picture of its moment is."""
@@ -173,8 +181,7 @@ class FileSink:
         """Finish the file. Safe to call twice."""
         file, self._file = self._file, None
         if file is not None:
-            for packet in self._audio.due(float("inf")):
-                file.write_audio(packet, packet.pts_s + self._timeline.offset_s)
+            self._write_audio(file, float("inf"))
             file.close()
 
 

@@ -173,6 +173,8 @@ class LiveSource:
                     session.close()
                     session = None
             if self._reopen is None:
+                if reason:
+                    _LOG.warning("%s: ended early: %s", self._stream_id, reason)
                 break
             if self._current(generation):
                 self._reason = reason

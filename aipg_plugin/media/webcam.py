@@ -18,12 +18,13 @@ from aipg_plugin.options import Source
 
 
 class WebcamSession:
-    """Frames of a local camera as BGR; their time is the moment they were read."""
+    """Frames of a local camera as BGR; their time is the moment they were read, from 0 on."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         device: Any = int(source.url) if source.url.isdigit() else source.url
         self._capture = cv2.VideoCapture(device)
+        self._start_s = time.monotonic()
         self._first = self._read()
         if self._first is None:
             self._capture.release()
@@ -38,7 +39,7 @@ class WebcamSession:
             return None
         bgr: NDArray[np.uint8] = np.ascontiguousarray(raw, np.uint8)
         bgr.setflags(write=False)
-        return Picture(time.monotonic(), PixelFormat.BGR24, (bgr.shape[1], bgr.shape[0]), (bgr,))
+        return Picture(time.monotonic() - self._start_s, PixelFormat.BGR24, (bgr.shape[1], bgr.shape[0]), (bgr,))
 
     def pictures(self, on_audio: AudioHandler | None = None) -> Iterator[Picture]:  # noqa: ARG002
         """Pictures as the camera gives them. Raises MediaError when it stops giving any."""

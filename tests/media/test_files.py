@@ -69,6 +69,14 @@ def test_times_that_jump_and_repeat_lose_no_frame(tmp_path: Path) -> None:
     assert all(np.diff(times_s) > 0)
 
 
+def test_a_live_recording_starts_at_zero(tmp_path: Path) -> None:
+    sink = open_sink(file_output(tmp_path / "out.mp4"), replace(INFO, live=True), name="a/1")
+    for number in range(5):
+        sink.write(guarded(number, pts_s=90_000 + number / 25, wall_time_s=1.7e9 + number / 25))
+    sink.close()
+    np.testing.assert_allclose(read_clip(tmp_path / "out.mp4")[1], np.arange(5) / 25, atol=1e-3)
+
+
 @pytest.mark.parametrize("size_wh", [(161, 120), (160, 121), (161, 121)])
 def test_odd_sizes_gain_a_row_or_column_and_lose_none(tmp_path: Path, size_wh: tuple[int, int]) -> None:
     sink = open_sink(file_output(tmp_path / "out.mkv", crf=1), replace(INFO, size_wh=size_wh), name="a/1")

@@ -21,11 +21,13 @@ import numpy as np
 import pytest
 
 from aipg_plugin.errors import MediaError
+from aipg_plugin.frames import Frame
 from aipg_plugin.media.encoded import nal_units
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import StreamServer
 from aipg_plugin.media.sink import LiveSink, open_sinks
-from aipg_plugin.options import Output, OutputKind, Web
+from aipg_plugin.media.source import open_source
+from aipg_plugin.options import Output, OutputKind, Source, Web
 from tests import needs
 from tests.media.clips import SIZE_WH, guarded, number_of
 from tests.servers import wait_for
@@ -228,6 +230,20 @@ def test_mjpeg_moves(server: StreamServer, feeder: Feeder) -> None:
                for part in pictures]  # type: ignore[index]
     assert len(set(numbers)) >= 6
     assert feeder.stream.encoded == 0
+
+
+def test_mjpeg_is_a_source_too(server: StreamServer, feeder: Feeder) -> None:
+    seen: list[Frame] = []
+    with open_source(Source(server.http_url("lobby/1", "mjpeg") + "?fps=20", stall_timeout_s=3), "2") as frames:
+        assert frames.info.colour.full_range
+        for item in frames:
+            assert isinstance(item, Frame)
+            seen.append(item)
+            if len(seen) == 12:
+                break
+    assert feeder.number >= number_of(seen[-1].planes[0])
+    assert all(later.pts_s > earlier.pts_s for earlier, later in pairwise(seen))  # type: ignore[operator]
+    assert seen[-1].size_wh == SIZE_WH
 
 
 def test_a_password_guards_everything_but_health() -> None:
