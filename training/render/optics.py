@@ -37,6 +37,8 @@ def develop(rng: Rng, clean: U8, camera: FisheyeCamera, infrared: bool) -> U8:
     img = lift + (255 - lift) * np.clip(img / 255, 0, 1) ** gamma
     if rng.random() < 0.2:
         _dirt(rng, img)
+    if rng.random() < 0.35 and not infrared:
+        _fringe(rng, img, camera)
     blur = rng.uniform(0.0, 0.9) if rng.random() < 0.8 else rng.uniform(0.9, 1.8)
     if blur > 0.25:
         img = cv2.GaussianBlur(img, (0, 0), blur)
@@ -53,6 +55,17 @@ def develop(rng: Rng, clean: U8, camera: FisheyeCamera, infrared: bool) -> U8:
     if rng.random() < 0.35:
         _stamp(rng, out)
     return out
+
+
+def _fringe(rng: Rng, img: NDArray[np.float32], camera: FisheyeCamera) -> None:
+    """Lateral colour: blue and red a little larger or smaller than green."""
+    h, w = img.shape[:2]
+    c = camera.circle
+    for channel, sign in ((0, 1), (2, -1)):
+        k = 1 + sign * float(rng.uniform(-0.002, 0.004))
+        matrix = np.array([[k, 0, c.cx_px * (1 - k)], [0, k, c.cy_px * (1 - k)]])
+        img[..., channel] = cv2.warpAffine(np.ascontiguousarray(img[..., channel]), matrix, (w, h),
+                                           borderMode=cv2.BORDER_REPLICATE)
 
 
 def _dirt(rng: Rng, img: NDArray[np.float32]) -> None:

@@ -91,7 +91,7 @@ def random_outfit(rng: Rng, textures: TextureBank, kind: str) -> Outfit:
     coat = float(rng.uniform(0.25, 0.6)) if skirt == 0 and rng.random() < 0.18 and kind in {"stand", "walk"} else 0.0
     hat = str(rng.choice(["none", "bald", "cap", "helmet", "hood", "scarf"], p=[0.8, 0.035, 0.055, 0.04, 0.035, 0.035]))
     skin = _SKIN[rng.integers(len(_SKIN))] * rng.uniform(0.8, 1.1)
-    hair = np.clip(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.3), 0, 1)
+    hair = np.clip(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.3, 0.9), 0, 1)
     bag = str(rng.choice(["none", "backpack", "bag", "box", "phone", "laptop"], p=[0.66, 0.1, 0.08, 0.05, 0.08, 0.03]))
     return Outfit(
         shirt=np.ones(3) * rng.uniform(0.7, 1.1) if photo else cloth_colour(rng), trousers=cloth_colour(rng) * 0.8,
@@ -139,6 +139,9 @@ def _colours(body: Body, outfit: Outfit) -> tuple[NDArray[np.float64], Floats, F
     legs[THIGH], legs[SHIN] = True, not o.shorts
     layer = np.where(shirt, o.shirt_layer, np.where(legs, o.trousers_layer, 0)).astype(np.float32)
     share = np.where(shirt | legs, o.shirt_share, 0).astype(np.float32)
+    if o.hat == "none":
+        # A woven texture breaks the plain colour of hair into strands.
+        layer[HAIR], share[HAIR] = o.trousers_layer, 0.6
     return table[body.parts], layer[body.parts], share[body.parts]
 
 

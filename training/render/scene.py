@@ -80,7 +80,7 @@ def render_scene(renderer: Renderer, bank: Bank, textures: TextureBank, seed: in
     finally:
         mesh.release()
     image = develop(rng, picture, shot.camera, infrared)
-    return Scene(image, ids, truth, shot, people, name, int(rng.integers(55, 96)))
+    return Scene(image, ids, truth, shot, people, name, int(rng.integers(40, 96)))
 
 
 def save_scene(scene: Scene, stem: Path) -> None:

@@ -1,0 +1,171 @@
+"""The renderer: reproducible pictures and truth that fits them. Bodies here are stick figures, so anny isn't needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from aipg_plugin.geometry.boxes import contains
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.gravity import up_angle_deg
+from aipg_plugin.geometry.lens import LensLaw
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.options import LensModelName, MountKind
+
+pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[train])")
+
+from training.render.bodies import FOOT, HAIR, HAND, HEAD, THIGH, TORSO, Bank
+from training.render.cameras import Shot
+from training.render.gl import Renderer
+from training.render.mesh import MeshBuilder, Surface, add_box, add_cylinder
+from training.render.scene import Scene, render_scene, save_scene
+from training.render.textures import TextureBank, build_textures, load_textures
+
+
+def _stick_figure(height_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    out = MeshBuilder()
+    look = Surface()
+    parts: list[int] = []
+    for part, low, high, radius in ((FOOT, 0.0, 0.1, 0.12), (THIGH, 0.1, 0.5, 0.13), (TORSO, 0.5, 0.82, 0.2),
+                                    (HAND, 0.45, 0.5, 0.25), (HEAD, 0.84, 0.92, 0.1), (HAIR, 0.92, 1.0, 0.09)):
+        add_cylinder(out, radius, (high - low) * height_m, (0, 0, low * height_m), look)
+        parts += [part] * (out.count - len(parts))
+    vertices, faces = out.arrays()
+    return vertices[:, :3], faces, np.array(parts, np.int8)
+
+
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    vertices, faces, parts = _stick_figure(1.7)
+    kinds = np.array(["stand", "walk", "sit", "desk", "squat", "bend", "lie"])
+    scale = np.array([1, 1.03, 0.75, 0.75, 0.6, 0.8, 0.3])[:, None, None]
+    return Bank((vertices[None] * scale).astype(np.float16), faces, parts, kinds, np.zeros((7, 3), np.float32))
+
+
+@pytest.fixture(scope="module")
+def textures(tmp_path_factory: pytest.TempPathFactory) -> TextureBank:
+    path = tmp_path_factory.mktemp("render") / "textures.npz"
+    build_textures(path, None, 1)
+    return load_textures(path)
+
+
+@pytest.fixture(scope="module")
+def renderer(textures: TextureBank) -> Iterator[Renderer]:
+    try:
+        made = Renderer(textures)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    yield made
+    made.ctx.release()
+
+
+def _shot(kind: MountKind, law: str = "equidistant", size: tuple[int, int] = (360, 320), height_m: float = 3.0) -> Shot:
+    camera = FisheyeCamera(LensLaw(LensModelName(law), 170.0), ImageCircle(180, 158, 165), size)
+    return Shot(camera, Mount(kind, height_m))
+
+
+CASES = [("office", MountKind.CEILING, "equidistant"), ("crowd", MountKind.CEILING, "stereographic"),
+         ("meeting", MountKind.CEILING, "equisolid"), ("crowd", MountKind.WALL, "orthographic")]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda c: f"{c[0]}-{c[1].value}-{c[2]}")
+def scene(request: pytest.FixtureRequest, renderer: Renderer, bank: Bank, textures: TextureBank) -> Scene:
+    room, kind, law = request.param
+    for index in range(20):
+        made = render_scene(renderer, bank, textures, 7, index, room, _shot(kind, law))
+        if len(made.truth.ids) >= 2:
+            return made
+    raise AssertionError("20 rooms without two people in sight")
+
+
+def test_the_same_seed_gives_the_same_picture(renderer: Renderer, bank: Bank, textures: TextureBank) -> None:
+    first, again, other = (render_scene(renderer, bank, textures, 3, i, "office", _shot(MountKind.CEILING))
+                           for i in (5, 5, 6))
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.ids, again.ids)
+    assert np.array_equal(first.truth.boxes, again.truth.boxes)
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_boxes_enclose_their_silhouettes_and_touch_them(scene: Scene) -> None:
+    for person, box in zip(scene.truth.ids, scene.truth.boxes, strict=True):
+        y, x = np.nonzero(scene.ids == person)
+        pixels = np.stack([x, y], 1) + 0.5
+        assert contains(box[None], pixels).all()
+        tighter = box.copy()
+        tighter[2:4] -= 2.5
+        assert not contains(tighter[None], pixels).all()
+
+
+def test_box_angles_are_those_of_gravity(scene: Scene) -> None:
+    camera, mount = scene.shot.camera, scene.shot.mount
+    expected = up_angle_deg(camera, mount, scene.truth.boxes[:, :2])
+    away = np.hypot(*(scene.truth.boxes[:, :2] - [camera.circle.cx_px, camera.circle.cy_px]).T) > 25
+    off = (scene.truth.boxes[:, 4] - expected + 180) % 360 - 180
+    assert np.abs(off[away]).max(initial=0) < 1.0
+
+
+def test_every_person_in_the_id_picture_has_truth(scene: Scene) -> None:
+    assert set(np.unique(scene.ids)) - {0} == set(scene.truth.ids)
+    assert (scene.truth.visible > 0).all()
+    assert (scene.truth.visible <= 1).all()
+
+
+def test_nothing_is_seen_outside_the_lens_field(scene: Scene) -> None:
+    outside = ~scene.shot.camera.valid_mask()
+    inner = cv2.erode(outside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert not scene.ids[inner].any()
+
+
+def test_full_boxes_are_no_smaller_than_visible_ones(scene: Scene) -> None:
+    for full, seen in zip(scene.truth.full_boxes, scene.truth.boxes, strict=True):
+        assert full[2] * full[3] > 0.9 * seen[2] * seen[3] - 30
+
+
+def test_heads_lie_where_the_camera_model_sees_them(scene: Scene) -> None:
+    camera, mount = scene.shot.camera, scene.shot.mount
+    people = {p.id: p for p in scene.people}
+    for person, head in zip(scene.truth.ids, scene.truth.heads, strict=True):
+        if np.isfinite(head).all():
+            expected = camera.ray_to_pixel(mount.rays_to(people[int(person)].head[None, :3]))[0]
+            assert np.allclose(head[:2], expected)
+            assert head[2] > 0
+
+
+def test_saved_files_hold_what_was_rendered(scene: Scene, tmp_path: Path) -> None:
+    save_scene(scene, tmp_path / "000001")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000001.jpg", "000001.npz", "000001.png"]
+    ids = cv2.imread(str(tmp_path / "000001.png"), cv2.IMREAD_UNCHANGED)
+    assert ids is not None
+    assert np.array_equal(ids, scene.ids)
+    with np.load(tmp_path / "000001.npz") as saved:
+        assert np.allclose(saved["boxes"], scene.truth.boxes)
+        assert str(saved["mount"]) == scene.shot.mount.kind.value
+        assert len(saved["pose"]) == len(saved["floor_xy_m"]) == len(scene.truth.ids)
+
+
+def test_a_box_in_front_hides_what_is_behind(renderer: Renderer, bank: Bank, textures: TextureBank) -> None:
+    from training.render.cameras import random_light
+    from training.render.scene import photograph
+    from training.render.stage import Stage
+
+    shares = []
+    for hidden in (False, True):
+        stage = Stage(np.random.default_rng(1), bank, textures, 3.0)
+        stage.person(("stand",), np.array([2.0, 0.5, 0.0]), 0.0)
+        if hidden:
+            add_box(stage.things, (0.1, 1.5, 1.5), (1.6, 0.4, 0), 0.0, Surface())
+        add_box(stage.room, (8, 8, 0.01), (0, 0, -0.01), 0.0, Surface())
+        shot = _shot(MountKind.CEILING)
+        geometry, people = stage.geometry(0.0)
+        mesh = renderer.load(geometry)
+        light = random_light(np.random.default_rng(2), 3.0, 5.0, False)
+        _, _, truth = photograph(mesh, people, shot.camera, shot.mount, light, 5.0)
+        mesh.release()
+        shares.append(float(truth.visible[0]))
+    assert shares[0] > 0.9
+    assert shares[1] < 0.75

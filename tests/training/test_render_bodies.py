@@ -1,0 +1,40 @@
+"""Poses, and the bodies made from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.render.poses import KINDS, random_pose, rotations, walk_cycle
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pose_is_made_of_rotations(kind: str) -> None:
+    for matrix in rotations(random_pose(np.random.default_rng(1), kind)).values():
+        assert np.allclose(matrix @ matrix.T, np.eye(3))
+        assert np.linalg.det(matrix) == pytest.approx(1)
+
+
+def test_a_walking_cycle_closes_and_its_legs_swap() -> None:
+    base = random_pose(np.random.default_rng(2), "stand")
+    assert all(np.allclose(walk_cycle(base, 0.0)[b], walk_cycle(base, 1.0)[b]) for b in base)
+    early, late = walk_cycle(base, 0.2), walk_cycle(base, 0.7)
+    assert early["upperleg01.L"] == pytest.approx(late["upperleg01.R"])
+
+
+def test_bodies_stand_on_the_floor_and_sit_with_knees_in_front() -> None:
+    pytest.importorskip("anny", reason="posing bodies needs anny (pip install .[train])")
+    from training.render.bodies import SHIN, BodyModel, random_shape, settle
+
+    model = BodyModel()
+    assert model.faces.max() < len(model.parts) < 6000
+    assert set(np.unique(model.parts)) == set(range(1, 10))
+    rng = np.random.default_rng(3)
+    shape = random_shape(rng)
+    standing, _ = settle(model.pose(random_pose(rng, "stand"), shape), model.parts, "stand")
+    seated, hip = settle(model.pose(random_pose(rng, "desk"), shape), model.parts, "desk")
+    assert standing[:, 2].min() == pytest.approx(0, abs=1e-4)
+    assert 1.2 < standing[:, 2].max() < 2.1
+    assert seated[:, 2].max() < 0.85 * standing[:, 2].max()
+    assert seated[model.parts == SHIN][:, 1].mean() < -0.15
+    assert 0.2 < hip[2] < 0.6
