@@ -8,28 +8,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aipg_plugin.detection.detector import FisheyeDetector
-from aipg_plugin.detection.onnx import PersonNet, load_model
-from aipg_plugin.detection.sensitivity import thresholds
-from aipg_plugin.detection.tiles import LIVE, TilePlan
+from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.errors import HostError
 from aipg_plugin.frames import GuardedFrame
-from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Witness
+from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.policy import State
-from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.media.server import StreamServer
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.options import Camera, OutputKind, Settings
+from aipg_plugin.options import OutputKind, Settings
 from aipg_plugin.settings.change import apply_change, changed_paths
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
 from aipg_plugin.tracking.track import Track
-from aipg_plugin.tracking.tracker import Tracker
 from aipg_plugin.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -37,26 +30,6 @@ _STATS_EVERY_S = 10.0
 _SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 Metadata = Callable[[str, str, dict[str, object]], None]
-
-
-def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = LIVE, keep_all: bool = False,
-               still: bool = False) -> Guard:
-    """A guard for one camera around a loaded net.
-
-    `keep_all`: for two-pass offline masking; `still`: every frame is a picture of its own, without motion.
-    """
-
-    def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
-        drawn = bool(of.privacy_guard.prohibited_areas or of.privacy_guard.always_mask_areas)
-        return SceneWitness(FisheyeDetector(net, projection, mount, plan=plan), mount, live=live, still=still,
-                            areas_drawn=drawn)
-
-    def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
-        limits = thresholds(of.privacy_guard.sensitivity)
-        return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
-                       keep_score=limits.keep_score, offline=keep_all)
-
-    return Guard(camera, witness, tracker, live=live, keep_all=keep_all)
 
 
 class App:

@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.app import make_guard
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import MaskingMethod, Models, Sensitivity, Source, Web

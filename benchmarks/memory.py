@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import tqdm
 
-from aipg_plugin.app import make_guard
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame
+from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.media.sink import open_sink
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Models, Output, OutputKind, Source, Web

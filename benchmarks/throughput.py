@@ -89,7 +89,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, default=resource_path("samples", "lobby.mp4"))
     parser.add_argument("--size", type=int, help="scale the (square) clip to this side first")
-    parser.add_argument("--preset", default="veryfast")
+    parser.add_argument("--preset", default="medium")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--precision", default="fp32")

@@ -19,7 +19,7 @@ from aipg_plugin.resources import resource_path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aipg bench`."""
     parser.add_argument("--clip", metavar="FILE", help="a video of your own (default: the shipped sample)")
-    parser.add_argument("--preset", default="veryfast", help="of the encoder (default veryfast)")
+    parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs; the median ratio counts (default 3)")
     parser.add_argument("--tier", choices=("small", "standard"), default="standard")
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")

@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import tqdm
-
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, is_picture, must_exist
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.hosts.offline import Report, redact_picture, redact_video
 from aipg_plugin.media.images import read_image
-from aipg_plugin.options import Audio, BlurIntensity, MaskingMethod, Output, OutputKind
+from aipg_plugin.media.source import open_source
+from aipg_plugin.options import Audio, BlurIntensity, MaskingMethod, Output, OutputKind, Source
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".ts", ".m4v", ".webm", ".mpg", ".mpeg", ".flv"})
 EPILOG = """examples:
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--intensity", choices=list(BlurIntensity), help="of the mosaic (default middle)")
     parser.add_argument("--codec", default="h264", help="of a video (default h264)")
     parser.add_argument("--encoder", default="auto", help="auto, libx264, h264_nvenc, … (default auto)")
-    parser.add_argument("--preset", default="veryfast", help="of the encoder (default veryfast)")
+    parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
     parser.add_argument("--crf", type=int, default=23, help="quality of a video, lower is better (default 23)")
     parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop)")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
@@ -55,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("{folder} holds no pictures or videos", folder=str(source))
     target.mkdir(parents=True, exist_ok=True)
     reports, failed = [], 0
+    import tqdm  # here, so that one file starts quickly
+
     for path in tqdm.tqdm(files, unit="file", disable=options.quiet or not sys.stderr.isatty()):
         try:
             reports.append(_one(path, target / path.name, options))
@@ -76,9 +77,6 @@ def _one(source: Path, target: Path, options: argparse.Namespace) -> Report:
         raise UsageError("OUT {file!r} is no video file", file=str(target), cure="Use .mp4 or .mkv")
     if not target.parent.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
-    from aipg_plugin.media.source import open_source
-    from aipg_plugin.options import Source
-
     with open_source(Source(str(source), realtime=False), "1") as probe:
         size_wh = probe.info.size_wh
     camera, models = camera_from(options, size_wh)
@@ -105,6 +103,8 @@ class _Bar:
         if phase != self._phase or self._bar is None:
             self.close()
             self._phase = phase
+            import tqdm
+
             self._bar = tqdm.tqdm(total=total, desc=phase, unit="frame", file=sys.stderr)
         self._bar.update(done - self._bar.n)
         self._bar.set_postfix(people=people, refresh=False)

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.app import make_guard
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
+from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.policy import State
 from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.masking.outline import outline_of
+from aipg_plugin.media.filesink import open_file_sink
 from aipg_plugin.media.images import encode_image, read_image
-from aipg_plugin.media.sink import open_sink
 from aipg_plugin.media.source import VideoSource, open_source
 from aipg_plugin.options import Camera, Output, PrivacyGuard, Source, Stream
 
@@ -112,7 +112,7 @@ def plain_copy(source: Path, target: Path, output: Output) -> int:
     passing = StreamGuard(camera, camera.streams[0], live=False)
     frames = 0
     with _open(source, "1") as clear:
-        sink = open_sink(replace(output, target=str(target)), clear.info, name="floor")
+        sink = open_file_sink(replace(output, target=str(target)), clear.info)
         for frame in _frames(clear):
             passing.take(frame, lambda: None)
             for waiting in passing.due():
@@ -124,7 +124,7 @@ def plain_copy(source: Path, target: Path, output: Output) -> int:
 
 def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
           people: set[int]) -> None:
-    sink = open_sink(output, source.info, name=report.target)
+    sink = open_file_sink(output, source.info)
     source.on_audio = sink.write_audio if output.audio == "pass" else None
     stream = guard.camera.streams[0].id
     keeper = guard.stream(stream).stats
