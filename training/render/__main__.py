@@ -38,7 +38,6 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
     sub.add_argument("--seconds", type=float, default=8.0)
     sub.add_argument("--fps", type=float, default=12.5)
-    sub.add_argument("--size", type=int, default=960)
     command("sample", "render the project's sample clip", Path("samples"))
     sheet = commands.add_parser("sheet", help="contact sheet of scenes with their truth drawn")
     sheet.add_argument("folder", type=Path)
@@ -80,7 +79,7 @@ def main() -> None:
         if args.command == "sample":
             clip.render_sample(args.data, args.out, args.seed)
         else:
-            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps, args.size)
+            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps)
 
 
 if __name__ == "__main__":

@@ -177,10 +177,11 @@ def render_sample(data: Path, out: Path, seed: int) -> None:
     cv2.imwrite(str(out / "lobby_still.jpg"), pictures[int(count * 0.45)], [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
-def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Generator) -> NDArray[np.uint8]:
+def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Generator,
+           gain: float = 1.1) -> NDArray[np.uint8]:
     """A little bloom, vignette and noise; the same look in every frame."""
     h, w = picture.shape[:2]
-    img = picture.astype(np.float32) * 1.1
+    img = picture.astype(np.float32) * gain
     bright = cv2.resize(np.maximum(img - 225, 0), (w // 8, h // 8), interpolation=cv2.INTER_AREA)
     img += cv2.resize(cv2.GaussianBlur(bright, (0, 0), 5), (w, h)) * 1.5
     y, x = np.ogrid[:h, :w]
@@ -191,8 +192,8 @@ def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Gen
     return np.asarray(np.clip(img, 0, 255), np.uint8)
 
 
-def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float, size_px: int) -> None:
-    """Write a clip as numbered scenes (same files as `scenes`) plus sequence.json; goes on where it stopped."""
+def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float) -> None:
+    """Write a clip as numbered scenes (same files as `scenes`) plus sequence.json, written last."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 5])
     textures, actors = load_textures(data / "textures.npz"), load_actors(data / "actors.npz")
@@ -204,12 +205,13 @@ def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float
     parts = _random_parts(stage, actors, seconds, int(rng.integers(2, 9)))
     film = Film(stage, shot, random_light(rng, shot.mount.height_m, half, bool(rng.random() < 0.1)), parts)
     out.mkdir(parents=True, exist_ok=True)
-    del size_px
-    count, rows = round(seconds * fps), []
+    stage.keep_people()
+    count, rows, gain = round(seconds * fps), [], 0.0
     frames = film.frames(Renderer(textures), actors, fps, count)
     for k, (picture, ids, truth, now) in enumerate(tqdm(frames, total=count, desc=out.name, mininterval=5)):
         rows.append(frame_truth(truth, now))
-        scene = Scene(finish(picture, shot.camera, rng), ids, truth, shot, list(now.people), room, 85)
+        gain = gain or 105 / max(20.0, float(picture[shot.camera.valid_mask()].mean()))
+        scene = Scene(finish(picture, shot.camera, rng, gain), ids, truth, shot, list(now.people), room, 85)
         save_scene(scene, out / f"{k:06d}")
     (out / "sequence.json").write_text(json.dumps(describe(shot.camera, shot.mount, fps, rows)), encoding="utf-8")
 

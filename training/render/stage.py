@@ -49,6 +49,7 @@ class Stage:
     taken: list[tuple[float, float, float]] = field(default_factory=list)
     bounds: tuple[float, float, float, float] = (-4.0, 4.0, -4.0, 4.0)
     crowding: float = 0.6
+    extras: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         self.style = random_style(self.rng, self.textures)
@@ -108,9 +109,16 @@ class Stage:
         self.people.append(Placed(number, body.kind, (float(at[0]), float(at[1])), float(np.degrees(yaw_rad)), head,
                                   first, faces))
 
+    def keep_people(self) -> None:
+        """Let everybody on the stage now stay when it is cleared: those who don't move in a clip."""
+        self.extras = (len(self.figures.parts), len(self.people))
+
     def clear_people(self) -> None:
-        """Take everybody off the stage; things stay."""
-        self.figures, self.people = MeshBuilder(), []
+        """Take everybody off the stage but those kept; things stay."""
+        parts, people = self.extras
+        kept = self.figures.parts[:parts]
+        self.figures = MeshBuilder(kept, self.figures.faces[:parts], sum(len(p) for p in kept))
+        self.people = self.people[:people]
 
     def seat(self, at: NDArray[np.float64], yaw_rad: float, occupied: bool, kinds: tuple[str, ...] = ("desk",),
              chair: bool = True) -> None:
