@@ -1,0 +1,239 @@
+"""`aipg run` as its users run it: a child process, real clients that copy the stream, a real broker, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+
+from tests import needs
+from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, walker_net, write_walk
+from tests.mqtt.broker import Mosquitto, Watcher
+from tests.servers import Process, free_port, rtsp_player, wait_for
+
+FILL_BGR = (64, 160, 32)
+MASKED = 0.02  # of the walker: edges that lossy coding makes of the mask's own border
+SECONDS = int(os.environ.get("AIPG_TEST_SECONDS", "6"))  # 60 for the long run
+
+
+class Guard(Process):
+    """`aipg run` on a configuration, which `rewrite` replaces."""
+
+    def __init__(self, folder: Path, source: dict[str, object] | str, *, outputs: list[object],
+                 **more: dict[str, object]) -> None:
+        self.config = folder / "guard.yaml"
+        self.port, self.rtsp_port = free_port(), free_port()
+        self.document: dict[str, object] = {
+            "cameras": {"lobby": {
+                "streams": {"1": {"source": source, "outputs": outputs}},
+                "privacy_guard": {"enabled": True, "target_streams": "all", "masking_method": "filling",
+                                  "fill_colour": "#20a040", "lookahead_s": 0.6}}},
+            "web": {"port": self.port, "rtsp_port": self.rtsp_port},
+            "models": {"threads": 1, "custom": {"file": str(walker_net(folder / "walker.onnx")), "layout": "yolox",
+                                                "classes": 1}}, **more}
+        self.rewrite(yaml.safe_dump(self.document))
+        super().__init__([sys.executable, "-m", "aipg_plugin", "run", str(self.config)])
+        wait_for(lambda: filled_px(self.picture()) > 1000 or not self.running, 40, "masks in the picture")
+        assert self.running, self.output()
+
+    @property
+    def rtsp(self) -> str:
+        return f"rtsp://127.0.0.1:{self.rtsp_port}/lobby/1"
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}/streams/lobby/1"
+
+    @property
+    def code(self) -> int | None:
+        return self._popen.poll()
+
+    def rewrite(self, text: str) -> None:
+        self.config.write_text(text)
+
+    def signal(self, signum: signal.Signals) -> None:
+        os.kill(self.pid, signum)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What the snapshot shows now; black before the first."""
+        try:
+            with urllib.request.urlopen(self.http + ".jpg", timeout=5) as reply:
+                return np.asarray(cv2.imdecode(np.frombuffer(reply.read(), np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        except urllib.error.URLError:
+            return np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+
+
+def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BGR) -> int:
+    """Pixels in the masks' colour."""
+    return int((np.abs(bgr.astype(int) - colour_bgr).max(axis=2) < 24).sum())
+
+
+def copy(url: str, target: Path, seconds: int) -> str:
+    """Record by stream copy, as NVRs do; returns what ffmpeg complained about."""
+    transport = ["-rtsp_transport", "tcp"] if url.startswith("rtsp") else []
+    done = subprocess.run([needs.need("ffmpeg"), "-v", "error", *transport, "-analyzeduration", "500000", "-i", url,
+                           "-c", "copy", "-t", str(seconds), str(target)], capture_output=True, text=True, timeout=seconds + 30, check=False)
+    return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
+
+
+def decoding_errors(path: Path) -> str:
+    """What ffmpeg says when it decodes a recording."""
+    return subprocess.run([needs.need("ffmpeg"), "-v", "error", "-i", str(path), "-f", "rawvideo", "-y", "/dev/null"],
+                          capture_output=True, text=True, timeout=60, check=False).stderr
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_walk(tmp_path_factory.mktemp("walk") / "walk.mp4")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    needs.need("mosquitto")
+    running = Mosquitto(tmp_path_factory.mktemp("broker"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def guard(walk: Path, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    folder = tmp_path_factory.mktemp("guard")
+    outputs: list[object] = ["rtsp_serve", "http", {"kind": "file", "target": str(folder / "out.mp4")}]
+    with Guard(folder, {"url": str(walk), "loop": True}, outputs=outputs,
+               mqtt={"broker": "127.0.0.1", "port": broker.port}) as running:
+        yield running
+
+
+def test_the_measure_sees_a_clear_walker(walk: Path) -> None:
+    clear = frames_of(walk)[10]
+    assert clear_share(clear) > 0.8
+    half = clear.copy()
+    half[295:] = FILL_BGR
+    assert 0.3 < clear_share(half) < 0.7
+    assert clear_share(np.full_like(clear, 128)) == 0
+    assert clear_share(picture(100)) > 0.9
+
+
+def test_clients_that_copy_the_stream_hold_nothing_clear(guard: Guard, tmp_path: Path) -> None:
+    targets = {tmp_path / "rtsp.mp4": guard.rtsp, tmp_path / "http.mp4": guard.http + ".ts"}
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda item: copy(item[1], item[0], SECONDS), targets.items()))
+    assert told == ["", ""]
+    for target in targets:
+        assert decoding_errors(target) == ""
+        frames = frames_of(target)
+        assert len(frames) > SECONDS * FPS * 0.7
+        assert max(map(clear_share, frames)) < MASKED
+        guarded = [frame for frame in frames if 1000 < filled_px(frame) < 0.4 * SIDE_PX**2]
+        assert len(guarded) > 0.8 * len(frames), "masked figures, not masked pictures"
+
+
+def test_motion_reads_it(guard: Guard, tmp_path: Path) -> None:
+    """motion, Debian's NVR, as a client; its pictures are what it would keep and show."""
+    motion = needs.need("motion")
+    config = tmp_path / "motion.conf"
+    config.write_text(f"daemon off\nlog_level 6\nnetcam_url {guard.rtsp}\ntarget_dir {tmp_path}\nwidth {SIDE_PX}\n"
+                      f"height {SIDE_PX}\nframerate {FPS}\nsnapshot_interval 1\npicture_output off\nmovie_output off\n"
+                      "webcontrol_port 0\nstream_port 0\npicture_quality 95\n")
+    with Process([motion, "-n", "-c", str(config)]) as client:
+        wait_for(lambda: len(_snapshots(tmp_path)) > 2 or not client.running, 25, "motion's snapshots")
+        assert client.running, client.output()
+    whole = [bgr for bgr in _snapshots(tmp_path) if bgr.shape == (SIDE_PX, SIDE_PX, 3)]
+    seen = [bgr for bgr in whole if filled_px(bgr) > 1000]
+    assert seen, "motion saw the masked picture"
+    assert max(map(clear_share, seen)) < MASKED
+
+
+def _snapshots(folder: Path) -> list[NDArray[np.uint8]]:
+    found = (cv2.imread(str(path)) for path in sorted(folder.glob("*snapshot*.jpg")) if not path.is_symlink())
+    return [np.asarray(bgr, np.uint8) for bgr in found if bgr is not None]
+
+
+def test_a_command_changes_the_picture_without_a_clear_frame(guard: Guard, broker: Mosquitto, tmp_path: Path) -> None:
+    watcher = Watcher(broker.port)
+    topic = "aipg/lobby/1"
+    try:
+        wait_for(lambda: watcher.last.get(f"{topic}/masking_method/state") == b"filling", 10, "the state")
+        with ThreadPoolExecutor(1) as pool:
+            recording = pool.submit(copy, guard.rtsp, tmp_path / "command.mp4", 4)
+            wait_for((tmp_path / "command.mp4").exists, 10, "the recording's start")
+            watcher.publish(f"{topic}/masking_method/set", "blurring")
+            watcher.expect(f"{topic}/masking_method/state", "blurring")
+            wait_for(lambda: filled_px(guard.picture()) < 100, 5, "another method in the picture")
+            watcher.publish(f"{topic}/masking_method/set", "nonsense")
+            watcher.publish(f"{topic}/masking_method/set", "filling")
+            wait_for(lambda: filled_px(guard.picture()) > 1000, 5, "the first method again")
+            assert recording.result(40) == ""
+        assert "aipg/errors" in watcher.last
+        frames = frames_of(tmp_path / "command.mp4")
+        assert max(map(clear_share, frames)) < 0.25  # a mosaic has edges of its own
+        assert decoding_errors(tmp_path / "command.mp4") == ""
+    finally:
+        watcher.close()
+
+
+def test_a_bad_configuration_changes_nothing(guard: Guard) -> None:
+    good = guard.config.read_text()
+    guard.rewrite(good.replace("filling", "hiding"))
+    guard.signal(signal.SIGHUP)
+    wait_for(lambda: "not taken over" in guard.output(), 10, "the refusal")
+    assert "hiding" in guard.output()
+    assert filled_px(guard.picture()) > 1000
+    guard.rewrite(good.replace("#20a040", "#a04020"))
+    guard.signal(signal.SIGHUP)
+    wait_for(lambda: filled_px(guard.picture(), (32, 64, 160)) > 1000, 10, "the new colour")
+    assert clear_share(guard.picture()) < MASKED
+
+
+def test_sigterm_closes_the_file(guard: Guard) -> None:
+    """Last: it ends the guard the others shared."""
+    target = guard.config.with_name("out.mp4")
+    guard.signal(signal.SIGTERM)
+    wait_for(lambda: not guard.running, 20, "the end")
+    assert guard.code == 0, guard.output()
+    assert "Traceback" not in guard.output()
+    assert decoding_errors(target) == ""
+    frames = frames_of(target)
+    assert len(frames) > 5 * FPS
+    assert max(map(clear_share, frames)) < 0.25  # a mosaic in the middle, see above
+
+
+def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
+    """The camera goes and comes back; the same client sees a still that is masked, then people that are."""
+    port = free_port()
+    source = {"url": f"rtsp://127.0.0.1:{port}/camera", "stall_timeout_s": 1, "reconnect_max_s": 1}
+    camera = rtsp_player(walk, port)
+    target = tmp_path / "lost.mkv"
+    with Guard(tmp_path, source, outputs=["rtsp_serve", "http"]) as guard, Process(
+            [needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-i", guard.rtsp, "-c", "copy",
+             str(target)]) as client:
+        wait_for(lambda: target.exists() and target.stat().st_size > 50_000, 15, "the recording's start")
+        camera.kill()
+        wait_for(lambda: ": lost" in guard.output(), 15, "the loss")
+        lost = guard.output().index(": lost")
+        with rtsp_player(walk, port):
+            wait_for(lambda: ": guarding" in guard.output()[lost:], 25, "the return")
+            returned = target.stat().st_size
+            wait_for(lambda: target.stat().st_size > returned + 30_000, 15, "pictures after the return")
+        assert client.running, client.output()
+        os.kill(client.pid, signal.SIGINT)
+        wait_for(lambda: not client.running, 10, "the client's end")
+        assert client.output() == ""
+        assert guard.running
+    frames = frames_of(target)
+    assert len(frames) > 50
+    assert decoding_errors(target) == ""
+    assert max(map(clear_share, frames)) < MASKED
+    camera.stop()
