@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection import postprocess
-from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.detections import Detections, rounded_box
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
 from aipg_plugin.detection.sensitivity import FLOOR_SCORE
@@ -112,6 +112,15 @@ class FisheyeDetector:
         placed = placed.select(postprocess.merge(placed, self._wrap_px))
         if not len(placed.scores):
             return Detections.empty()
-        outlines = [postprocess.outline(box, head, looked_at[i], silhouettes[i])
-                    for box, head, i in zip(placed.boxes, placed.heads, placed.tile, strict=True)]
-        return Detections.of(placed.boxes, placed.scores, placed.heads, outlines)
+        scores, outlines = placed.scores.copy(), []
+        for k, (box, head, i) in enumerate(zip(placed.boxes, placed.heads, placed.tile, strict=True)):
+            silhouette = silhouettes[i]
+            if silhouette is None:
+                outlines.append(rounded_box())
+                continue
+            around = postprocess.silhouette_around(box, looked_at[i], silhouette)
+            scores[k] = postprocess.supported(scores[k], around)
+            outlines.append(postprocess.outline(box, head, around))
+        found = Detections.of(placed.boxes, scores, placed.heads, outlines)
+        order = np.argsort(-found.scores, kind="stable")
+        return found.select(order[found.scores[order] >= self.floor_score])

@@ -28,7 +28,17 @@ MAX_OUTLINE_POINTS = 48
 _CANVAS_PX = 64
 _CANVAS_REACH = (1.5, 1.25)  # how far beyond the box, in half sizes (x, y), a silhouette is followed
 _SILHOUETTE_LEVEL = 0.5
+_SUPPORT_WEIGHT = 0.4      # of the silhouette in the score
 _LARGEST_HEAD = 0.3        # radius over the box's longer side; a larger disc is a mistake
+
+
+def _inner() -> NDArray[np.bool_]:
+    """(64, 64) bool: the canvas inside an ellipse within the box."""
+    x, y = (((np.arange(_CANVAS_PX) + 0.5) / _CANVAS_PX * 2 - 1) * reach for reach in _CANVAS_REACH)
+    return np.asarray((x[None] / 0.6) ** 2 + (y[:, None] / 0.85) ** 2 < 1, bool)
+
+
+_INNER = _inner()
 
 
 @dataclass(frozen=True)
@@ -139,19 +149,6 @@ def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
-def _local_canvas(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.uint8]:
-    """(64, 64) uint8: the silhouette of one tile sampled over the box's neighbourhood, 0-255."""
-    size, (rx, ry) = _CANVAS_PX, _CANVAS_REACH
-    steps = np.array([[0.0, 0.0], [size, 0.0], [0.0, size]])
-    local = (steps / size * 2 - 1) * (rx, ry)
-    picture = np.asarray(box_math.to_pixels(box, local), np.float64)
-    in_map = tile.to_tile(picture) * (silhouette.shape[1] / tile.input_px)
-    matrix = np.column_stack([(in_map[1] - in_map[0]) / size, (in_map[2] - in_map[0]) / size, in_map[0]])
-    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)
-
-
 def _to_canvas(local: NDArray[np.floating]) -> NDArray[np.int32]:
     reach = np.array(_CANVAS_REACH)
     return np.asarray(np.round((np.asarray(local, np.float64) / reach + 1) / 2 * _CANVAS_PX * 16 - 8), np.int32)
@@ -166,16 +163,32 @@ def _simplify(contour: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.asarray(simple, np.int32)
 
 
-def outline(box: Float64, head: Float64, tile: Tile | None, silhouette: Float32 | None) -> Float32:
-    """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the box without its corners, plus the silhouette that touches it,
-    plus the head disc.
+def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.uint8]:
+    """(64, 64) uint8, 0-255: the silhouette of one tile, a map (h, w) in 0-1, sampled over the box's neighbourhood."""
+    size, (rx, ry) = _CANVAS_PX, _CANVAS_REACH
+    steps = np.array([[0.0, 0.0], [size, 0.0], [0.0, size]])
+    local = (steps / size * 2 - 1) * (rx, ry)
+    picture = np.asarray(box_math.to_pixels(box, local), np.float64)
+    in_map = tile.to_tile(picture) * (silhouette.shape[1] / tile.input_px)
+    matrix = np.column_stack([(in_map[1] - in_map[0]) / size, (in_map[2] - in_map[0]) / size, in_map[0]])
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)
 
-    `silhouette` is the tile's map (h, w) in 0-1; None leaves the rounded box.
+
+def supported(score: float, around: NDArray[np.uint8]) -> float:
+    """The score weighed with the silhouette inside the box: its clearest third, since limbs and desks leave gaps."""
+    inside = np.sort(around[_INNER])
+    support = float(inside[-len(inside) // 3:].mean()) / 255
+    return float(score ** (1 - _SUPPORT_WEIGHT) * support ** _SUPPORT_WEIGHT)
+
+
+def outline(box: Float64, head: Float64, around: NDArray[np.uint8]) -> Float32:
+    """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the box without its corners, plus the silhouette that touches it,
+    plus the head disc. `around` as `silhouette_around` gives it.
     """
     body = rounded_box()
-    if silhouette is None or tile is None:
-        return body
-    sure = np.where(_local_canvas(box, tile, silhouette) >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
+    sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
     # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
     canvas = cv2.dilate(sure, np.ones((3, 3), np.uint8))
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)

@@ -48,7 +48,7 @@ class TilePlan:
     grid_deg: float
 
 
-LIVE = TilePlan("live", (Ring(10, 0.75),), 0.9, 256, 80.0)
+LIVE = TilePlan("live", (Ring(10, 0.75),), 0.9, 320, 80.0)
 THOROUGH = TilePlan("thorough", (Ring(8, 1.0), Ring(12, 0.6)), 0.6, 416, 60.0)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
