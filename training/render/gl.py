@@ -17,6 +17,7 @@ from training.render.textures import TextureBank
 
 _LUT = 2048
 _MAP_PX = 768
+_GL_CLIP_DISTANCE0 = 0x3000
 _FORMAT = "3f 3f 2f 1f 3f 1f 1f 1f"
 _NAMES = ("in_position", "in_normal", "in_uv", "in_layer", "in_tint", "in_share", "in_person", "in_glow")
 
@@ -134,12 +135,14 @@ class Loaded:
             target.use()
             target.clear(depth=1.0)
             r.ctx.enable_only(r._gl.DEPTH_TEST)
+            r.ctx.disable_direct(_GL_CLIP_DISTANCE0)
             r._flat["matrix"].write(matrix.T.astype("f4").tobytes())
             self._arrays["flat"].render(r._gl.TRIANGLES, vertices=self._geometry.casters * 3)
         target = r._target(camera.size_wh)
         target.use()
         target.clear(0, 0, 0, 0)
         r.ctx.enable_only(r._gl.DEPTH_TEST)
+        r.ctx.enable_direct(_GL_CLIP_DISTANCE0)
         program = r._colour
         r._set_camera(program, camera, mount)
         r._array.use(1)
@@ -166,6 +169,7 @@ class Loaded:
         target.use()
         target.clear(0, 0, 0, 0)
         r.ctx.disable(r._gl.DEPTH_TEST)
+        r.ctx.enable_direct(_GL_CLIP_DISTANCE0)
         r._set_camera(r._mask, camera, mount)
         self._arrays["mask"].render(r._gl.TRIANGLES, vertices=faces * 3, first=first_face * 3)
         w, h = camera.size_wh

@@ -3,14 +3,17 @@
 FISHEYE_VS = """
 #version 330
 uniform mat3 to_camera; uniform float camera_z; uniform vec3 circle; uniform ivec2 size; uniform sampler2D lut;
+uniform float theta_max;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in float in_layer; in vec3 in_tint; in float in_share;
 in float in_person; in float in_glow;
 out vec3 position; out vec3 normal; out vec3 uvl; out vec3 tint; out float share; flat out float person;
-out float glow; out float theta;
+out float glow;
 void main() {
   vec3 d = to_camera * (in_position - vec3(0.0, 0.0, camera_z));
   float across = length(d.xy);
-  theta = atan(across, d.z);
+  float theta = atan(across, d.z);
+  // Clipping instead of a discard keeps the early depth test.
+  gl_ClipDistance[0] = theta_max - theta;
   float r = texture(lut, vec2(theta / 3.14159265 * (2047.0 / 2048.0) + 0.5 / 2048.0, 0.5)).r * circle.z;
   vec2 px = circle.xy + r * (across > 1e-9 ? d.xy / across : vec2(1.0, 0.0));
   gl_Position = vec4(2.0 * px / vec2(size) - 1.0, min(length(d) / 60.0, 1.0) * 2.0 - 1.0, 1.0);
@@ -23,15 +26,13 @@ FISHEYE_FS = """
 #version 330
 uniform sampler2DArray textures; uniform sampler2D above; uniform sampler2D shadow;
 uniform mat4 above_matrix; uniform mat4 sun_matrix; uniform vec3 sun; uniform vec3 sun_rgb; uniform vec3 ambient_rgb;
-uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float theta_max;
-uniform float soft; uniform float gloss;
+uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float soft; uniform float gloss;
 in vec3 position; in vec3 normal; in vec3 uvl; in vec3 tint; in float share; flat in float person;
-in float glow; in float theta;
+in float glow;
 out vec4 colour;
 const vec2 ring[6] = vec2[](vec2(1.0, 0.0), vec2(-0.5, 0.87), vec2(-0.5, -0.87), vec2(2.0, 1.2), vec2(-2.2, 0.9),
                             vec2(0.2, -2.4));
 void main() {
-  if (theta > theta_max) discard;
   vec3 n = normalize(normal);
   vec3 eye = vec3(0.0, 0.0, camera_z) - position;
   if (dot(n, eye) < 0.0) n = -n;
@@ -77,10 +78,9 @@ void main() {
 
 MASK_FS = """
 #version 330
-uniform float theta_max;
-in float theta; flat in float person;
+flat in float person;
 out vec4 colour;
-void main() { if (theta > theta_max || person < 0.5) discard; colour = vec4(1.0); }
+void main() { if (person < 0.5) discard; colour = vec4(1.0); }
 """
 
 FLAT_VS = """
