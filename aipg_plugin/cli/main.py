@@ -21,6 +21,7 @@ COMMANDS = {
     "settings": ("aipg_plugin.cli.settings", "print the reference of every setting"),
     "models": ("aipg_plugin.cli.models", "list the detectors that are here and what they measured"),
     "nvr": ("aipg_plugin.cli.nvr", "print or verify the configuration of an NVR"),
+    "frigate-detector": ("aipg_plugin.cli.frigate_detector", "answer Frigate with our detector"),
     "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
     "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
 }

@@ -84,7 +84,8 @@ def copy(url: str, target: Path, seconds: int) -> str:
     """Record by stream copy, as NVRs do; returns what ffmpeg complained about."""
     transport = ["-rtsp_transport", "tcp"] if url.startswith("rtsp") else []
     done = subprocess.run([needs.need("ffmpeg"), "-v", "error", *transport, "-analyzeduration", "500000", "-i", url,
-                           "-c", "copy", "-t", str(seconds), str(target)], capture_output=True, text=True, timeout=seconds + 30, check=False)
+                           "-c", "copy", "-t", str(seconds), str(target)],
+                          capture_output=True, text=True, timeout=seconds + 30, check=False)
     return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
 
 
