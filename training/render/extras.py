@@ -45,10 +45,9 @@ def mannequin(stage: Stage, spot: Vec) -> None:
     rng = stage.rng
     outfit = random_outfit(rng, stage.textures, "stand")
     skin = np.full(3, rng.uniform(0.75, 0.95)) if rng.random() < 0.7 else np.full(3, 0.05)
-    naked: dict[str, Any] = {"skin": skin, "hair": skin, "hat": "bald", "bag": "none"}
-    if rng.random() < 0.4:
-        naked |= {"shirt": skin, "trousers": skin, "shoes": skin, "shirt_layer": 0, "trousers_layer": 0,
-                  "loose": 0.0, "skirt_m": 0.0, "coat_m": 0.0}
+    naked: dict[str, Any] = {"skin": skin, "hair": skin, "hat": "bald", "bag": "none", "shirt": skin, "trousers": skin,
+                             "shoes": skin, "shirt_layer": 0, "trousers_layer": 0, "loose": 0.0, "skirt_m": 0.0,
+                             "coat_m": 0.0}
     stage.take(float(spot[0]), float(spot[1]), 0.25)
     stage.person(("stand",), spot, float(rng.uniform(0, 6.28)), outfit=_changed(outfit, naked), as_person=False)
 
@@ -74,7 +73,7 @@ def distractors(stage: Stage) -> None:
         if spot is None:
             continue
         kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin", "model"],
-                          p=[0.14, 0.12, 0.08, 0.15, 0.13, 0.03, 0.35])
+                          p=[0.14, 0.12, 0.08, 0.15, 0.14, 0.01, 0.36])
         stage.take(float(spot[0]), float(spot[1]), 0.3)
         if kind == "rack":
             fur.add_coat_rack(stage.things, rng, stage.textures, stage.style, spot)

@@ -180,7 +180,8 @@ def shop(stage: Stage) -> None:
             fur.add_boxes(stage.things, rng, stage.textures, spot, int(rng.integers(1, 7)))
         else:
             fur.add_table(stage.things, rng, stage.textures, stage.style, spot, yaw, (1.3, 0.8))
-    for _ in range(int(rng.integers(0, 4))):
+    # Few, and never dressed: at a distance a dressed one is a person, and teaching otherwise costs recall.
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1]))):
         spot = stage.free_spot(0.35)
         if spot is not None:
             mannequin(stage, spot)
