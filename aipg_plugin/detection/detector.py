@@ -93,6 +93,13 @@ class FisheyeDetector:
         result: NDArray[np.float64] = aligned(self.projection, self.mount, boxes)
         return result
 
+    def _beside(self, box: NDArray[np.float64], tile: Tile) -> NDArray[np.float64]:
+        """The box, moved by whole turns to where a tile that reaches over the seam saw it."""
+        if not self._wrap_px:
+            return box
+        turns = round((tile.centre_px[0] - float(box[0])) / self._wrap_px)
+        return box + np.array([turns * self._wrap_px, 0, 0, 0, 0])
+
     def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
              ) -> tuple[postprocess.Placed, list[NDArray[np.float32] | None]]:
         parts, silhouettes = [], list[NDArray[np.float32] | None]()
@@ -118,7 +125,7 @@ class FisheyeDetector:
             if silhouette is None:
                 outlines.append(rounded_box())
                 continue
-            around = postprocess.silhouette_around(box, looked_at[i], silhouette)
+            around = postprocess.silhouette_around(self._beside(box, looked_at[i]), looked_at[i], silhouette)
             scores[k] = postprocess.supported(scores[k], around)
             outlines.append(postprocess.outline(box, head, around))
         found = Detections.of(placed.boxes, scores, placed.heads, outlines)

@@ -27,7 +27,8 @@ _BORDER_SHARE = 0.015
 MAX_OUTLINE_POINTS = 48
 _CANVAS_PX = 64
 _CANVAS_REACH = (1.5, 1.25)  # how far beyond the box, in half sizes (x, y), a silhouette is followed
-_SILHOUETTE_LEVEL = 0.5
+_SILHOUETTE_LEVEL = 0.4
+_CORE_SHARE, _CORE_EXPONENT = 0.85, 2.5  # what of the box is masked even where the silhouette sees nobody
 _SUPPORT_WEIGHT = 0.4      # of the silhouette in the score
 _LARGEST_HEAD = 0.3        # radius over the box's longer side; a larger disc is a mistake
 
@@ -108,6 +109,7 @@ def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Plac
     edge = _BORDER_SHARE * n
     cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
     heads = np.concatenate([tile.to_picture(found.heads[:, :2]), found.heads[:, 2:] * min(tile.scale_xy)], 1)
+    heads[:, 0] += boxes[:, 0] - centres[:, 0]  # a seam may have moved the box by a turn
     reach = np.linalg.norm(centres - np.asarray(tile.centre_px), axis=1)
     mine = (np.abs(tilt) <= tile.max_tilt_deg) & (reach <= tile.reach_px) & np.isfinite(boxes).all(1)
     mine &= (b[:, :2] >= 0).all(1) & (b[:, :2] <= n).all(1)
@@ -184,10 +186,10 @@ def supported(score: float, around: NDArray[np.uint8]) -> float:
 
 
 def outline(box: Float64, head: Float64, around: NDArray[np.uint8]) -> Float32:
-    """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the box without its corners, plus the silhouette that touches it,
-    plus the head disc. `around` as `silhouette_around` gives it.
+    """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
+    head disc. `around` as `silhouette_around` gives it.
     """
-    body = rounded_box()
+    body = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
     sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
     # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
     canvas = cv2.dilate(sure, np.ones((3, 3), np.uint8))
