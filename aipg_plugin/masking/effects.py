@@ -13,6 +13,7 @@ benchmarks/attack.py measures what is left to an attacker; run it before changin
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,10 +47,10 @@ class Mosaic:
         self._size_wh = size_wh
         self._grids: dict[int, _Grid] = {}
 
-    def sample(self, picture: Picture, rect: Rect, masked: NDArray[np.bool_], cell_px: int, t_s: float) -> None:
+    def sample(self, picture: Picture, rect: Rect, masked: U8, cell_px: int, t_s: float) -> None:
         """Take new colours for those cells under the mask whose hold is over.
 
-        `masked` (h, w) bool tells which blocks of `rect` this grid masks; `picture` must still be clear there.
+        `masked` (h, w) uint8, 1 for the blocks of `rect` that this grid masks; `picture` must still be clear there.
         """
         grid = self._grid(cell_px)
         rows, columns = cell_range(rect, cell_px)
@@ -97,6 +98,7 @@ class _Grid:
     def __init__(self, size_wh: tuple[int, int], cell_px: int) -> None:
         shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
         self._levels = np.zeros((*shape, 3), np.float32)
+        self._shown = np.zeros((*shape, 3), np.uint8)
         self._taken_s = np.full(shape, -np.inf)
         late = np.random.default_rng(cell_px).random(shape)
         self._hold_s = HOLD_S * (1 + STAGGER * late)
@@ -111,13 +113,14 @@ class _Grid:
         old, exact = self._levels[index], (means - _ZERO) / _STEP
         fresh = np.isinf(self._taken_s[index])[:, None]
         moved = np.abs(exact - old) > 0.5 + HYSTERESIS
-        self._levels[index] = np.where(fresh | moved, np.round(exact), old)
+        levels: F32 = np.where(fresh | moved, np.round(exact), old)
+        self._levels[index] = levels
+        self._shown[index] = np.clip(levels * _SHOWN + _ZERO, 0, 255).astype(np.uint8)
         self._taken_s[index] = t_s
 
     def yuv(self, rows: slice, columns: slice) -> U8:
         """Colours as shown, (rows, columns, 3)."""
-        shown: F32 = np.clip(self._levels[rows, columns] * _SHOWN + _ZERO, 0, 255)
-        return shown.astype(np.uint8)
+        return self._shown[rows, columns]
 
 
 def cell_range(rect: Rect, cell_px: int) -> tuple[slice, slice]:
@@ -126,11 +129,11 @@ def cell_range(rect: Rect, cell_px: int) -> tuple[slice, slice]:
     return slice(rect.y0 // side, -(-rect.y1 // side)), slice(rect.x0 // side, -(-rect.x1 // side))
 
 
-def _any_in_cell(masked: NDArray[np.bool_], rect: Rect, cell_px: int) -> NDArray[np.bool_]:
+def _any_in_cell(masked: U8, rect: Rect, cell_px: int) -> NDArray[np.bool_]:
     """Which cells (rows, columns) hold a masked block."""
     side = cell_px // 2
     rows, columns = cell_range(rect, cell_px)
-    row_starts = np.maximum(np.arange(rows.start, rows.stop) * side - rect.y0, 0)
-    column_starts = np.maximum(np.arange(columns.start, columns.stop) * side - rect.x0, 0)
-    by_row = np.logical_or.reduceat(masked, row_starts, axis=0)
-    return np.asarray(np.logical_or.reduceat(by_row, column_starts, axis=1), np.bool_)
+    row_edges = np.clip(np.arange(rows.start, rows.stop + 1) * side - rect.y0, 0, masked.shape[0])
+    column_edges = np.clip(np.arange(columns.start, columns.stop + 1) * side - rect.x0, 0, masked.shape[1])
+    total = cv2.integral(masked)[row_edges[:, None], column_edges]
+    return np.asarray(np.diff(np.diff(total, axis=0), axis=1) > 0, np.bool_)

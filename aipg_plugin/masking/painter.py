@@ -62,31 +62,27 @@ class MaskPainter:
 
     def _sample(self, picture: Picture) -> None:
         """All colours are taken before anything is painted, for the cells of neighbours overlap."""
-        for rect in self._region.rects:
-            level = self._region.level[rect.slices]
-            for n in self._region.levels:
-                self._mosaic.sample(picture, rect, level == n, LADDER_PX[n - 1], self._t_s)
+        for rect, n in self._region.parts:
+            self._mosaic.sample(picture, rect, self._bits(rect, n), LADDER_PX[n - 1], self._t_s)
 
     def _paint(self, picture: Picture, effect: Mosaic | Filling) -> None:
         if self._region.full:
-            (rect,), (n,) = self._region.rects, self._region.levels
+            (rect, n), = self._region.parts
             picture.paint_all(LADDER_PX[n - 1], effect.colours(rect, LADDER_PX[n - 1]))
             return
-        for rect in self._region.rects:
-            for band in bands(rect):
-                self._paint_band(picture, band, effect)
-
-    def _paint_band(self, picture: Picture, band: Rect, effect: Mosaic | Filling) -> None:
-        level = np.ascontiguousarray(self._region.level[band.slices])
-        for n in self._region.levels:
-            bits = (level == n).view(np.uint8)
+        for rect, n in self._region.parts:
             cell_px = LADDER_PX[n - 1]
-            picture.paint_cells(band, bits, cell_px, effect.colours(band, cell_px))
+            for band in bands(rect):
+                picture.paint_cells(band, self._bits(band, n), cell_px, effect.colours(band, cell_px))
+
+    def _bits(self, rect: Rect, level: int) -> U8:
+        """(h, w) 1 for the blocks of `rect` that have this level, else 0."""
+        return np.asarray(self._region.level[rect.slices] == level).view(np.uint8)
 
     def _copy_background(self, picture: Picture, background: Background) -> None:
         """The empty scene where it is known, under figures only: areas hide the scene itself."""
         scene = Picture(self._format, self._size_wh, background.planes)
-        for rect in self._region.rects:
+        for rect, _ in self._region.parts:
             for band in bands(rect):
                 figures = (self._region.level[band.slices] > 0) & (self._region.area[band.slices] == 0)
                 bits = (figures & _known_blocks(background.known, band)).view(np.uint8)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -85,8 +86,8 @@ class Picture:
         for layout, plane in self._layouts():
             scale, side = 2 // layout.step, cell_px // layout.step
             target = _part(plane, rect, scale)
-            rows = _cell_index(rect.y0 * scale, target.shape[0], side)
-            columns = _cell_index(rect.x0 * scale, target.shape[1], side)
+            rows = _cell_index(rect.y0 * scale % side, target.shape[0], side)
+            columns = _cell_index(rect.x0 * scale % side, target.shape[1], side)
             source = _channels(colours, layout).take(columns, axis=1).take(rows, axis=0)
             cv2.copyTo(source, _samples(bits, target, scale), target)
 
@@ -135,9 +136,12 @@ def _part(plane: U8, rect: Rect, scale: int) -> U8:
     return plane[rect.y0 * scale:rect.y1 * scale, rect.x0 * scale:rect.x1 * scale]
 
 
-def _cell_index(start: int, count: int, side: int) -> NDArray[np.intp]:
-    """Index of each sample's cell, counted from that of the first sample."""
-    return np.arange(start, start + count, dtype=np.intp) // side - start // side
+@lru_cache(maxsize=1024)
+def _cell_index(offset: int, count: int, side: int) -> NDArray[np.intp]:
+    """Index of each sample's cell, counted from that of the first sample, which lies `offset` into its cell."""
+    index = np.arange(offset, offset + count, dtype=np.intp) // side
+    index.setflags(write=False)
+    return index
 
 
 def _channels(colours: U8, layout: PlaneLayout) -> U8:

@@ -69,7 +69,8 @@ class RegionMap:
 
     `level` (H/2, W/2) uint8: 0 is clear, n masked with cells of LADDER_PX[n - 1].
     `area`  (H/2, W/2) uint8: 1 where more than a figure asks for the mask.
-    `rects` cover every masked block (they may overlap); `levels` are those in use; `full` if all is masked.
+    `parts` are rectangles (they may overlap), each with a level: every block of level n lies in one of those with n.
+    `full` if all is masked.
     """
 
     def __init__(self, size_wh: tuple[int, int]) -> None:
@@ -78,16 +79,14 @@ class RegionMap:
         self._all = Rect(0, 0, *self._blocks_wh)
         self.level: Bits = np.zeros(self._blocks_wh[::-1], np.uint8)
         self.area: Bits = np.zeros_like(self.level)
-        self.rects: tuple[Rect, ...] = ()
-        self.levels: tuple[int, ...] = ()
+        self.parts: list[tuple[Rect, int]] = []
         self.full = False
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
         """Replace the map by that of `plan`; `cell_px_by_key` overrides the figures' own cell sizes. Never raises."""
         self.level.fill(0)
         self.area.fill(0)
-        self.rects = ()
-        self.levels = ()
+        self.parts = []
         self.full = plan.full
         try:
             if not self.full:
@@ -129,8 +128,7 @@ class RegionMap:
         level = _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
         self.level.fill(level)
         self.area.fill(1)
-        self.rects = (self._all,)
-        self.levels = (level,)
+        self.parts = [(self._all, level)]
 
     def _add(self, patch: Patch, cell_px: float, *, area: bool = False) -> None:
         level = _level(cell_px)
@@ -138,12 +136,7 @@ class RegionMap:
         np.maximum(target, patch.bits * np.uint8(level), out=target)
         if area:
             np.maximum(self.area[patch.rect.slices], patch.bits, out=self.area[patch.rect.slices])
-        if level not in self.levels:
-            self.levels = (*self.levels, level)
-        if patch.rect == self._all:
-            self.rects = (self._all,)
-        elif self.rects != (self._all,):
-            self.rects = (*self.rects, patch.rect)
+        self.parts.append((patch.rect, level))
 
 
 def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:
