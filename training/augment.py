@@ -12,16 +12,16 @@ U8 = NDArray[np.uint8]
 def degrade(rng: np.random.Generator, image: U8) -> U8:
     """(S, S, 3) uint8 BGR in and out; each effect is drawn on its own."""
     image = tone(rng, image)
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
-    if rng.random() < 0.15:  # a far camera: fewer pixels than the tile has
+    if rng.random() < 0.1:  # a far camera: fewer pixels than the tile has
         small = cv2.resize(image, None, fx=(f := rng.uniform(0.4, 0.8)), fy=f, interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, image.shape[1::-1]), np.uint8)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         noise = np.empty(image.shape, np.int16)
         cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(1, 10)))
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return image

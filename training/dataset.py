@@ -162,36 +162,43 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
             yield batch
 
     def tile(self, rng: Rng, size_px: int, scenes: ScenePool) -> Canvas:
-        if scenes.any() and rng.random() < self.config.scene_share:
+        few = min(1.0, scenes.count() / 150)  # don't learn a handful of scenes by heart
+        rendered = rng.random() < self.config.scene_share * few
+        if rendered:
             image, silhouette, ignore, people = scenes.cut(rng, size_px)
             canvas = Canvas(image, silhouette, ignore, people)
             if rng.random() < 0.1:
                 self.paste_cutout(rng, canvas)
         else:
             canvas = self.photo_tile(rng, size_px)
-        image = degrade(rng, canvas.image)
-        return replace(canvas, image=image)
+        if rendered and rng.random() < 0.6:  # the renderer's own cameras are bad enough
+            return canvas
+        return replace(canvas, image=degrade(rng, canvas.image))
 
     def photo_tile(self, rng: Rng, size_px: int) -> Canvas:
         kind = rng.random()
         canvas = Canvas.blank(size_px, rng.uniform(20, 200, 3).astype(np.float32))
-        if kind < 0.25:  # one photograph fills the tile
-            self.place_photo(rng, canvas, (0, 0, size_px, size_px))
-        elif kind < 0.8:  # two by two, uneven
+        whole = (0, 0, size_px, size_px)
+        if kind < 0.2:  # one photograph fills the tile
+            self.place_photo(rng, canvas, whole)
+        elif kind < 0.7:  # two by two, uneven, some without people
             x, y = (rng.uniform(0.3, 0.7, 2) * size_px).astype(int)
             for cell in ((0, 0, x, y), (x, 0, size_px, y), (0, y, x, size_px), (x, y, size_px, size_px)):
-                self.place_photo(rng, canvas, cell)
+                if rng.random() < 0.35:
+                    self.place_background(rng, canvas, cell)
+                else:
+                    self.place_photo(rng, canvas, cell)
         else:
-            self.place_background(rng, canvas)
-        count = 0 if kind < 0.8 and rng.random() < 0.7 else int(rng.integers(0, 8))
+            self.place_background(rng, canvas, whole)
+        for _ in range(int(rng.integers(0, 6)) if rng.random() < 0.6 else 0):
+            self.paste_object(rng, canvas)
+        count = 0 if kind < 0.7 and rng.random() < 0.7 else int(rng.integers(0, 7))
         size = log_uniform(rng, 0.12, 0.8) * size_px
         spot = rng.uniform(0.1, 0.9, 2) * size_px
         for _ in range(count):
             crowd = rng.random() < 0.5
             at = spot + rng.normal(0, 0.6 * size, 2) if crowd else rng.uniform(0, 1, 2) * size_px
             self.paste_cutout(rng, canvas, (float(at[0]), float(at[1])), size * rng.uniform(0.8, 1.2))
-        if rng.random() < 0.15:
-            self.paste_object(rng, canvas)
         return canvas
 
     def place_photo(self, rng: Rng, canvas: Canvas, cell: tuple[int, int, int, int]) -> None:
@@ -240,9 +247,9 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         rows[:, :2], rows[:, 2:4] = (low + high) / 2, high - low
         canvas.add(rows[keep])
 
-    def place_background(self, rng: Rng, canvas: Canvas) -> None:
+    def place_background(self, rng: Rng, canvas: Canvas, cell: tuple[int, int, int, int]) -> None:
         """An empty place: an object photograph or a piece of panorama."""
-        size_px = canvas.image.shape[0]
+        x0, y0, x1, y1 = cell
         if self.panoramas and rng.random() < 0.35:
             image = read(self.panoramas[rng.integers(len(self.panoramas))], cv2.IMREAD_REDUCED_COLOR_2)
             side = int(image.shape[0] * rng.uniform(0.3, 0.7))
@@ -250,13 +257,14 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
             part = image[y : y + side, x : x + side]
         else:
             part = read(self.negatives[rng.integers(len(self.negatives))].path)
-        canvas.image[:] = cv2.resize(part, (size_px, size_px), interpolation=cv2.INTER_AREA)
+        part = part[:, ::-1] if rng.random() < 0.5 else part
+        canvas.image[y0:y1, x0:x1] = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
 
     def paste_object(self, rng: Rng, canvas: Canvas) -> None:
         """Something that isn't a person, over whatever is there."""
         image, size_px = read(self.negatives[rng.integers(len(self.negatives))].path), canvas.image.shape[0]
         h, w = image.shape[:2]
-        scale = rng.uniform(0.15, 0.45) * size_px / max(h, w)
+        scale = log_uniform(rng, 0.08, 0.45) * size_px / max(h, w)
         at = (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
         m = placement(
             rng, scale=scale, source_xy=np.array([w / 2, h / 2]), source_h_px=h, target_xy=at,

@@ -32,11 +32,11 @@ OPSET = 17
 TILE_PX = {"standard": 416, "small": 288}
 
 
-def export_fp32(checkpoint: Path, out: Path) -> None:
+def export_fp32(checkpoint: Path, out: Path, score_shift: float = 0.0) -> None:
     """Write the averaged net of `checkpoint`; raises ValueError if ONNX Runtime computes otherwise."""
     net = PersonNet()
     net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
-    model = ExportNet(net.eval())
+    model = ExportNet(net.eval(), score_shift)
     axes = {"image": {0: "n", 2: "h", 3: "w"}, "raw": {0: "n", 1: "a"}, "silhouette": {0: "n", 2: "h4", 3: "w4"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter's deprecation notes
@@ -94,7 +94,7 @@ def is_prediction(name: str) -> bool:
 def entry(path: Path, tier: str, precision: str, measured: dict[str, Any]) -> dict[str, Any]:
     """One row of models.json."""
     return {
-        "name": path.stem,
+        "name": f"person_{tier}_{precision}",
         "tier": tier,
         "precision": precision,
         "file": path.name,
@@ -129,6 +129,8 @@ def main() -> None:
     parser.add_argument("--tier", choices=sorted(TILE_PX), required=True)
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON of measured figures for the manifest")
+    parser.add_argument("--score-shift", type=float, default=0.0, help="added to the score's logit")
+    parser.add_argument("--shared-small", action="store_true", help="list the same file as the small tier, at its size")
     parser.add_argument("--int8", action="store_true", help="also write an INT8 model beside it")
     parser.add_argument("--photos", default="photos.json", help="training photographs, to calibrate INT8")
     parser.add_argument("--scenes", default="scenes", help="rendered scenes, to calibrate INT8")
@@ -137,8 +139,10 @@ def main() -> None:
     args.models.mkdir(exist_ok=True)
     measured = json.loads(args.measured.read_text("utf-8")) if args.measured else {}
     fp32 = args.models / f"person_{args.tier}_fp32.onnx"
-    export_fp32(args.checkpoint, fp32)
+    export_fp32(args.checkpoint, fp32, args.score_shift)
     update_manifest(args.models, entry(fp32, args.tier, "fp32", measured.get("fp32", {})))
+    if args.shared_small:
+        update_manifest(args.models, entry(fp32, "small", "fp32", measured.get("small_fp32", {})))
     if args.int8:
         config = Config(data=args.data, photos=args.photos, scenes=args.scenes, batch=8, sizes_px=(TILE_PX[args.tier],))
         int8 = args.models / f"person_{args.tier}_int8.onnx"

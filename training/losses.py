@@ -93,6 +93,7 @@ def loss(p: Prediction, t: Targets, size_hw: tuple[int, int]) -> dict[str, Tenso
         weight = weight.index_put((at, a), torch.ones_like(want[at, a]))
         points, cell, stride = p.point[at, a], cells[a], strides[a]
         parts["head"], parts["seen"] = _head_loss(points, t.heads[at, who], cell, stride)
+    weight = torch.where(want > 0, weight, weight * (1 + 3 * score.detach()))  # what is mistaken for people counts more
     parts["score"] = (fn.binary_cross_entropy(score, want, reduction="none") * weight).sum() / found
     parts["silhouette"] = silhouette_loss(p.silhouette.float(), t)
     return parts
@@ -120,7 +121,7 @@ def silhouette_loss(logit: Tensor, t: Targets) -> Tensor:
     """BCE, people counting more, plus dice, outside the ignored places."""
     w = 1 - t.silhouette_ignore
     bce = fn.binary_cross_entropy_with_logits(logit, t.silhouette, reduction="none")
-    bce = (bce * w * (1 + 3 * t.silhouette)).sum() / w.sum().clamp(min=1)
+    bce = (bce * w * (1 + t.silhouette)).sum() / w.sum().clamp(min=1)
     q, truth = torch.sigmoid(logit) * w, t.silhouette * w
     dice = 1 - (2 * (q * truth).sum() + 1) / (q.sum() + truth.sum() + 1)
     return 4 * bce + dice

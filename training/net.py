@@ -7,6 +7,7 @@ Batch norms are folded into the convolutions, as in the published ONNX file.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -188,16 +189,21 @@ class PersonNet(nn.Module):
 
 
 class ExportNet(nn.Module):
-    """The shipped form of `PersonNet`: outputs `raw` (N, A, 9) and `silhouette`, sigmoids applied."""
+    """The shipped form of `PersonNet`: outputs `raw` (N, A, 9) and `silhouette`, sigmoids applied.
 
-    def __init__(self, net: PersonNet) -> None:
+    `score_shift` moves the score's logit, so that one table of thresholds fits every net.
+    """
+
+    def __init__(self, net: PersonNet, score_shift: float = 0.0) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.odds = net, math.exp(score_shift)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         p = self.net(image)
         visible = torch.sigmoid(p.point[..., 3:])
-        raw = torch.cat([p.box, p.score()[..., None], p.point[..., :3], visible], 2)
+        score = p.score()[..., None]
+        score = score * self.odds / (score * self.odds + 1 - score)
+        raw = torch.cat([p.box, score, p.point[..., :3], visible], 2)
         return raw, torch.sigmoid(p.silhouette)
 
 

@@ -53,12 +53,13 @@ class ScenePool:
         self.stems: list[Path] = []
         self.listed_at = -1e9
 
-    def any(self) -> bool:
+    def count(self) -> int:
+        """Scenes on disk, looked up once a minute."""
         if time.monotonic() - self.listed_at > 60:
             # The .npz is written last, so a scene with one is complete.
             self.stems = sorted(p.with_suffix("") for p in self.folder.glob("*/*.npz"))
             self.listed_at = time.monotonic()
-        return bool(self.stems)
+        return len(self.stems)
 
     def _take(self, rng: Rng) -> Scene:
         full = len(self.pool) >= min(self.size, len(self.stems))

@@ -29,6 +29,7 @@ from training.dataset import Tiles
 from training.evaluate import evaluate_net, one_line
 from training.losses import Targets, loss
 from training.net import PersonNet
+from training.optimiser import RelativeAdam
 from training.port import person_net
 
 
@@ -100,7 +101,7 @@ def build(config: Config, device: torch.device) -> State:
     new = [p for k, p in net.named_parameters() if is_new(k)]
     old = [p for k, p in net.named_parameters() if not is_new(k)]
     groups = [{"params": old, "factor": 1.0}, {"params": new, "factor": config.new_layers_rate}]
-    return State(net, average, torch.optim.AdamW(groups, config.rate, weight_decay=config.weight_decay))
+    return State(net, average, RelativeAdam(groups, config.rate))
 
 
 def train_step(state: State, config: Config, image: torch.Tensor, targets: Targets) -> dict[str, torch.Tensor]:
@@ -117,7 +118,6 @@ def train_step(state: State, config: Config, image: torch.Tensor, targets: Targe
         raise FloatingPointError(f"loss isn't finite at step {state.step}: { {k: v.item() for k, v in parts.items()} }")
     state.optimiser.zero_grad()
     torch.autograd.backward(total)
-    torch.nn.utils.clip_grad_norm_(state.net.parameters(), 10.0)
     state.optimiser.step()
     state.step += 1
     decay = min(config.ema, state.step / (state.step + 10))
