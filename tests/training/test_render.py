@@ -148,6 +148,25 @@ def test_saved_files_hold_what_was_rendered(scene: Scene, tmp_path: Path) -> Non
         assert len(saved["pose"]) == len(saved["floor_xy_m"]) == len(scene.truth.ids)
 
 
+def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, renderer: Renderer,
+                                            tmp_path: Path) -> None:
+    del renderer  # asked for only so that this is skipped where there is no OpenGL
+    from training.render.batch import render_many
+
+    np.savez(tmp_path / "bodies.npz", vertices=bank.vertices, faces=bank.faces, parts=bank.parts, kinds=bank.kinds,
+             hips=bank.hips)
+    np.savez(tmp_path / "textures.npz", layers=textures.layers,
+             **{f"group_{k}": v for k, v in textures.groups.items()})  # type: ignore[arg-type]
+    out = tmp_path / "set"
+    render_many(out, tmp_path, 1, range(1), 1, "empty")
+    first = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    (out / "000001.jpg").write_bytes(b"half a scene, left by a crash")
+    render_many(out, tmp_path, 1, range(2), 1, "empty")
+    assert {n: p.stat().st_mtime_ns for n, p in ((n, out / n) for n in first)} == first
+    assert sorted(p.name for p in out.iterdir()) == [f"{i:06d}.{e}" for i in range(2) for e in ("jpg", "npz", "png")]
+    assert cv2.imread(str(out / "000001.jpg")) is not None
+
+
 def test_a_box_in_front_hides_what_is_behind(renderer: Renderer, bank: Bank, textures: TextureBank) -> None:
     from training.render.cameras import random_light
     from training.render.scene import photograph

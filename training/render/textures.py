@@ -213,7 +213,7 @@ def build_textures(path: Path, shared: Path | None, seed: int) -> None:
         "object": lambda r: photo(r, objects, r.uniform(0.4, 1.0)) if objects else desk(r),
         "screen": screen,
         "shelf": lambda r: shelf(r, objects),
-        "poster": lambda r: photo(r, fashion if r.random() < 0.12 else objects, 1.0) if fashion and objects else desk(r),
+        "poster": (lambda r: photo(r, fashion if r.random() < 0.12 else objects, 1.0)) if fashion and objects else desk,
     }
     layers, groups = [np.full((SIZE_PX, SIZE_PX, 3), 255, np.uint8)], {}
     for g, (name, count) in enumerate(_COUNTS.items()):
