@@ -18,6 +18,7 @@ FARTHEST_M = 30.0        # places at and above the horizon count as this far awa
 _TALL_M, _SHORT_M = 2.2, 0.4
 _LEVELS = 5              # rings of the capsule's straight part
 _AROUND = 16
+_BAR_HEIGHTS_M = np.array([0.1, 0.5, 0.9, 1.3, 1.7])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,16 @@ def pixels_per_metre(projection: Projection, mount: Mount, px: ArrayLike) -> Flo
     distance = np.maximum(np.hypot(place[:, 0], place[:, 1]), 1e-9)
     across = np.stack([-place[:, 1], place[:, 0]], axis=1) / distance[:, None]
     across = np.where(distance[:, None] > 1e-6, across, (1.0, 0.0)) * 0.25
-    lengths = []
-    for z in (0.1, 0.5, 0.9, 1.3, 1.7):
-        height = np.full(len(p), min(z, 0.9 * mount.height_m))
-        ends = [pixels_near(projection, mount.rays_to(np.column_stack([place + side * across, height])), anchor)
-                for side in (1, -1)]
-        lengths.append(np.hypot(*(ends[0] - ends[1]).T) * 2)
-    stack = np.stack(lengths)
+    # Both ends of a bar across the person, at five heights, in one go: (heights, ends, N).
+    heights = np.minimum(_BAR_HEIGHTS_M, 0.9 * mount.height_m)
+    ends = np.stack([place + across, place - across])
+    points = np.empty((len(heights), *ends.shape[:2], 3))
+    points[..., :2] = ends
+    points[..., 2] = heights[:, None, None]
+    anchors = np.broadcast_to(anchor, (len(heights), *ends.shape))
+    px_ends = pixels_near(projection, mount.rays_to(points.reshape(-1, 3)), anchors.reshape(-1, 2))
+    bars = px_ends.reshape(len(heights), 2, -1, 2)
+    stack = np.hypot(*np.moveaxis(bars[:, 0] - bars[:, 1], -1, 0)) * 2
     known = np.isfinite(stack)
     mean = np.where(known, stack, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return np.asarray(np.maximum(mean, 1e-3))
