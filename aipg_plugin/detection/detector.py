@@ -98,7 +98,7 @@ class FisheyeDetector:
         if not self._wrap_px:
             return box
         turns = round((tile.centre_px[0] - float(box[0])) / self._wrap_px)
-        return box + np.array([turns * self._wrap_px, 0, 0, 0, 0])
+        return np.asarray(box + np.array([turns * self._wrap_px, 0, 0, 0, 0]), np.float64)
 
     def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
              ) -> tuple[postprocess.Placed, list[NDArray[np.float32] | None]]:

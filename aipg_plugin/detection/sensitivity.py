@@ -26,9 +26,9 @@ class Thresholds:
 
 
 _TABLE = {
-    Sensitivity.LOW: Thresholds(0.45, 0.22, Witness.NONE),
-    Sensitivity.MEDIUM: Thresholds(0.30, 0.15, Witness.NEAR_TRACK),
-    Sensitivity.HIGH: Thresholds(0.15, 0.08, Witness.ALL),
+    Sensitivity.LOW: Thresholds(0.35, 0.18, Witness.NONE),
+    Sensitivity.MEDIUM: Thresholds(0.25, 0.12, Witness.NEAR_TRACK),
+    Sensitivity.HIGH: Thresholds(0.14, 0.08, Witness.ALL),
 }
 FLOOR_SCORE = min(row.keep_score for row in _TABLE.values())
 
