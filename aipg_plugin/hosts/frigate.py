@@ -60,8 +60,8 @@ class RegionDetector:
         radians = math.radians(angle_deg)
         reach = abs(math.cos(radians)) + abs(math.sin(radians))
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle_deg, self._side_px / max(width, height) / reach)
-        matrix[:, 2] += self._side_px / 2 - np.array([width, height]) / 2
-        return np.asarray(matrix, np.float64)
+        shift = np.array([[0, 0, (self._side_px - width) / 2], [0, 0, (self._side_px - height) / 2]])
+        return np.asarray(matrix + shift, np.float64)
 
 
 def _back(boxes: Float32, matrix: NDArray[np.float64], size_wh: tuple[int, int]) -> Float32:
@@ -71,7 +71,8 @@ def _back(boxes: Float32, matrix: NDArray[np.float64], size_wh: tuple[int, int])
     inverse = cv2.invertAffineTransform(matrix)
     pixels = corners @ inverse[:, :2].T + inverse[:, 2]
     pixels = pixels / np.array(size_wh)
-    return np.clip(np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1), 0, 1).astype(np.float32)
+    upright = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+    return np.asarray(np.clip(upright, 0, 1), np.float32)
 
 
 def _table(boxes: Float32, scores: Float32) -> Float32:

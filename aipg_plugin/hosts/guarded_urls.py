@@ -58,13 +58,14 @@ class Addresses:
     """Tells guarded from raw addresses, whatever login, query or fragment they carry.
 
     Without settings only what can be nobody else's is ours: `/streams/<camera>/<stream>.ts` (.mjpeg, .jpg) on our
-    HTTP port. An RTSP address on port 8554 could be any camera's, so those need the settings.
+    HTTP port. An RTSP address on port 8554 could be any camera's, so those need the settings. `more` are further
+    addresses known to be guarded, host and all.
     """
 
     def __init__(self, settings: Settings | None, more: Iterable[str] = ()) -> None:
         known = guarded_urls(settings) if settings is not None else []
-        self._guarded = {_key(url) for urls in known for url in (urls.rtsp, urls.ts, urls.mjpeg, urls.jpeg) if url}
-        self._guarded |= {_key(url) for url in more}
+        self._ours = {_key(url) for urls in known for url in (urls.rtsp, urls.ts, urls.mjpeg, urls.jpeg) if url}
+        self._guarded = self._ours | {_key(url) for url in more}
         self._settings = settings
         web = settings.web if settings is not None else Web()
         self._ports = {web.port, web.rtsp_port}
@@ -84,7 +85,7 @@ class Addresses:
             return port == Web().port and _OURS.fullmatch(path) is not None
         if host in self._raw_hosts or port not in self._ports:
             return False
-        return any(port == p and path == q for _h, p, q in self._guarded)
+        return any(port == p and path == q for _h, p, q in self._ours)
 
     def is_raw(self, url: str) -> bool:
         """Whether this is a raw source of the settings, or another address on a raw camera's host."""

@@ -1,0 +1,102 @@
+"""The component `aipg` of Viseron: schema, set-up and tear-down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import voluptuous as vol
+
+from aipg_plugin.errors import AipgError
+from aipg_plugin.geometry.boxes import corners
+from aipg_plugin.hosts.viseron.frames import FrameGate
+from aipg_plugin.hosts.viseron.safety import COMPONENT, Ours, read_key, refuse_unsafe
+from aipg_plugin.options import Settings
+from aipg_plugin.plugin import GuardPlugin, create_plugin
+
+_log = logging.getLogger(__name__)
+DETECTOR = "object_detector"
+
+
+def _key(value: object) -> Any:
+    try:
+        read_key(value)
+    except AipgError as error:
+        raise vol.Invalid(str(error)) from error
+    return value
+
+
+CONFIG_SCHEMA = vol.Schema({vol.Required(COMPONENT): _key}, extra=vol.ALLOW_EXTRA)
+
+
+class ViseronHost:
+    """The guard inside Viseron: frames through the gate, people to the object detector."""
+
+    name = "viseron"
+
+    def __init__(self, ours: Ours) -> None:
+        self.ours = ours
+        self.plugin: GuardPlugin = create_plugin(self, ours.settings)
+        self.gate = FrameGate(self.plugin, streams_of(ours.settings))
+
+    def metadata(self, camera: str, kind: str, payload: dict[str, object]) -> None:
+        """People go to Viseron through the object detector domain."""
+
+    def people(self, camera: str) -> list[tuple[float, tuple[float, float, float, float]]]:
+        """Everybody tracked before a camera: score, and x1, y1, x2, y2 normalised."""
+        guard = self.plugin.app.guard(camera)
+        size_wh = guard.picture_wh
+        tracks = guard.tracks()
+        if size_wh is None or not tracks:
+            return []
+        outlines = np.clip(corners(np.stack([track.box for track in tracks])) / np.array(size_wh), 0, 1)
+        low, high = outlines.min(axis=1), outlines.max(axis=1)
+        return [(float(track.score), (float(a[0]), float(a[1]), float(b[0]), float(b[1])))
+                for track, a, b in zip(tracks, low, high, strict=True)]
+
+    def close(self) -> None:
+        """Take the gate away and stop the guard."""
+        from viseron.domains.camera.shared_frames import SharedFrames
+
+        self.gate.close()
+        self.gate.unwrap(SharedFrames)
+        self.plugin.close()
+
+
+def streams_of(settings: Settings) -> dict[str, str]:
+    """Our stream for each of Viseron's cameras: the one whose source is `viseron`, else the first."""
+    return {camera.id: next((stream.id for stream in camera.streams if stream.source.url == COMPONENT_SOURCE),
+                            camera.streams[0].id) for camera in settings.cameras if camera.enabled}
+
+
+COMPONENT_SOURCE = "viseron"
+
+
+def setup(vis: Any, config: Mapping[str, Any]) -> bool:
+    """Guard the cameras named under `aipg`; asks Viseron to shut down while its recorder copies a raw source."""
+    from viseron.domains.camera.shared_frames import SharedFrames
+
+    try:
+        host = ViseronHost(refuse_unsafe(config))
+    except AipgError as error:
+        _log.critical("Viseron must not run like this and is being shut down:\n%s", error)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
+    host.gate.wrap(SharedFrames)
+    vis.data[COMPONENT] = host
+    vis.register_signal_handler("shutdown", host.close)
+    return True
+
+
+def setup_domains(vis: Any, config: Mapping[str, Any]) -> None:
+    """Offer our detections as the object detector of the cameras named under `aipg.object_detector.cameras`."""
+    from viseron.domains import RequireDomain, setup_domain
+
+    detector = config[COMPONENT].get(DETECTOR) or {}
+    for camera in detector.get("cameras", {}):
+        setup_domain(vis, COMPONENT, DETECTOR, dict(config[COMPONENT]), identifier=camera,
+                     require_domains=[RequireDomain(domain="camera", identifier=camera)])
