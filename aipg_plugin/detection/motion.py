@@ -58,25 +58,25 @@ class SceneModel:
     Each pixel has a candidate that follows what stays the same, and becomes the empty scene after `learn_s` without
     change and without a figure over it. What was known already and looks different now (a moved chair, a left bag)
     has to stay still for `absorb_s`. Slow changes of light are followed, sudden ones of the whole picture are
-    divided out.
+    divided out. It works on pictures of `size_wh`, at most `longer_px` long.
     """
 
     def __init__(self, projection: Projection, mount: Mount, *, longer_px: int = 320, learn_s: float = 4.0,
                  absorb_s: float = 300.0, follow_s: float = 20.0) -> None:
         w, h = projection.size_wh
         self._factor = min(1.0, longer_px / max(w, h))
-        self._size_wh = (max(1, round(w * self._factor)), max(1, round(h * self._factor)))
+        self.size_wh = (max(1, round(w * self._factor)), max(1, round(h * self._factor)))
         self._learn_s, self._absorb_s, self._follow_s = learn_s, absorb_s, follow_s
         valid = projection.valid_mask().astype(np.uint8)
         self._valid: Bools = np.asarray(
-            cv2.resize(valid, self._size_wh, interpolation=cv2.INTER_NEAREST) > 0, bool)
+            cv2.resize(valid, self.size_wh, interpolation=cv2.INTER_NEAREST) > 0, bool)
         self._picture_wh = (w, h)
-        self._finder = SuspectFinder(projection, mount, self._size_wh)
+        self._finder = SuspectFinder(projection, mount, self.size_wh)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: after a change of source, size or scene."""
-        shape = self._size_wh[::-1]
+        shape = self.size_wh[::-1]
         self._empty: Float32 = np.zeros((*shape, 3), np.float32)
         self._known: Bools = np.zeros(shape, bool)
         self._noise: Float32 = np.full(shape, 3.0, np.float32)
@@ -97,8 +97,7 @@ class SceneModel:
         self._last_s = t_s
         people = self._people_mask(figures_px)
         moving = self._moving(now)
-        adjusted, upset = self._adjust(now, people)
-        distance = self._distance(adjusted)
+        distance, upset = self._compare(now, people)
         limit = np.maximum(_DIFFERENT_LEVEL, _NOISE_FACTOR * self._noise)
         self._different = self._known & (distance > limit)
         if upset:
@@ -132,14 +131,14 @@ class SceneModel:
             raise DetectionError("the scene model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
                                  dtype=str(picture.dtype), shape=picture.shape)
         small = picture
-        if picture.shape[1::-1] != self._size_wh:
-            small = np.asarray(cv2.resize(picture, self._size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        if picture.shape[1::-1] != self.size_wh:
+            small = np.asarray(cv2.resize(picture, self.size_wh, interpolation=cv2.INTER_AREA), np.uint8)
         small = np.asarray(cv2.blur(small, (3, 3)), np.uint8)
         return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.float32)
 
     def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
-        mask = np.zeros(self._size_wh[::-1], np.uint8)
-        scale = np.array(self._size_wh) / np.array(self._picture_wh)
+        mask = np.zeros(self.size_wh[::-1], np.uint8)
+        scale = np.array(self.size_wh) / np.array(self._picture_wh)
         for polygon in figures_px:
             points = np.asarray(polygon, np.float64)
             if len(points) >= 3 and np.isfinite(points).all():
@@ -148,9 +147,9 @@ class SceneModel:
         return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0, bool)
 
     def _box_mask(self, box: Float64) -> Bools:
-        mask = np.zeros(self._size_wh[::-1], np.uint8)
+        mask = np.zeros(self.size_wh[::-1], np.uint8)
         if np.isfinite(box).all():
-            scale = np.array(self._size_wh) / np.array(self._picture_wh)
+            scale = np.array(self.size_wh) / np.array(self._picture_wh)
             corners = box_math.corners(box[None])[0] * scale - 0.5
             cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
         return np.asarray(mask > 0, bool)
@@ -166,12 +165,12 @@ class SceneModel:
         moving = cv2.morphologyEx((change > level).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         return np.asarray((moving > 0) & self._valid, bool)
 
-    def _adjust(self, now: Float32, people: Bools) -> tuple[Float32, bool]:
-        """The picture in the learned scene's light, and whether the two are too unlike to compare."""
+    def _compare(self, now: Float32, people: Bools) -> tuple[UInt8, bool]:
+        """Distance to the empty scene, the picture put in its light first; and whether they are too unlike to compare."""
         sparse = np.s_[::3, ::3]  # medians of a ninth of the pixels are as good
-        compare = (self._known & self._valid & ~people)[sparse]
+        compare = self._known[sparse] & self._valid[sparse] & ~people[sparse]
         if int(compare.sum()) < 50:
-            return now, False
+            return self._distance(now), False
         seen, usual = now[sparse][compare], self._empty[sparse][compare]
         gain = float(np.clip(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)), *_GAIN_RANGE))
         # Colour differences from grey (128) grow with the light too.
@@ -179,26 +178,24 @@ class SceneModel:
         grey = 128 - 128 / gain
         factors, offsets = (1 / gain,) * 3, (8 / gain - 8, grey - float(shift[0]), grey - float(shift[1]))
         turn = np.column_stack([np.diag(factors), offsets])
-        adjusted = np.asarray(cv2.transform(now, turn), np.float32)
+        distance = self._distance(np.asarray(cv2.transform(now, turn), np.float32))
         # What the new light drives to white cannot be told from the scene gone white.
-        blown = (self._empty[..., 0] * gain > _BLOWN_LEVEL) & (now[..., 0] > _WHITE_LEVEL)
-        adjusted[blown] = self._empty[blown]
-        differs = self._distance(adjusted)[sparse][compare] > _DIFFERENT_LEVEL
-        return adjusted, float(differs.mean()) > _UPSET_SHARE
+        distance[(self._empty[..., 0] > _BLOWN_LEVEL / gain) & (now[..., 0] > _WHITE_LEVEL)] = 0
+        return distance, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _UPSET_SHARE
 
-    def _distance(self, picture: Float32) -> Float32:
+    def _distance(self, picture: Float32) -> UInt8:
         """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more.
 
         Compared with the range of the 3 x 3 neighbourhood, so that a pixel of shake does not light up every edge.
         """
         kernel = np.ones((3, 3), np.uint8)
-        above = cv2.subtract(picture, cv2.dilate(self._empty, kernel))
-        below = cv2.subtract(cv2.erode(self._empty, kernel), picture)
+        seen, empty = cv2.convertScaleAbs(cv2.max(picture, 0.0)), cv2.convertScaleAbs(self._empty)
+        above = cv2.subtract(seen, cv2.dilate(empty, kernel))
+        below = cv2.subtract(cv2.erode(empty, kernel), seen)
         luma, cr, cb = cv2.split(cv2.max(above, below))
-        colour = (np.maximum(cr, 0) + np.maximum(cb, 0)) * np.float32(_CHROMA_WEIGHT)
-        return np.asarray(np.maximum(luma, colour), np.float32)
+        return np.asarray(cv2.max(luma, cv2.addWeighted(cr, _CHROMA_WEIGHT, cb, _CHROMA_WEIGHT, 0)), np.uint8)
 
-    def _learn(self, now: Float32, distance: Float32, elapsed_s: float, people: Bools) -> None:
+    def _learn(self, now: Float32, distance: UInt8, elapsed_s: float, people: Bools) -> None:
         if self._candidate is None:
             self._candidate = now.copy()
             return

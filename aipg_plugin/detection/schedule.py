@@ -33,7 +33,7 @@ class SweepSchedule:
     has been looked at again. The cost of a tile is learned from `done`.
     """
 
-    def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.1, max_age_s: float = 2.0,
+    def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.08, max_age_s: float = 2.0,
                  first_cost_s: float = 0.015) -> None:
         self._tiles, self._budget_s, self._max_age_s = tuple(tiles), budget_s, max_age_s
         self._cost_s = first_cost_s
