@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable
@@ -12,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.options import Sensitivity
+from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
-CALM_S = 1.0  # a doubt is believed to last this long after it was last seen
-_KEEP_S = 30.0
+_log = logging.getLogger(__name__)
+
+CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
+MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _Look:
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
+_FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
 _SUSPECT_OUTLINE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
 
 
@@ -90,6 +95,7 @@ class Evidence:
         self._lock = threading.RLock()
         self._times: list[float] = []
         self._looks: list[_Look] = []
+        self._first_s = float("inf")
         self._due_s = -float("inf")
         self._epoch = self._witness_epoch = 0
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
@@ -122,10 +128,18 @@ class Evidence:
             with self._lock:
                 if epoch == self._epoch:
                     self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, np.zeros((0, 5))))
-        if self.on_look is not None:
-            with self._lock:
-                tracks = self._tracker.tracks
-            self.on_look(t_s, tracks)
+        try:
+            if self.on_look is not None:
+                self.on_look(t_s, self.tracks())
+        except Exception:  # whoever listens may fail, the looks go on
+            _log.exception("telling of a look failed")
+
+    def tune(self, guard: PrivacyGuard) -> None:
+        """Put the settings that need no new start in force: sensitivity, hold, rate."""
+        limits = thresholds(guard.sensitivity)
+        with self._lock:
+            self.period_s = 1 / guard.detect_hz
+            self._tracker.set_limits(hold_s=guard.hold_s, on_score=limits.on_score, keep_score=limits.keep_score)
 
     def reset(self) -> None:
         """Start anew: what was seen before counts no longer."""
@@ -137,10 +151,12 @@ class Evidence:
             self._tracker.reset()
 
     def status(self, t_s: float) -> Status:
-        """Trust in the evidence for one moment."""
+        """Trust in the evidence for one moment: none before the first look, and none once it is forgotten."""
         with self._lock:
-            if not self._looks:
+            if not self._looks or t_s < self._first_s:
                 return _NEVER
+            if not self._keep_all and t_s < self._times[-1] - MEMORY_S:
+                return _FORGOTTEN
             after = bisect_right(self._times, t_s)
             around = self._looks[max(after - 1, 0):after + 1]
             calm = bisect_right(self._times, t_s - CALM_S)
@@ -179,13 +195,17 @@ class Evidence:
         if self._keep_all:
             return
         with self._lock:
-            cut = bisect_right(self._times, before_s - _KEEP_S)
+            if self._times:  # a stream that has stopped holds nothing back
+                before_s = max(before_s, self._times[-1] - MEMORY_S)
+            cut = bisect_right(self._times, before_s - 2 * CALM_S)
             del self._times[:cut], self._looks[:cut]
             self._tracker.prune(before_s)
 
     def _add(self, look: _Look) -> None:
         if self._times and look.t_s <= self._times[-1]:
             look = replace(look, t_s=self._times[-1] + 1e-6)
+        if not self._times:
+            self._first_s = look.t_s
         self._times.append(look.t_s)
         self._looks.append(look)
 
@@ -218,12 +238,13 @@ class EvidenceWorker:
             self._busy = True
             self._wake.notify()
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Stop the thread; a hung detector is left behind (the thread is a daemon)."""
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Stop the thread after the look in hand, for which it waits `timeout_s` (the thread is a daemon)."""
         with self._wake:
             self._stop = True
             self._wake.notify()
-        self._thread.join(timeout_s)
+        if timeout_s > 0:
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while True:

@@ -58,18 +58,19 @@ class Guard:
         """Take one frame; returns the frames whose time has come, guarded, oldest first."""
         stream = self.stream(frame.stream)
         try:
-            leaving = stream.take(frame, self._on_jump)
+            intake = stream.take(frame, newest_s=self._newest_s())
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)
-            return [stream.last_resort(frame)]
-        self._observe(frame, stream)
-        return [stream.release(waiting) for waiting in leaving + stream.due()]
+            return [*(stream.release(waiting) for waiting in stream.drain()), stream.last_resort(frame)]
+        released = [stream.release(waiting) for waiting in intake.leaving]  # by the evidence of their own time
+        self._observe(frame, stream, jumped=intake.jumped)
+        return released + [stream.release(waiting) for waiting in stream.due()]
 
     def scout(self, frame: Frame) -> None:
         """First pass of offline masking: look when due, keep nothing of the frame. May raise."""
         stream = self.stream(frame.stream)
-        stream.take(frame, self._on_jump, keep=False)
-        self._observe(frame, stream)
+        intake = stream.take(frame, keep=False)
+        self._observe(frame, stream, jumped=intake.jumped)
 
     def second_pass(self) -> None:
         """The same frames come once more: keep all evidence, look no more."""
@@ -92,10 +93,12 @@ class Guard:
         with self._lock:
             before, self._camera = self._camera, camera
             moved = _geometry(before) != _geometry(camera)
-            if moved:
+            if moved or _areas(before) != _areas(camera):  # areas drawn anew: a moved camera is accepted
                 self._drop_evidence()
-            elif self._evidence is not None and _areas(before) != _areas(camera):
-                self._evidence.reset()  # drawn anew: a moved camera is accepted
+            elif self._evidence is not None:
+                self._evidence.tune(camera.privacy_guard)
+                if camera.privacy_guard.enabled and not before.privacy_guard.enabled:
+                    self._evidence.reset()  # nobody looked meanwhile
             for stream_id, stream in list(self._streams.items()):
                 settings = next((s for s in camera.streams if s.id == stream_id), None)
                 if settings is None:
@@ -132,26 +135,30 @@ class Guard:
         evidence = self._evidence
         return evidence.tracks() if evidence is not None else ()
 
-    def close(self) -> None:
-        """Stop the detector's thread."""
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Stop the detector's thread; frames that still come leave masked whole."""
         with self._lock:
+            self._looking = False
+            worker = self._worker
             self._drop_evidence()
+        if worker is not None:
+            worker.close(timeout_s)
 
-    def _on_jump(self) -> None:
-        evidence = self._evidence
-        if evidence is not None and not self._keep_all:
-            evidence.reset()
+    def _newest_s(self) -> float:
+        return max(stream.now_s for stream in list(self._streams.values()))
 
-    def _observe(self, frame: Frame, stream: StreamGuard) -> None:
-        """Let the detector look at this frame if it is its stream's and due. Total."""
+    def _observe(self, frame: Frame, stream: StreamGuard, *, jumped: bool) -> None:
+        """Let the detector look at this frame if it is its stream's and due; time that broke starts anew. Total."""
         if not self._looking or frame.stream != detection_stream(self._camera).id:
             return
         try:
+            if jumped and self._evidence is not None and not self._keep_all:
+                self._evidence.reset()
             if stream.layout is not self._looked_at or self._evidence is None:
                 self._open_evidence(stream)
             self._look(frame, stream.now_s)
             if self._evidence is not None:
-                self._evidence.prune(min(other.oldest_s for other in self._streams.values()))
+                self._evidence.prune(min(other.oldest_s for other in list(self._streams.values())))
         except Exception:
             _log.exception("camera %s: looking at a frame failed", self._camera.id)
             stream.stats.faults += 1
@@ -198,7 +205,7 @@ class Guard:
 
 def _geometry(camera: Camera) -> object:
     """What makes figures found before void when it changes."""
-    return camera.lens, camera.mount, [(s.id, s.capture_mode, s.view, s.views) for s in camera.streams]
+    return camera.lens, mount_of(camera), [(s.id, s.capture_mode, s.view, s.views) for s in camera.streams]
 
 
 def _areas(camera: Camera) -> object:

@@ -15,8 +15,13 @@ from aipg_plugin.frames import Frame, PixelFormat, Planes, plane_shapes
 if TYPE_CHECKING:
     from aipg_plugin.guard.stream import Layout
 
-# References to an idle buffer while it is examined: the pool's list, the loop variable, getrefcount's argument.
-_IDLE_REFERENCES = 3
+
+def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
+    return [sys.getrefcount(buffer) for buffer in buffers]
+
+
+# What an idle buffer shows; counted, since Python versions differ in the references they take while counting.
+(_IDLE_REFERENCES,) = _references([np.empty(1, np.uint8)])
 
 
 class BufferPool:
@@ -41,9 +46,9 @@ class BufferPool:
         return tuple(copies)
 
     def _idle(self) -> NDArray[np.uint8]:
-        for buffer in self._buffers:
-            if sys.getrefcount(buffer) == _IDLE_REFERENCES:
-                return buffer
+        for index, references in enumerate(_references(self._buffers)):
+            if references <= _IDLE_REFERENCES:
+                return self._buffers[index]
         buffer = np.empty(sum(self._sizes), np.uint8)
         if len(self._buffers) < self._keep:
             self._buffers.append(buffer)
@@ -58,6 +63,7 @@ class Waiting:
     planes: Planes
     t_s: float
     layout: Layout
+    wanted: bool  # guarded when it came: it never leaves clear, though the guard be switched off meanwhile
 
 
 class Ring:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +58,14 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Intake:
+    """What follows from a new frame: `leaving` must be released before what was seen until now is forgotten."""
+
+    leaving: list[Waiting]
+    jumped: bool
+
+
+@dataclass(frozen=True)
 class _Seen:
     evidence: Evidence
     source: Projection
@@ -77,7 +84,7 @@ class StreamGuard:
         self._seen: _Seen | None = None
         self._scene: tuple[Layout, Projection, Camera, Scene] | None = None
         self._last: GuardedFrame | None = None
-        self._now_s = 0.0
+        self._now_s = -float("inf")
         self.stats = StatsKeeper()
 
     @property
@@ -96,20 +103,21 @@ class StreamGuard:
         """Layout of the newest frame."""
         return self._layout
 
-    def take(self, frame: Frame, on_jump: Callable[[], None], *, keep: bool = True) -> list[Waiting]:
-        """Copy a frame into the ring; returns the frames whose time has come. `on_jump` is told of broken time."""
+    def take(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> Intake:
+        """Copy a frame into the ring; `newest_s` is the camera's newest time on any stream."""
         self.stats.came()
-        tick = self._clock.tick(frame)
+        tick = self._clock.tick(frame, newest_s)
         self._now_s = tick.t_s
-        due: list[Waiting] = []
-        if self._layout is None or not self._layout.fits(frame):
-            due = self._ring.drain()
-            self._layout = Layout.of(frame, self._camera, self._stream)
-        if tick.jumped:
-            on_jump()
+        camera, layout = self._camera, self._layout
+        opened = layout is None or not layout.fits(frame)
+        if layout is None or opened:
+            layout = Layout.of(frame, camera, self._stream)
+            # Settings that came meanwhile open it anew with the next frame.
+            self._layout = layout if camera is self._camera else None
+        leaving = self._ring.drain() if opened or tick.jumped else []
         if keep:
-            self._ring.push(Waiting(frame, self._layout.pool.copy(frame.planes), tick.t_s, self._layout))
-        return due
+            self._ring.push(Waiting(frame, layout.pool.copy(frame.planes), tick.t_s, layout, self._wanted(camera)))
+        return Intake(leaving, tick.jumped)
 
     def due(self) -> list[Waiting]:
         """Frames whose look-ahead is over."""
@@ -148,7 +156,7 @@ class StreamGuard:
             return []
         guard = self._camera.privacy_guard
         found = seen.evidence.figures(self._now_s, suspects=guard.sensitivity)
-        regions = {region.key: region for region in self._scene_of(layout, self._camera).regions(found, guard)}
+        regions = {region.key: region for region in self._scene_of(layout, self._camera, seen).regions(found, guard)}
         return [(figure, regions[figure.id]) for figure in found if figure.id in regions]
 
     def release(self, waiting: Waiting) -> GuardedFrame:
@@ -192,7 +200,7 @@ class StreamGuard:
         guard = camera.privacy_guard
         status = seen.evidence.status(waiting.t_s) if seen is not None else _UNSEEN
         state, reason = decide(Facts(
-            enabled=guard.enabled and self._stream.id in guard.target_streams, frames=True, doubt=status.doubt,
+            enabled=waiting.wanted or self._wanted(camera), frames=True, doubt=status.doubt,
             swept=status.swept, age=age_of(status.age_s, 1 / guard.detect_hz)))
         full = state in FULL_MOSAIC
         share, people = 0.0, 0
@@ -200,7 +208,7 @@ class StreamGuard:
             figures = () if full or seen is None else seen.evidence.figures(
                 waiting.t_s, suspects=guard.sensitivity)
             people = sum(figure.id >= 0 for figure in figures)
-            plan = self._scene_of(waiting.layout, camera).plan(figures, guard, full=full)
+            plan = self._scene_of(waiting.layout, camera, seen).plan(figures, guard, full=full)
             layout = waiting.layout
             background = layout.plate.known() if guard.masking_method is MaskingMethod.BACKGROUND else None
             share = layout.painter.paint(waiting.planes, plan, waiting.t_s, background)
@@ -209,9 +217,13 @@ class StreamGuard:
         self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
         return _mint(waiting.frame, waiting.planes, state, reason)
 
-    def _scene_of(self, layout: Layout, camera: Camera) -> Scene:
+    def _wanted(self, camera: Camera) -> bool:
+        guard = camera.privacy_guard
+        return guard.enabled and self._stream.id in guard.target_streams
+
+    def _scene_of(self, layout: Layout, camera: Camera, seen: _Seen | None) -> Scene:
         """The scene of a layout, kept until layout, evidence or settings change."""
-        source = self._seen.source if self._seen is not None else layout.projection
+        source = seen.source if seen is not None else layout.projection
         kept = self._scene
         if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
             return kept[3]

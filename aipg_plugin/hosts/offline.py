@@ -114,7 +114,7 @@ def plain_copy(source: Path, target: Path, output: Output) -> int:
     with _open(source, "1") as clear:
         sink = open_file_sink(replace(output, target=str(target)), clear.info)
         for frame in _frames(clear):
-            passing.take(frame, lambda: None)
+            passing.take(frame)
             for waiting in passing.due():
                 sink.write(passing.release(waiting))
                 frames += 1

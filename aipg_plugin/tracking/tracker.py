@@ -62,9 +62,8 @@ class Tracker:
     def __init__(self, projection: Projection, mount: Mount, hold_s: float = 3.0, on_score: float = 0.3,
                  keep_score: float | None = None, *, backfill_s: float = 1.0, offline: bool = False) -> None:
         self._projection, self._mount = projection, mount
-        self._hold_s, self._backfill_s, self._offline = hold_s, backfill_s, offline
-        self._on_score = on_score
-        self._keep_score = on_score / 2 if keep_score is None else keep_score
+        self._backfill_s, self._offline = backfill_s, offline
+        self.set_limits(hold_s=hold_s, on_score=on_score, keep_score=on_score / 2 if keep_score is None else keep_score)
         self._plane = MotionPlane(projection, mount)
         self._maker = FigureMaker(projection, mount, self._plane)
         self._histories: list[History] = []
@@ -84,6 +83,10 @@ class Tracker:
         """Everybody at one moment, past, present or to come."""
         there = [h for h in self._histories if h.end_s is None or t_s <= h.end_s]
         return self._maker.figures(there, t_s, self._backfill_s)
+
+    def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
+        """Change what it takes to be tracked, from the next update on."""
+        self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
@@ -22,7 +23,7 @@ from aipg_plugin.tracking.tracker import Tracker
 
 SIZE_WH = (320, 320)
 FPS = 10
-_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
 
 
 def camera(**guard: object) -> Camera:
@@ -89,6 +90,7 @@ class TruthWitness:
     projection: Projection
     mount: Mount
     fault: Callable[[int], object] = lambda look: None
+    score: float = 0.9
     looks: int = 0
     swept: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
@@ -101,7 +103,7 @@ class TruthWitness:
         if isinstance(outcome, Sighting):
             return outcome
         self.swept = True
-        return sighting(self.boxes(picture_bgr))
+        return sighting(self.boxes(picture_bgr), score=self.score)
 
     def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The person, found by its texture."""
@@ -120,22 +122,26 @@ class TruthWitness:
         self.swept = False
 
 
-def sighting(boxes: NDArray[np.float64], doubt: str = "") -> Sighting:
+def sighting(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) -> Sighting:
     """A sighting of these boxes."""
     count = len(boxes)
-    found = Detections(boxes.astype(np.float32), np.full(count, 0.9, np.float32),
+    found = Detections(boxes.astype(np.float32), np.full(count, score, np.float32),
                        np.full((count, 3), np.nan, np.float32), (_SQUARE,) * count)
     return Sighting(found, doubt, np.zeros((0, 5)), complete=not doubt, gone=lambda track: None)
 
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
-          keep_all: bool = False) -> Guard:
-    """A guard whose witness sees the truth but for its faults."""
+          keep_all: bool = False, score: float = 0.9, opened: list[Camera] | None = None) -> Guard:
+    """A guard whose witness sees the truth but for its faults; `opened` gets the settings it is opened with."""
 
     def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
-        return TruthWitness(projection, mount, fault)
+        if opened is not None:
+            opened.append(of)
+        return TruthWitness(projection, mount, fault, score)
 
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
-        return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=0.3, keep_score=0.15)
+        limits = thresholds(of.privacy_guard.sensitivity)
+        return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
+                       keep_score=limits.keep_score, offline=keep_all)
 
     return Guard(settings, witness, tracker, live=live, keep_all=keep_all)
