@@ -44,6 +44,23 @@ def _check_planes(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: P
                          got=got, format=pixel_format.value, size=size_wh, wanted=wanted)
 
 
+def shrunk(picture: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """A uint8 picture (H, W) or (H, W, C) scaled down to `size_wh`, each pixel the mean of those under it.
+
+    In two steps, a mean of whole blocks and a bilinear one for the rest (under 2): many times as fast as cv2.INTER_AREA
+    at a factor that is no integer. Larger sizes than the picture's are bilinear. Never the picture itself.
+    """
+    h, w = picture.shape[:2]
+    block = max(1, min(w // size_wh[0], h // size_wh[1]))
+    if block == 1:
+        return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    if w % block == 0 and h % block == 0:
+        coarse = cv2.resize(picture, (w // block, h // block), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    fine = cv2.resize(picture, (size_wh[0] * block, size_wh[1] * block), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(fine, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes,
                   to_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Convert planes to a new (H, W, 3) uint8 BGR picture (BT.601 video range), resized to `to_wh` if given.
@@ -52,20 +69,18 @@ def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: P
     """
     w, h = to_wh or size_wh
     if pixel_format is PixelFormat.BGR24:
-        bgr = planes[0] if (w, h) == size_wh else cv2.resize(planes[0], (w, h), interpolation=cv2.INTER_AREA)
-        return np.array(bgr, copy=True)
-    luma = planes[0] if (w, h) == size_wh else cv2.resize(planes[0], (w, h), interpolation=cv2.INTER_AREA)
+        return np.array(planes[0], copy=True) if (w, h) == size_wh else shrunk(planes[0], (w, h))
     ew, eh = w + (w & 1), h + (h & 1)
-    if (ew, eh) != (w, h):
-        luma = cv2.copyMakeBorder(luma, 0, eh - h, 0, ew - w, cv2.BORDER_REPLICATE)
-    if pixel_format is PixelFormat.NV12:
-        chroma = [np.ascontiguousarray(planes[1][..., 0]), np.ascontiguousarray(planes[1][..., 1])]
-    else:
-        chroma = list(planes[1:])
+    packed = np.empty((eh * 3 // 2, ew), np.uint8)
+    luma = packed[:eh]
+    luma[:h, :w] = planes[0] if (w, h) == size_wh else shrunk(planes[0], (w, h))
+    luma[:h, w:] = luma[:h, w - 1:w]
+    luma[h:] = luma[h - 1]
+    chroma = (planes[1][..., 0], planes[1][..., 1]) if pixel_format is PixelFormat.NV12 else planes[1:]
     half = (ew // 2, eh // 2)
-    resized = [c if c.shape[::-1] == half else cv2.resize(c, half, interpolation=cv2.INTER_AREA) for c in chroma]
-    packed = np.concatenate([np.ascontiguousarray(luma).reshape(-1), *(c.reshape(-1) for c in resized)])
-    bgr = cv2.cvtColor(packed.reshape(eh * 3 // 2, ew), cv2.COLOR_YUV2BGR_I420)
+    for target, plane in zip(packed[eh:].reshape(2, eh // 2, ew // 2), chroma, strict=True):
+        target[:] = plane if plane.shape[::-1] == half else shrunk(np.ascontiguousarray(plane), half)
+    bgr = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420)
     return np.ascontiguousarray(bgr[:h, :w]).astype(np.uint8, copy=False)
 
 

@@ -166,7 +166,7 @@ class SceneModel:
         return np.asarray((moving > 0) & self._valid, bool)
 
     def _compare(self, now: Float32, people: Bools) -> tuple[UInt8, bool]:
-        """Distance to the empty scene, the picture put in its light first; and whether they are too unlike to compare."""
+        """Distance to the empty scene, the picture put in its light first; whether they are too unlike to compare."""
         sparse = np.s_[::3, ::3]  # medians of a ninth of the pixels are as good
         compare = self._known[sparse] & self._valid[sparse] & ~people[sparse]
         if int(compare.sum()) < 50:
@@ -189,7 +189,7 @@ class SceneModel:
         Compared with the range of the 3 x 3 neighbourhood, so that a pixel of shake does not light up every edge.
         """
         kernel = np.ones((3, 3), np.uint8)
-        seen, empty = cv2.convertScaleAbs(cv2.max(picture, 0.0)), cv2.convertScaleAbs(self._empty)
+        seen, empty = cv2.convertScaleAbs(np.maximum(picture, 0)), cv2.convertScaleAbs(self._empty)
         above = cv2.subtract(seen, cv2.dilate(empty, kernel))
         below = cv2.subtract(cv2.erode(empty, kernel), seen)
         luma, cr, cb = cv2.split(cv2.max(above, below))

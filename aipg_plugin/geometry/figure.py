@@ -152,11 +152,15 @@ def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
     ok = finite(b) & (b[:, 2] > 0) & (b[:, 3] > 0)
     size = np.where(ok[:, None], b[:, 2:4], 1.0)
     px = np.where(ok[:, None], b[:, :2], 0.0)
+    longest = size.max(axis=1)
+    per_metre = pixels_per_metre(projection, mount, px)
+    # A tall person's capsule is at least as large as its width, so only larger boxes need it drawn.
+    ask = ok & (longest > 3.0 * RADIUS_M * per_metre)
     # The box's centre may be anywhere between a person's shins and shoulders.
-    near = standing_boxes(projection, mount, _places(projection, mount, px, 1.3, 12.0), _TALL_M)
-    far = pixels_per_metre(projection, mount, px) * _SHORT_M
-    largest = np.where(np.isfinite(near[:, 2]), near[:, 2:4].max(axis=1), np.inf)
-    return np.asarray(ok & (size.max(axis=1) <= 3.0 * largest) & (size.max(axis=1) >= 0.12 * far))
+    near = standing_boxes(projection, mount, _places(projection, mount, px[ask], 1.3, 12.0), _TALL_M)
+    largest = np.full(len(b), np.inf)
+    largest[ask] = np.where(np.isfinite(near[:, 2]), near[:, 2:4].max(axis=1), np.inf)
+    return np.asarray(ok & (longest <= 3.0 * largest) & (longest >= 0.12 * _SHORT_M * per_metre))
 
 
 def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Floats:

@@ -13,6 +13,7 @@ from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.motion import SceneModel
 from aipg_plugin.detection.quality import PictureCheck, Trouble
 from aipg_plugin.detection.schedule import SweepSchedule
+from aipg_plugin.frames import shrunk
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
@@ -66,7 +67,8 @@ class SceneWitness:
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
-        trouble = self._check.check(picture_bgr, t_s)
+        small = self._small(picture_bgr)
+        trouble = self._check.check(small, t_s)
         if trouble is not None:
             self._schedule.restart()
             self._accept_shift(trouble, t_s)
@@ -76,11 +78,16 @@ class SceneWitness:
         if self._still:
             return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), figures), _NOBODY)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
-        motion = self._scene.update(picture_bgr, t_s, outlines)
+        motion = self._scene.update(small, t_s, outlines)
         if motion.upset:
             self._schedule.restart()
         found = self._sweep(picture_bgr, t_s, motion.moving_px, figures)
         return self._sighting(found, self._unexplained(motion.suspects.boxes, outlines, found))
+
+    def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture as motion and picture check look at it: scaled down once for both."""
+        size_wh = self._scene.size_wh
+        return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
 
     def _sighting(self, found: Detections, suspects: NDArray[np.float64]) -> Sighting:
         return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
