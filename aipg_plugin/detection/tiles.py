@@ -200,9 +200,16 @@ def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan
         size = (min(span_deg * row_x, w), span_deg * per_y)
         centres = [(cx, cy) for cx in _positions(x0, w, size[0], wraps_around(part))]
         angles = up_angle_deg(projection, mount, np.array(centres, np.float64))
-        tiles += [Tile(centre, size, float(angle) if math.isfinite(angle) else 0.0, input_px)
+        tiles += [Tile(centre, _turned(size, angle) if isinstance(part, FlatPart) else size, float(angle), input_px)
                   for centre, angle in zip(centres, angles, strict=True)]
     return tiles
+
+
+def _turned(size: tuple[float, float], angle_deg: float) -> tuple[float, float]:
+    """The size a tile needs to still cover its upright self when turned (a view that looks down has no common up)."""
+    a = math.radians(angle_deg)
+    c, s = abs(math.cos(a)), abs(math.sin(a))
+    return size[0] * c + size[1] * s, size[1] * c + size[0] * s
 
 
 def _useful(tile: Tile, valid: NDArray[np.bool_]) -> bool:
