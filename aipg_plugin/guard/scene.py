@@ -22,8 +22,6 @@ from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, Privac
 # product: the higher the setting, the wider the mask).
 _MARGIN_M = {Sensitivity.LOW: 0.03, Sensitivity.MEDIUM: 0.05, Sensitivity.HIGH: 0.07}
 _MARGIN_PER_HEIGHT = 0.04
-_UNSEEN_SPEED_M_S = 0.6  # how far a track may stray from its prediction, per second of evidence age
-_MAX_STRAY_M = 0.8
 _MIN_MARGIN_SHARE = 0.04
 
 
@@ -101,7 +99,7 @@ class Scene:
             regions.append(FigureRegion(
                 key=figure.id,
                 polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),
-                margin_px=max(_margin_m(guard, self.mount, figure.age_s) * per_metre,
+                margin_px=max(_margin_m(guard, self.mount, figure.stray_m) * per_metre,
                               _MIN_MARGIN_SHARE * smaller_px, 2.0),
                 cell_px=cell_px_for(guard.blur_intensity, per_metre)))
         return regions
@@ -120,9 +118,9 @@ class Scene:
         return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
 
 
-def _margin_m(guard: PrivacyGuard, mount: Mount, age_s: float) -> float:
+def _margin_m(guard: PrivacyGuard, mount: Mount, stray_m: float) -> float:
     above_m = max(0.0, mount.height_m - 2.5)
-    return _MARGIN_M[guard.sensitivity] + _MARGIN_PER_HEIGHT * above_m + min(_MAX_STRAY_M, _UNSEEN_SPEED_M_S * age_s)
+    return _MARGIN_M[guard.sensitivity] + _MARGIN_PER_HEIGHT * above_m + stray_m
 
 
 def same_view(one: Projection, other: Projection) -> bool:

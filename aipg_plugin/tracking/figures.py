@@ -16,6 +16,11 @@ from aipg_plugin.tracking.track import History, Sighting
 EXTRAPOLATE_S = 0.4
 _STILL_IOU = 0.5         # neighbours that overlap more are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
+# How far somebody may stray, metres per second of evidence age: seen before and after at the same place, seen on either
+# side, last seen standing, last seen walking.
+_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING = 0.05, 0.2, 0.2, 0.6
+_WALKING_M_S = 0.2
+_MAX_STRAY_M = 0.8
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
 
@@ -84,12 +89,13 @@ class FigureMaker:
         figures = []
         for guess, box in zip(guesses, boxes, strict=True):
             seen = guess.base
+            stray_m = min(_MAX_STRAY_M, _speed_of_stray(guess) * guess.age_s)
             if guess.dt_s == 0 or np.array_equal(box, seen.box):
-                figures.append(_exact(guess.history, seen, guess.age_s))
+                figures.append(_exact(guess.history, seen, guess.age_s, stray_m))
                 continue
             outline = joined(box, seen.outline, seen.box, seen.outline)
             head = seen.head + np.array([*(box[:2] - seen.box[:2]), 0.0])
-            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s))
+            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s, stray_m))
         return figures
 
     def _between(self, guesses: list[_Guess]) -> list[Figure]:
@@ -122,8 +128,16 @@ def _tell_still(neighbours: list[tuple[History, Sighting | None, Sighting | None
         history.still[a.t_s] = overlap > _STILL_IOU
 
 
-def _exact(history: History, seen: Sighting, age_s: float) -> Figure:
-    return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s)
+def _speed_of_stray(guess: _Guess) -> float:
+    """Metres per second; somebody seen once only may walk."""
+    if len(guess.history.sightings) < 2:
+        return _STRAY_WALKING
+    speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
+    return _STRAY_STANDING if speed_m_s < _WALKING_M_S else _STRAY_WALKING
+
+
+def _exact(history: History, seen: Sighting, age_s: float, stray_m: float = 0.0) -> Figure:
+    return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s, stray_m)
 
 
 def _still(history: History, before: Sighting, after: Sighting, t_s: float) -> Figure:
@@ -135,7 +149,7 @@ def _still(history: History, before: Sighting, after: Sighting, t_s: float) -> F
     share = (t_s - before.t_s) / (after.t_s - before.t_s)
     nearer = before if share < 0.5 else after
     return Figure(history.id, before.box, outline, _head(before, after, share), nearer.score, nearer.t_s,
-                  abs(t_s - nearer.t_s))
+                  abs(t_s - nearer.t_s), _STRAY_STILL * abs(t_s - nearer.t_s))
 
 
 def _head(before: Sighting, after: Sighting, share: float) -> Floats:
@@ -164,4 +178,5 @@ def _on_the_way(guess: _Guess, centre: Floats, up_deg: float) -> Figure:
         outline = union(a.outline * (a.box[2:4] / size), b.outline * (b.box[2:4] / size)) if cached is None else cached
         guess.history.unions[a.t_s] = outline
     nearer = a if share < 0.5 else b
-    return Figure(guess.history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, guess.age_s)
+    return Figure(guess.history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, guess.age_s,
+                  min(_MAX_STRAY_M, _STRAY_BETWEEN * guess.age_s))
