@@ -21,9 +21,12 @@ GREY_PX = 320                 # longer side of the picture the measures are cali
 _DARK_P98 = 34                # the brightest 2 % are darker than this: nothing is lit
 _BRIGHT_LEVEL, _BRIGHT_SHARE = 250, 0.5
 _FLAT_EDGES = 1.3             # coarse edges, less what noise makes of them: a hand or a cloth before the lens
+_FLAT_DEVIATION = 3.0         # the whole circle in one shade
 _SOFT_RATIO = 0.14
 _SOFT_DROP = 0.45             # of the usual sharpness: autofocus has lost the scene
 _EDGES_NEEDED = 6.0           # with fewer edges than this, sharpness cannot be told
+_SMEAR_RATIO = 0.16           # sharpness along the softest direction (sharp rooms: from 0.29) …
+_SMEAR_SHARE = 0.65           # … and over that along the sharpest one (sharp rooms: from 0.74)
 _SHAKE_SHARE = 0.012          # mean frame-to-frame shift, share of the picture's side
 _SHAKE_FRAMES = 6
 _SHAKE_MATCH = 0.7            # a person close to the camera moves much of the picture, but not the room's edges
@@ -34,6 +37,8 @@ _REFERENCE_TAU_S = 60.0
 _STUCK_CLOCK_S = 2.0
 
 
+_SECOND_DIFFERENCES = tuple(np.array(rows, np.float32) for rows in (
+    [[1, -2, 1]], [[1], [-2], [1]], [[1, 0, 0], [0, -2, 0], [0, 0, 1]], [[0, 0, 1], [0, -2, 0], [1, 0, 0]]))
 _QUARTER_PX = 64
 _WINDOW = np.asarray(cv2.createHanningWindow((_QUARTER_PX, _QUARTER_PX), cv2.CV_32F), np.float32)
 
@@ -89,6 +94,11 @@ def _part(grey: UInt8, divisor: int) -> tuple[int, int]:
     return max(1, grey.shape[1] // divisor), max(1, grey.shape[0] // divisor)
 
 
+def _quarter(grey: UInt8) -> Float32:
+    """A quarter of the size, unrounded: rounding would look like edges."""
+    return np.asarray(cv2.resize(grey.astype(np.float32), _part(grey, 4), interpolation=cv2.INTER_AREA), np.float32)
+
+
 def _common_shift_px(before: Float32, after: Float32) -> float:
     """Shift that at least three of a picture's four quarters made: people move in one or two, the camera in all."""
     lengths = []
@@ -110,6 +120,7 @@ class PictureCheck:
         self._inner: Float32 | None = None
         self._shape: tuple[int, ...] = ()
         self.measures = Measures()
+        self.changed = self._away = False  # the last picture showed another scene than the one before it
         self._trouble: Trouble | None = None
         self._trouble_s = -np.inf
         self.restart()
@@ -137,6 +148,7 @@ class PictureCheck:
         `t_s` is a steady clock, `pts_s` the picture's own time: when it stops, the source is frozen.
         """
         grey = to_grey(picture)
+        self.changed = False
         if grey.shape != self._shape:
             self.restart()
             self._shape, self._mask = grey.shape, self._make_mask(grey.shape)
@@ -184,20 +196,37 @@ class PictureCheck:
             return Trouble.DARK
         if bright > _BRIGHT_SHARE:
             return Trouble.GLARE
-        # Pure noise has fine edges about twice its coarse ones.
-        if coarse ** 2 - (fine / 2) ** 2 < _FLAT_EDGES ** 2:
+        # Pure noise has coarse edges of a quarter to a third of its fine ones.
+        if spread[0, 0] < _FLAT_DEVIATION or coarse ** 2 - (0.35 * fine) ** 2 < _FLAT_EDGES ** 2:
             return Trouble.COVERED
-        return self._soft(sharpness, coarse)
+        return self._soft(sharpness, coarse) or self._smeared(grey, sharpness, coarse)
 
     def _edge_energy(self, grey: UInt8) -> tuple[float, float]:
         """Mean absolute Laplacian at full and at quarter size: the second survives blur, the first does not."""
         fine = cv2.Laplacian(grey, cv2.CV_16S, ksize=1)
-        quarter = cv2.resize(grey, _part(grey, 4), interpolation=cv2.INTER_AREA)
-        coarse = cv2.Laplacian(quarter, cv2.CV_16S, ksize=1)
-        mask = self._mask
-        small = None if mask is None else cv2.resize(mask, quarter.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        return (float(cv2.mean(cv2.convertScaleAbs(fine), mask=mask)[0]),
-                float(cv2.mean(cv2.convertScaleAbs(coarse), mask=small)[0]))
+        quarter = _quarter(grey)
+        coarse = cv2.Laplacian(quarter, cv2.CV_32F, ksize=1)
+        return (float(cv2.mean(cv2.convertScaleAbs(fine), mask=self._mask)[0]),
+                float(cv2.mean(np.abs(coarse), mask=self._quarter_mask(quarter))[0]))
+
+    def _quarter_mask(self, quarter: Float32) -> UInt8 | None:
+        if self._mask is None:
+            return None
+        return np.asarray(cv2.resize(self._mask, quarter.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+
+    def _smeared(self, grey: UInt8, sharpness: float, edges: float) -> Trouble | None:
+        """The camera moved while it exposed: sharp along one direction, soft across it."""
+        if edges < _EDGES_NEEDED or sharpness > 2 * _SMEAR_RATIO:
+            return None
+        quarter = _quarter(grey)
+        small = self._quarter_mask(quarter)
+        ratios = []
+        for kernel in _SECOND_DIFFERENCES:
+            fine = cv2.convertScaleAbs(cv2.filter2D(grey, cv2.CV_16S, kernel))
+            coarse = np.abs(cv2.filter2D(quarter, cv2.CV_32F, kernel))
+            ratios.append(cv2.mean(fine, mask=self._mask)[0] / max(cv2.mean(coarse, mask=small)[0], 1e-6))
+        softest = min(ratios)
+        return Trouble.SHAKE if softest < _SMEAR_RATIO and softest < _SMEAR_SHARE * max(ratios) else None
 
     def _soft(self, sharpness: float, edges: float) -> Trouble | None:
         if edges < _EDGES_NEEDED:
@@ -242,6 +271,7 @@ class PictureCheck:
             return 1.0
         norm = float(np.linalg.norm(edges) * np.linalg.norm(self._usual))
         match = float(np.vdot(edges, self._usual)) / norm if norm > 1e-6 else 1.0
+        self.changed, self._away = match < _SCENE_MATCH and not self._away, match < _SCENE_MATCH
         settled = self._steady_since_s is not None and t_s - self._steady_since_s >= _STEADY_AFTER_S
         if not settled and match < _SCENE_MATCH:
             self._usual, self._steady_since_s = edges, t_s

