@@ -37,8 +37,9 @@ class MotionReport:
 
     `suspects`: human-sized regions that differ from the empty scene (where that is not known yet: that move) and
     that none of the figures handed in covers.
-    `moving` (h, w) bool at the working size; `moving_px` (K, 2) centres of moving regions; `known_share` of the scene
-    learned so far; `upset`: most of the scene differs at once (light switched, camera turned): sweep everything.
+    `moving` (h, w) bool at the working size; `moving_px` (K, 2) centres of the moving regions outside the figures;
+    `known_share` of the scene learned so far; `upset`: most of the scene differs at once (light switched, camera
+    turned): sweep everything.
     """
 
     suspects: Suspects
@@ -108,7 +109,7 @@ class SceneModel:
         self._learn(now, distance, elapsed_s, people)
         # Known people are left out, so that somebody missed beside them does not melt into one region with them.
         odd = self._valid & ~people & (self._different | (~self._known & moving))
-        centres = self._finder.centres(moving)
+        centres = self._finder.centres(moving & ~people)
         return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), upset)
 
     def place_empty(self, box: NDArray[np.floating]) -> bool | None:
@@ -119,6 +120,14 @@ class SceneModel:
             return None
         known = inside & self._known
         return float(self._different[known].mean()) < _EMPTY_SHARE
+
+    def disown(self, boxes: NDArray[np.floating]) -> None:
+        """Somebody was found at these boxes (N, 5): a place taken for empty was learned with them in it, forget it."""
+        for box in boxes:
+            if self.place_empty(box):
+                inside = self._box_mask(np.asarray(box, np.float64))
+                self._known[inside] = False
+                self._calm_s[inside] = 0
 
     @property
     def different(self) -> Bools:

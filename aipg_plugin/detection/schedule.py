@@ -29,8 +29,9 @@ def _inside_depth(tile: Tile, px: Float64) -> Float64:
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
-    `budget_s` is the time one decision may take (None: always a full sweep), `max_age_s` the age by which every tile
-    has been looked at again. The cost of a tile is learned from `done`.
+    A decision looks at the tiles where something is urgent, and at its share of the rest: `max_age_s` is the age by
+    which every tile has been looked at again. `budget_s` is the time one decision may take (None: always a full sweep);
+    only tiles that would be late exceed it. The cost of a tile is learned from `done`.
     """
 
     def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.08, max_age_s: float = 2.0,
@@ -57,23 +58,22 @@ class SweepSchedule:
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = ()) -> tuple[int, ...]:
         """Indices of the tiles to look at now, most urgent first.
 
-        `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks, best
-        limited to those at risk (old evidence, low score).
+        `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
+        evidence, low score).
         """
         everything = tuple(range(len(self._tiles)))
         if self._budget_s is None or not self.complete:
             return everything
         period_s = t_s - self._last_s if self._last_s is not None else 0.0
         age = t_s - self._seen_s
-        worth = age / self._max_age_s
-        worth += _MOTION_WORTH * self._served(motion_px) + _TRACK_WORTH * self._served(tracks_px)
-        order = np.argsort(-worth, kind="stable")
+        urgent = _MOTION_WORTH * self._served(motion_px) + _TRACK_WORTH * self._served(tracks_px)
+        order = np.argsort(-(urgent + age / self._max_age_s), kind="stable")
         affordable = max(1, int(self._budget_s / max(self._cost_s, 1e-6)))
         # Whatever the budget, no tile may wait longer than max_age_s.
-        overdue = int((age + max(period_s, 0.0) > self._max_age_s).sum())
-        fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
-        count = min(len(everything), max(affordable, fair, overdue))
         late = age + max(period_s, 0.0) > self._max_age_s
+        fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
+        wanted = int(((urgent > 0) | late).sum())
+        count = min(len(everything), max(fair, int(late.sum()), min(affordable, wanted)))
         ranked = [int(i) for i in order if late[i]] + [int(i) for i in order if not late[i]]
         return tuple(ranked[:count])
 

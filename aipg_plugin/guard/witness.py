@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -26,6 +27,8 @@ _NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend 
 _MAX_TILE_AGE_S = 1.5
 _AT_RISK_AGE_S = 0.3
 _AT_RISK_SCORE = 0.4
+_SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
+_SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a suspect this much inside the figures' masks adds nothing
 _MASK_SIDE_PX = 160
 _ACCEPT_SHIFT_S = 5.0
@@ -52,6 +55,7 @@ class SceneWitness:
         self._scene = SceneModel(detector.projection, mount)
         self._check = PictureCheck(detector.projection.valid_mask())
         self._shifted_s: float | None = None
+        self._asked_px = np.zeros((0, 2))
 
     @property
     def projection(self) -> Projection:
@@ -76,18 +80,27 @@ class SceneWitness:
                             gone=lambda track: None)
         self._shifted_s = None
         if self._still:
-            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), figures), _NOBODY)
+            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 2))), _NOBODY)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
         motion = self._scene.update(small, t_s, outlines)
-        if motion.upset:
+        cut = motion.upset or self._check.changed
+        if cut:
             self._schedule.restart()
-        found = self._sweep(picture_bgr, t_s, motion.moving_px, figures)
-        return self._sighting(found, self._unexplained(motion.suspects.boxes, outlines, found))
+        found = self._sweep(picture_bgr, t_s, self._news(motion.moving_px),
+                            _at_risk(figures, motion.moving, picture_bgr.shape[1]))
+        self._scene.disown(found.boxes[found.scores >= _SOMEBODY_SCORE])
+        return replace(self._sighting(found, self._unexplained(motion.suspects.boxes, outlines, found)), cut=cut)
 
     def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture as motion and picture check look at it: scaled down once for both."""
         size_wh = self._scene.size_wh
         return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
+
+    def _news(self, moving_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The places that move and were not asked about in the look before: shadows and leaves move all the time."""
+        gaps = np.linalg.norm(moving_px[:, None] - self._asked_px[None], axis=2)
+        self._asked_px = moving_px[gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
+        return self._asked_px
 
     def _sighting(self, found: Detections, suspects: NDArray[np.float64]) -> Sighting:
         return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
@@ -96,10 +109,8 @@ class SceneWitness:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
 
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
-               figures: tuple[Figure, ...]) -> Detections:
-        at_risk = [figure.box[:2] for figure in figures
-                   if figure.age_s > _AT_RISK_AGE_S or figure.score < _AT_RISK_SCORE]
-        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=np.array(at_risk).reshape(-1, 2))
+               at_risk_px: NDArray[np.float64]) -> Detections:
+        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=at_risk_px)
         start_s = time.perf_counter()
         found = self._detector.detect(picture_bgr, tiles)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
@@ -135,3 +146,21 @@ class SceneWitness:
         elif t_s - self._shifted_s > _ACCEPT_SHIFT_S:
             self._check.accept_scene()
             self._scene.reset()
+
+
+def _at_risk(figures: tuple[Figure, ...], moving: NDArray[np.bool_], width_px: int) -> NDArray[np.float64]:
+    """(M, 2) centres of the figures not seen for a while that move, or that were never sure.
+
+    `moving` (h, w) is the motion in the picture `width_px` wide. A still figure waits for its tile's turn.
+    """
+    scale = moving.shape[1] / width_px
+    centres = []
+    for figure in figures:
+        if figure.age_s <= _AT_RISK_AGE_S:
+            continue
+        x, y = figure.box[:2] * scale
+        reach = float(figure.box[2:4].max()) * scale / 2
+        top, bottom, left, right = (max(0, int(edge)) for edge in (y - reach, y + reach + 1, x - reach, x + reach + 1))
+        if figure.score < _AT_RISK_SCORE or moving[top:bottom, left:right].any():
+            centres.append(figure.box[:2])
+    return np.array(centres, np.float64).reshape(-1, 2)
