@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,28 +22,30 @@ from numpy.typing import NDArray
 from tests import needs
 from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, walker_net, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
+from tests.samples import CLIP
 from tests.servers import Process, free_port, rtsp_player, wait_for
 
 FILL_BGR = (64, 160, 32)
 MASKED = 0.02  # of the walker: edges that lossy coding makes of the mask's own border
-SECONDS = int(os.environ.get("AIPG_TEST_SECONDS", "6"))  # 60 for the long run
+SECONDS = int(os.environ.get("AIPG_TEST_SECONDS", "4"))  # 60 for the long run
 
 
 class Guard(Process):
-    """`aipg run` on a configuration, which `rewrite` replaces."""
+    """`aipg run` on a configuration, which `rewrite` replaces. `net` None is the shipped detector."""
 
     def __init__(self, folder: Path, source: dict[str, object] | str, *, outputs: list[object],
-                 **more: dict[str, object]) -> None:
+                 **more: object) -> None:
         self.config = folder / "guard.yaml"
         self.port, self.rtsp_port = free_port(), free_port()
+        net = more.pop("net", walker_net(folder / "walker.onnx"))
+        custom = {"custom": {"file": str(net), "layout": "yolox", "classes": 1}} if net else {}
         self.document: dict[str, object] = {
             "cameras": {"lobby": {
                 "streams": {"1": {"source": source, "outputs": outputs}},
                 "privacy_guard": {"enabled": True, "target_streams": "all", "masking_method": "filling",
                                   "fill_colour": "#20a040", "lookahead_s": 0.6}}},
             "web": {"port": self.port, "rtsp_port": self.rtsp_port},
-            "models": {"threads": 1, "custom": {"file": str(walker_net(folder / "walker.onnx")), "layout": "yolox",
-                                                "classes": 1}}, **more}
+            "models": {"threads": 1, **custom}, **more}
         self.rewrite(yaml.safe_dump(self.document))
         super().__init__([sys.executable, "-m", "aipg_plugin", "run", str(self.config)])
         wait_for(lambda: filled_px(self.picture()) > 1000 or not self.running, 40, "masks in the picture")
@@ -77,7 +80,8 @@ class Guard(Process):
 
 def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BGR) -> int:
     """Pixels in the masks' colour."""
-    return int((np.abs(bgr.astype(int) - colour_bgr).max(axis=2) < 24).sum())
+    low, high = (tuple(float(value + reach) for value in colour_bgr) for reach in (-23, 23))
+    return cv2.countNonZero(cv2.inRange(bgr, low, high))
 
 
 def copy(url: str, target: Path, seconds: int) -> str:
@@ -149,7 +153,7 @@ def test_motion_reads_it(guard: Guard, tmp_path: Path) -> None:
                       f"height {SIDE_PX}\nframerate {FPS}\nsnapshot_interval 1\npicture_output off\nmovie_output off\n"
                       "webcontrol_port 0\nstream_port 0\npicture_quality 95\n")
     with Process([motion, "-n", "-c", str(config)]) as client:
-        wait_for(lambda: len(_snapshots(tmp_path)) > 2 or not client.running, 25, "motion's snapshots")
+        wait_for(lambda: len(_snapshots(tmp_path)) > 1 or not client.running, 25, "motion's snapshots")
         assert client.running, client.output()
     whole = [bgr for bgr in _snapshots(tmp_path) if bgr.shape == (SIDE_PX, SIDE_PX, 3)]
     seen = [bgr for bgr in whole if filled_px(bgr) > 1000]
@@ -168,7 +172,7 @@ def test_a_command_changes_the_picture_without_a_clear_frame(guard: Guard, broke
     try:
         wait_for(lambda: watcher.last.get(f"{topic}/masking_method/state") == b"filling", 10, "the state")
         with ThreadPoolExecutor(1) as pool:
-            recording = pool.submit(copy, guard.rtsp, tmp_path / "command.mp4", 4)
+            recording = pool.submit(copy, guard.rtsp, tmp_path / "command.mp4", 3)
             wait_for((tmp_path / "command.mp4").exists, 10, "the recording's start")
             watcher.publish(f"{topic}/masking_method/set", "blurring")
             watcher.expect(f"{topic}/masking_method/state", "blurring")
@@ -218,23 +222,46 @@ def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
     camera = rtsp_player(walk, port)
     target = tmp_path / "lost.mkv"
     with Guard(tmp_path, source, outputs=["rtsp_serve", "http"]) as guard, Process(
-            [needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-i", guard.rtsp, "-c", "copy",
-             str(target)]) as client:
-        wait_for(lambda: target.exists() and target.stat().st_size > 50_000, 15, "the recording's start")
+            [needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-analyzeduration", "500000", "-i",
+             guard.rtsp, "-c", "copy", "-flush_packets", "1", str(target)]) as client:
+        wait_for(lambda: target.exists() and target.stat().st_size > 0, 15, "the recording's start")
+        time.sleep(1)
         camera.kill()
         wait_for(lambda: ": lost" in guard.output(), 15, "the loss")
         lost = guard.output().index(": lost")
         with rtsp_player(walk, port):
             wait_for(lambda: ": guarding" in guard.output()[lost:], 25, "the return")
-            returned = target.stat().st_size
-            wait_for(lambda: target.stat().st_size > returned + 30_000, 15, "pictures after the return")
+            time.sleep(1.5)
         assert client.running, client.output()
         os.kill(client.pid, signal.SIGINT)
         wait_for(lambda: not client.running, 10, "the client's end")
         assert client.output() == ""
         assert guard.running
     frames = frames_of(target)
-    assert len(frames) > 50
+    assert len(frames) > 25
     assert decoding_errors(target) == ""
     assert max(map(clear_share, frames)) < MASKED
     camera.stop()
+
+
+def test_nothing_clear_of_the_samples_people_reaches_a_client(tmp_path: Path) -> None:
+    """The shipped detector on the shipped clip, against its silhouettes.
+
+    A recorded frame is compared with the clear frame it resembles most. How few pixels of people are clear is the
+    detector's affair and measured elsewhere; that hardly any are shows that the guard is in the way.
+    """
+    grid_px = 8
+    silhouettes = np.load(CLIP.with_name("lobby.silhouettes.npz"))
+    every = grid_px // int(silhouettes["step_px"])
+    ids = silhouettes["ids"][:, ::every, ::every]
+    with Guard(tmp_path, {"url": str(CLIP), "loop": True}, outputs=["rtsp_serve", "http"], net=None) as guard:
+        assert copy(guard.rtsp, tmp_path / "lobby.mp4", SECONDS) == ""
+    at = np.s_[2::grid_px, 2::grid_px]
+    clear = np.stack([bgr[at] for bgr in frames_of(CLIP)]).astype(np.int16)
+    shares = []
+    for bgr in frames_of(tmp_path / "lobby.mp4")[::4]:
+        same = np.abs(clear - bgr[at].astype(np.int16)).max(axis=3) < 8
+        nearest = int(same.mean(axis=(1, 2)).argmax())
+        shares.append(float(same[nearest][ids[nearest] > 0].mean()))
+    assert len(shares) > 5
+    assert np.mean(shares) < 0.1, shares
