@@ -32,7 +32,7 @@ class Sighting:
 
     `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
     the last reset; `suspects` (N, 5) are human-sized regions that differ from the empty scene; `gone` tells of a
-    track whether its place looks empty again (None: can't tell).
+    track whether its place looks empty again (None: can't tell); `cut` that this is another scene than before.
     """
 
     detections: Detections
@@ -40,6 +40,7 @@ class Sighting:
     suspects: NDArray[np.float64]
     complete: bool
     gone: Callable[[Track], bool | None]
+    cut: bool = False
 
 
 class Witness(Protocol):
@@ -121,6 +122,8 @@ class Evidence:
             with self._lock:
                 if epoch != self._epoch:
                     return
+                if sighting.cut:
+                    self._tracker.cut(t_s)
                 if not sighting.doubt:
                     self._tracker.update(sighting.detections, t_s, sighting.gone)
                 self._add(_Look(t_s, sighting.doubt, sighting.complete and not sighting.doubt, sighting.suspects))
@@ -141,13 +144,16 @@ class Evidence:
             self.period_s = 1 / guard.detect_hz
             self._tracker.set_limits(hold_s=guard.hold_s, on_score=limits.on_score, keep_score=limits.keep_score)
 
-    def reset(self) -> None:
-        """Start anew: what was seen before counts no longer."""
+    def reset(self, t_s: float) -> None:
+        """Start anew from `t_s` on: what was seen before counts no longer, or with `keep_all` only until then."""
         with self._lock:
             self._epoch += 1
+            self._due_s = -float("inf")
+            if self._keep_all:
+                self._tracker.cut(t_s)
+                return
             self._times.clear()
             self._looks.clear()
-            self._due_s = -float("inf")
             self._tracker.reset()
 
     def status(self, t_s: float) -> Status:

@@ -98,7 +98,7 @@ class Guard:
             elif self._evidence is not None:
                 self._evidence.tune(camera.privacy_guard)
                 if camera.privacy_guard.enabled and not before.privacy_guard.enabled:
-                    self._evidence.reset()  # nobody looked meanwhile
+                    self._evidence.reset(self._newest_s())  # nobody looked meanwhile
             for stream_id, stream in list(self._streams.items()):
                 settings = next((s for s in camera.streams if s.id == stream_id), None)
                 if settings is None:
@@ -145,15 +145,15 @@ class Guard:
             worker.close(timeout_s)
 
     def _newest_s(self) -> float:
-        return max(stream.now_s for stream in list(self._streams.values()))
+        return max((stream.now_s for stream in list(self._streams.values())), default=-float("inf"))
 
     def _observe(self, frame: Frame, stream: StreamGuard, *, jumped: bool) -> None:
         """Let the detector look at this frame if it is its stream's and due; time that broke starts anew. Total."""
         if not self._looking or frame.stream != detection_stream(self._camera).id:
             return
         try:
-            if jumped and self._evidence is not None and not self._keep_all:
-                self._evidence.reset()
+            if jumped and self._evidence is not None:
+                self._evidence.reset(stream.now_s)
             if stream.layout is not self._looked_at or self._evidence is None:
                 self._open_evidence(stream)
             self._look(frame, stream.now_s)

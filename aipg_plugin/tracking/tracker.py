@@ -88,6 +88,11 @@ class Tracker:
         """Change what it takes to be tracked, from the next update on."""
         self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
 
+    def cut(self, t_s: float) -> None:
+        """Another scene from here on: who was seen before is held in place and never taken for somebody seen after."""
+        for history in self._active():
+            history.end_s = t_s + self._hold_s
+
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._histories.clear()
