@@ -36,8 +36,9 @@ class App:
     """Everything that runs for one configuration. Threads of hosts call `guard(camera).process` and `publish`."""
 
     def __init__(self, settings: Settings, *, config_file: Path | None = None,
-                 metadata: Metadata | None = None) -> None:
+                 metadata: Metadata | None = None, host: str = "standalone") -> None:
         self._settings = settings
+        self._host = host
         self._config_file = config_file
         self._metadata = metadata
         self._lock = threading.RLock()
@@ -64,7 +65,7 @@ class App:
             self.server = StreamServer(self._settings.web)
             self.server.start()
         self.link.start()
-        self.link.status({"host": "standalone", "model": self._net.name, "provider": self._net.provider})
+        self.link.status({"host": self._host, "model": self._net.name, "provider": self._net.provider})
         thread = threading.Thread(target=self._tell_stats, name="aipg-stats", daemon=True)
         thread.start()
         self._threads.append(thread)

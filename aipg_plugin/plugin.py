@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from aipg_plugin.app import App
+from aipg_plugin.app import App, Metadata
 from aipg_plugin.errors import HostError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.policy import FULL_MOSAIC, State
 from aipg_plugin.hooks import Health, Host
 from aipg_plugin.options import Settings
 from aipg_plugin.settings.loader import load, validate
+
+_log = logging.getLogger(__name__)
 
 
 class GuardPlugin:
@@ -90,4 +93,15 @@ def create_plugin(host: Host, settings: Settings | Mapping[str, Any] | str | Pat
     else:
         config_file = Path(settings)
         checked = load(config_file).settings
-    return GuardPlugin(host, App(checked, config_file=config_file, metadata=host.metadata))
+    return GuardPlugin(host, App(checked, config_file=config_file, metadata=_surviving(host), host=host.name))
+
+
+def _surviving(host: Host) -> Metadata:
+    """The host's `metadata`, made so that its faults cannot end the thread of the detector, which calls it."""
+    def metadata(camera: str, kind: str, payload: dict[str, object]) -> None:
+        try:
+            host.metadata(camera, kind, payload)
+        except Exception:
+            _log.exception("host %s failed to take metadata of camera %s", host.name, camera)
+
+    return metadata

@@ -130,6 +130,26 @@ def test_stop_gives_what_was_still_waiting(made: Made) -> None:
     assert max(map(clear_share, adapter.out), default=0) < 0.02
 
 
+@pytest.mark.parametrize("made", ["plugin"], indirect=True)
+def test_a_host_that_fails_does_not_stop_the_detector(made: Made) -> None:
+    class Failing(InPlugin):
+        told = 0
+
+        def metadata(self, camera: str, kind: str, payload: dict[str, object]) -> None:
+            self.told += 1
+            raise RuntimeError("the host's own fault")
+
+    adapter = Failing(made[1])
+    feed_until(adapter, GREEN_BGR)
+    told = adapter.told
+    for _ in range(40):
+        adapter.feed()
+    adapter.stop()
+    assert adapter.told > told
+    assert max(map(clear_share, adapter.out)) < 0.02
+
+
+@pytest.mark.parametrize("made", ["plugin"], indirect=True)
 def test_streams_nobody_started_or_configured(made: Made) -> None:
     plugin = InPlugin(made[1]).plugin
     picture = np.zeros((32, 32, 3), np.uint8)
