@@ -58,7 +58,7 @@ def main() -> int:
                         sink.write(guarded)
                     done += 1
                     bar.update()
-                    if done % 50 == 0:
+                    if done % 50 == 0 or done == options.frames:
                         seen_mib.append(process.memory_info().rss / 2**20)
             start_s = last_s + 0.04
         bar.close()
