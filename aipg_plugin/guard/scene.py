@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.geometry import boxes as box_ops
-from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, default_circle, find_image_circle
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, find_image_circle
 from aipg_plugin.geometry.figure import Figure, pixels_per_metre
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
@@ -25,15 +25,15 @@ _MARGIN_PER_HEIGHT = 0.04
 _MIN_MARGIN_SHARE = 0.04
 
 
-def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle:
-    """Image circle of a fisheye picture in pixels of `size_wh`: as given, else found, else the default."""
+def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle | None:
+    """Image circle of a fisheye picture in pixels of `size_wh`: as given, else found, else None."""
     w, h = size_wh
     if camera.lens.circle is not None:
         cx, cy, radius = camera.lens.circle
         return ImageCircle(cx * w, cy * h, radius * w)
     found = find_image_circle(picture_bgr)
     if found is None:
-        return default_circle(size_wh)
+        return None
     scale = w / picture_bgr.shape[1]
     return ImageCircle(found.cx_px * scale, found.cy_px * scale, found.radius_px * scale)
 

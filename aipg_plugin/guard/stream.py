@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes, _mint_guarded
-from aipg_plugin.geometry.camera import default_circle
+from aipg_plugin.geometry.camera import ImageCircle, default_circle
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import still
@@ -27,6 +27,8 @@ from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
 _log = logging.getLogger(__name__)
 _UNSEEN = Status(age_s=float("inf"), doubt="", swept=False)
 _CIRCLE_SIDE_PX = 640
+_SEARCH_S = (1.0, 60.0)  # an image circle the first picture could not show is looked for again, ever more seldom
+_LIT_DEVIATION = 12.0
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,33 @@ class Layout:
     painter: MaskPainter
     projection: Projection
     plate: EmptyScene
+    circle_wanting: bool  # a picture too dark to show its image circle: the default stands in for now
 
     @classmethod
     def of(cls, frame: Frame, camera: Camera, stream: Stream) -> Layout:
         """Open the geometry of a frame: the image circle is found in it if the settings do not give it."""
-        circle = default_circle(frame.size_wh)
-        if stream.capture_mode is CaptureMode.FISHEYE:
-            ratio = min(1.0, _CIRCLE_SIDE_PX / max(frame.size_wh))
-            small_wh = (max(1, round(frame.size_wh[0] * ratio)), max(1, round(frame.size_wh[1] * ratio)))
-            circle = locate_circle(camera, frame.size_wh, frame.to_bgr(small_wh))
+        fisheye = stream.capture_mode is CaptureMode.FISHEYE
+        circle, settled = find_circle(frame, camera) if fisheye else (None, True)
+        projection = project(camera, stream, frame.size_wh, circle or default_circle(frame.size_wh))
         return cls(frame.format, frame.size_wh, BufferPool(frame.format, frame.size_wh),
-                   MaskPainter(frame.format, frame.size_wh), project(camera, stream, frame.size_wh, circle),
-                   EmptyScene(frame.format, frame.size_wh))
+                   MaskPainter(frame.format, frame.size_wh), projection, EmptyScene(frame.format, frame.size_wh),
+                   not settled)
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has this layout."""
         return frame.format is self.format and frame.size_wh == self.size_wh
+
+
+def find_circle(frame: Frame, camera: Camera) -> tuple[ImageCircle | None, bool]:
+    """The image circle of a fisheye frame, as given or as seen, and whether that is settled.
+
+    A lit picture without one has none; a dark or flat one cannot tell.
+    """
+    ratio = min(1.0, _CIRCLE_SIDE_PX / max(frame.size_wh))
+    small_wh = (max(1, round(frame.size_wh[0] * ratio)), max(1, round(frame.size_wh[1] * ratio)))
+    small = frame.to_bgr(small_wh)
+    circle = locate_circle(camera, frame.size_wh, small)
+    return circle, circle is not None or float(small.std()) >= _LIT_DEVIATION
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,8 @@ class StreamGuard:
         self._seen: _Seen | None = None
         self._scene: tuple[Layout, Projection, Camera, Scene] | None = None
         self._last: GuardedFrame | None = None
-        self._now_s = -float("inf")
+        self._now_s = self._search_s = -float("inf")
+        self._search_wait_s = _SEARCH_S[0]
         self.stats = StatsKeeper()
 
     @property
@@ -109,7 +123,7 @@ class StreamGuard:
         tick = self._clock.tick(frame, newest_s)
         self._now_s = tick.t_s
         camera, layout = self._camera, self._layout
-        opened = layout is None or not layout.fits(frame)
+        opened = layout is None or not layout.fits(frame) or self._circle_came(layout, frame, camera)
         if layout is None or opened:
             layout = Layout.of(frame, camera, self._stream)
             # Settings that came meanwhile open it anew with the next frame.
@@ -216,6 +230,20 @@ class StreamGuard:
                 layout.plate.learn(waiting.planes, layout.painter.mask, waiting.t_s)
         self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
         return _mint(waiting.frame, waiting.planes, state, reason)
+
+    def _circle_came(self, layout: Layout, frame: Frame, camera: Camera) -> bool:
+        """Whether a picture shows the image circle that the first one lacked."""
+        if not layout.circle_wanting:
+            self._search_wait_s, self._search_s = _SEARCH_S[0], -float("inf")
+            return False
+        if self._now_s < self._search_s:
+            return False
+        self._search_s = self._now_s + self._search_wait_s
+        self._search_wait_s = min(2 * self._search_wait_s, _SEARCH_S[1])
+        circle, settled = find_circle(frame, camera)
+        if settled and circle is None:
+            self._search_s = float("inf")
+        return circle is not None
 
     def _wanted(self, camera: Camera) -> bool:
         guard = camera.privacy_guard

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, scaled
@@ -163,6 +164,28 @@ def test_settings_that_detection_rests_on_open_it_anew(changed: Camera) -> None:
     out += [guarded for one in frames[4:] for guarded in subject.process(one)]
     assert_nobody_leaves(out, frames)
     assert opened == [camera(), changed]
+
+
+def test_an_image_circle_that_the_first_picture_lacks_is_found_later() -> None:
+    """A camera that starts in the dark must not be taken for one with a circle that fills the picture, for good."""
+    settings = replace(camera(), lens=replace(camera().lens, circle=None))
+    ys, xs = np.mgrid[:320, :320]
+    dark_outside = np.hypot(xs - 165, ys - 160) > 130
+    frames = [frame(index) for index in range(40)]
+    for one in frames:
+        one.planes[0][dark_outside if one.seq >= 12 else ...] = 16
+        for chroma in one.planes[1:]:
+            chroma[dark_outside[::2, ::2] if one.seq >= 12 else ...] = 128
+    subject = guard(settings)
+    out = [guarded for one in frames for guarded in subject.process(one)]
+    layout = subject.stream("1").layout
+    assert layout is not None
+    assert isinstance(layout.projection, FisheyeCamera)
+    circle = layout.projection.circle
+    assert np.hypot(circle.cx_px - 165, circle.cy_px - 160) < 4
+    assert abs(circle.radius_px - 130) < 4
+    assert_nobody_leaves(out[12:], frames[12:])
+    assert out[-1].state == "guarding"
 
 
 def test_whoever_listens_to_looks_cannot_stop_them() -> None:
