@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from aipg_plugin.cli.main import main
 from aipg_plugin.errors import HostError
@@ -255,3 +257,36 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["nvr", "zoneminder", str(ours), "--verify", str(theirs)]) == 7
     assert main(["nvr", "zoneminder", str(ours), "--host", "guard"]) == 0
     assert "rtsp://" in capsys.readouterr().out
+
+
+NVRS_WITH_FILES = [name for name, known in NVRS.items() if known.sources is not None]
+WORDS = st.sampled_from(["cameras", "camera", "ffmpeg", "inputs", "path", "go2rtc", "streams", "host", "port", "rtsp",
+                         "listen", "platform", "input", "substream", "still_image", "url", "data", "entries", "domain",
+                         "gstreamer", "lobby", "raw_command", "stream"])
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=12), WORDS, st.sampled_from([
+    "rtsp://192.0.2.10/stream1", "rtsp://guard:8554/lobby/1", "ffmpeg:lobby#audio=opus", "rtsp://[::1", "//", ":8554"]))
+TREES = st.recursive(LEAVES, lambda below: st.lists(below, max_size=3) | st.dictionaries(WORDS, below, max_size=4),
+                     max_leaves=12)
+
+
+@given(st.sampled_from(NVRS_WITH_FILES), st.dictionaries(WORDS, TREES, max_size=4), st.booleans())
+def test_no_configuration_crashes_the_check(nvr: str, tree: dict[str, object], ours: bool) -> None:
+    problems(nvr, yaml.safe_dump(tree), ours)
+
+
+@given(st.sampled_from(NVRS_WITH_FILES), st.text(max_size=80))
+def test_no_text_crashes_the_check(nvr: str, text: str) -> None:
+    problems(nvr, text)
+
+
+@given(st.sampled_from(["rtsp", "rtsps", "http", "https", "rtmp", "srt", "onvif", "weird"]),
+       st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True), st.integers(1, 65535),
+       st.from_regex(r"/[A-Za-z0-9/_-]{0,12}", fullmatch=True))
+def test_no_address_but_ours_passes(scheme: str, host: str, port: int, path: str) -> None:
+    url = f"{scheme}://{host}:{port}{path}"
+    assume(path.rstrip("/") not in ("/lobby/1", "/hall/1"))
+    assert problems("frigate", f"go2rtc: {{streams: {{x: '{url}'}}}}")
+    assert problems("frigate", f"cameras: {{a: {{ffmpeg: {{inputs: [{{path: '{url}'}}]}}}}}}")
+    assert problems("viseron", f"ffmpeg: {{camera: {{a: {{host: '{host}', port: {port}, path: '{path}'}}}}}}")
+    assert problems("motion", f"netcam_url {url}")
+    assert problems("homeassistant", f"camera: [{{platform: ffmpeg, input: '{url}'}}]")

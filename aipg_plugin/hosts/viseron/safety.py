@@ -65,9 +65,10 @@ def refuse_unsafe(config: Mapping[str, Any]) -> Ours:
 
 def _streams(config: Mapping[str, Any]) -> Iterator[tuple[str, Found]]:
     for component in ("ffmpeg", "gstreamer"):
-        cameras = (config.get(component) or {}).get("camera") or {}
-        for name, camera in cameras.items():
-            for found in viseron_camera(f"{component}.camera.{name}", camera or {}):
+        section = config.get(component)
+        cameras = section.get("camera") if isinstance(section, dict) else None
+        for name, camera in cameras.items() if isinstance(cameras, dict) else ():
+            for found in viseron_camera(f"{component}.camera.{name}", camera if isinstance(camera, dict) else {}):
                 yield name, found
     for found in Go2rtc(config.get("go2rtc"), {}).sources():
         yield [*found.where.split("."), "", "", ""][2], found
