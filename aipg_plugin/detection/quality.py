@@ -22,6 +22,7 @@ _DARK_P98 = 34                # the brightest 2 % are darker than this: nothing 
 _BRIGHT_LEVEL, _BRIGHT_SHARE = 250, 0.5
 _FLAT_EDGES = 1.3             # coarse edges, less what noise makes of them: a hand or a cloth before the lens
 _FLAT_DEVIATION = 3.0         # the whole circle in one shade
+_HAZE_RANGE, _HAZE_P2 = 42, 12  # grey levels from the darkest to the brightest 2 % (real rooms: from 170), no black
 _SOFT_RATIO = 0.14
 _SOFT_DROP = 0.45             # of the usual sharpness: autofocus has lost the scene
 _EDGES_NEEDED = 6.0           # with fewer edges than this, sharpness cannot be told
@@ -185,7 +186,7 @@ class PictureCheck:
         mask = self._mask
         histogram = cv2.calcHist([grey], [0], mask, [256], [0, 256]).ravel()
         share = np.cumsum(histogram) / max(1.0, float(histogram.sum()))
-        p98 = float(np.searchsorted(share, 0.98))
+        p2, p98 = (float(np.searchsorted(share, part)) for part in (0.02, 0.98))
         bright = float(1 - share[_BRIGHT_LEVEL - 1])
         _, spread = cv2.meanStdDev(grey, mask=mask)
         fine, coarse = self._edge_energy(grey)
@@ -199,6 +200,8 @@ class PictureCheck:
         # Pure noise has coarse edges of a quarter to a third of its fine ones.
         if spread[0, 0] < _FLAT_DEVIATION or coarse ** 2 - (0.35 * fine) ** 2 < _FLAT_EDGES ** 2:
             return Trouble.COVERED
+        if p98 - p2 < _HAZE_RANGE and p2 > _HAZE_P2:
+            return Trouble.COVERED  # fog, or a film of grease
         return self._soft(sharpness, coarse) or self._smeared(grey, sharpness, coarse)
 
     def _edge_energy(self, grey: UInt8) -> tuple[float, float]:

@@ -30,6 +30,7 @@ def guarded(spoil: spoils.Spoil, number: int = 1) -> tuple[Picture, Guarded]:
 @pytest.mark.parametrize(("spoil", "reason"), [
     (spoils.black(), "too dark"), (spoils.expose(0.12), "too dark"), (spoils.expose(4.0, 40), "over exposed"),
     (spoils.defocus(9), "out of focus"), (spoils.smear(45), "shaking"), (spoils.covered(), "covered"),
+    (spoils.flat(0.15), "covered"),
 ])
 def test_a_picture_in_which_nobody_can_be_found_is_masked_whole(spoil: spoils.Spoil, reason: str) -> None:
     picture, left = guarded(spoil)

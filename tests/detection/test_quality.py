@@ -67,6 +67,7 @@ def test_lights_going_down_a_little_is_fine() -> None:
     (lambda p: np.clip(p.astype(int) + 200, 0, 255).astype(np.uint8), Trouble.GLARE),
     (lambda p: np.clip(np.full_like(p, 70) + RNG.normal(0, 3, p.shape), 0, 255).astype(np.uint8), Trouble.COVERED),
     (lambda p: cv2.GaussianBlur(p, (0, 0), 40), Trouble.COVERED),
+    (lambda p: (110 + (p.astype(np.float32) - 110) * 0.15).astype(np.uint8), Trouble.COVERED),
     (lambda p: np.clip(70 + np.linspace(-20, 20, SIZE)[:, None, None] + RNG.normal(0, 0.75, (*p.shape[:2], 1))
                        + np.zeros(p.shape), 0, 255).astype(np.uint8), Trouble.COVERED),
 ])
