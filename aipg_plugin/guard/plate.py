@@ -16,13 +16,26 @@ _REACH_BLOCKS = 2   # blocks next to a mask are not clean: shadows, hair and han
 
 
 class EmptyScene:
-    """Remembers each block of the picture as it looked when nobody had been near it for a while."""
+    """Remembers each block of the picture as it looked when nobody had been near it for a while.
+
+    A mask that appears where none was near covers somebody who had been there unseen, so what was learned there shows
+    them and is forgotten.
+    """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
         self._format = pixel_format
         self._size_wh = size_wh
-        w, h = size_wh
+        self._fresh = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: the scene may be another one, or nobody watched it."""
+        if self._fresh:
+            return
+        self._fresh = True
+        w, h = self._size_wh
         self._clean = np.zeros((-(-h // _BLOCK_PX), -(-w // _BLOCK_PX)), np.uint8)
+        self._touched = np.ones_like(self._clean)
         self._planes: Planes | None = None
         self._known: NDArray[np.uint8] = np.zeros((h, w), np.uint8)
         self._next_s = -float("inf")
@@ -31,16 +44,30 @@ class EmptyScene:
         """Planes and known mask so far; None while nothing is known."""
         return Background(self._planes, self._known) if self._planes is not None else None
 
+    def covered(self, mask: NDArray[np.uint8]) -> bool:
+        """Take in every picture's mask (H, W); true if it covers somebody whom the scene had learned, now forgotten."""
+        self._fresh = False
+        touched = self._blocks(mask)
+        before, self._touched = cv2.dilate(self._touched, np.ones((3, 3), np.uint8)), touched
+        count, labels = cv2.connectedComponents(touched)
+        grown = np.zeros(count, bool)
+        grown[np.unique(labels[before > 0])] = True
+        grown[0] = True
+        sudden = cv2.dilate((~grown[labels]).astype(np.uint8), np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
+        shown = sudden & (self._clean >= _CLEAN_LOOKS)  # else the scene there is older than whoever came
+        self._clean[sudden] = 0
+        if not shown.any():
+            return False
+        w, h = self._size_wh
+        self._known[np.kron(shown, np.ones((_BLOCK_PX, _BLOCK_PX), bool))[:h, :w]] = 0
+        return True
+
     def learn(self, planes: Planes, mask: NDArray[np.uint8], t_s: float) -> None:
         """Look at a masked picture; `mask` (H, W) uint8 is non-zero where it was painted over."""
         if t_s < self._next_s:
             return
         self._next_s = t_s + _LEARN_EVERY_S
-        rows, cols = self._clean.shape
-        masked = cv2.copyMakeBorder(mask, 0, rows * _BLOCK_PX - mask.shape[0], 0, cols * _BLOCK_PX - mask.shape[1],
-                                    cv2.BORDER_CONSTANT)
-        touched = masked.reshape(rows, _BLOCK_PX, cols, _BLOCK_PX).max(axis=(1, 3))
-        near = cv2.dilate(touched, np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
+        near = cv2.dilate(self._blocks(mask), np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
         self._clean = np.where(near, 0, np.minimum(self._clean.astype(np.int16) + 1, 255)).astype(np.uint8)
         ready = self._clean >= _CLEAN_LOOKS
         if self._planes is None:
@@ -54,3 +81,11 @@ class EmptyScene:
             chosen = (full if index == 0 else half) > 0
             mine[chosen] = theirs[chosen]
         np.bitwise_or(self._known, full.astype(np.uint8), out=self._known)
+
+    def _blocks(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(rows, cols) uint8, 1 for blocks with a masked pixel."""
+        rows, cols = self._clean.shape
+        masked = cv2.copyMakeBorder(mask, 0, rows * _BLOCK_PX - mask.shape[0], 0, cols * _BLOCK_PX - mask.shape[1],
+                                    cv2.BORDER_CONSTANT)
+        return np.asarray(masked.reshape(rows, _BLOCK_PX, cols, _BLOCK_PX).max(axis=(1, 3)) > 0, np.uint8)
+

@@ -223,13 +223,22 @@ class StreamGuard:
                 waiting.t_s, suspects=guard.sensitivity)
             people = sum(figure.id >= 0 for figure in figures)
             plan = self._scene_of(waiting.layout, camera, seen).plan(figures, guard, full=full)
-            layout = waiting.layout
-            background = layout.plate.known() if guard.masking_method is MaskingMethod.BACKGROUND else None
-            share = layout.painter.paint(waiting.planes, plan, waiting.t_s, background)
-            if guard.masking_method is MaskingMethod.BACKGROUND and state is State.GUARDING:
-                layout.plate.learn(waiting.planes, layout.painter.mask, waiting.t_s)
+            share = self._paint(waiting, plan, learn=state is State.GUARDING)
         self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
         return _mint(waiting.frame, waiting.planes, state, reason)
+
+    def _paint(self, waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:
+        """Mask a frame in place, into the empty scene where that is wanted and known; returns the masked share."""
+        painter, plate = waiting.layout.painter, waiting.layout.plate
+        if plan.method is not MaskingMethod.BACKGROUND:
+            plate.forget()
+            return painter.paint(waiting.planes, plan, waiting.t_s)
+        share = painter.paint(waiting.planes, plan, waiting.t_s, plate.known())
+        if plate.covered(painter.mask):
+            painter.paint(waiting.planes, plan, waiting.t_s, plate.known())
+        if learn:
+            plate.learn(waiting.planes, painter.mask, waiting.t_s)
+        return share
 
     def _circle_came(self, layout: Layout, frame: Frame, camera: Camera) -> bool:
         """Whether a picture shows the image circle that the first one lacked."""
