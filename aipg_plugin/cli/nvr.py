@@ -12,7 +12,7 @@ from aipg_plugin.settings.loader import load
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us
-  aipg nvr frigate guard.yaml --verify frigate.yml   exit 7 while Frigate still knows a raw address
+  aipg nvr frigate --verify frigate.yml guard.yaml   exit 7 while Frigate still knows a raw address
   aipg nvr frigate --verify frigate.yml              the same without our CONFIG: only what is surely ours passes"""
 
 
@@ -22,18 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nvr", choices=list(NVRS), help="which NVR")
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="our YAML configuration")
     parser.add_argument("--host", default="", help="name or address under which the NVR reaches this machine")
-    parser.add_argument("--verify", metavar="NVR_CONFIG", help="check this configuration of the NVR instead")
+    # two values, for argparse gives an optional positional away before it sees what follows the option
+    parser.add_argument("--verify", nargs="+", metavar=("NVR_CONFIG", "CONFIG"),
+                        help="check this configuration of the NVR instead; our CONFIG may come before or after")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the snippet, or verify."""
-    settings = load(Path(options.config)).settings if options.config else None
+    theirs, *more = options.verify or [""]
+    named = [name for name in (options.config, *more) if name]
+    if len(named) > 1:
+        raise UsageError("one CONFIG of ours, not {names}", names=", ".join(named), cure="Run it for each")
+    settings = load(Path(named[0])).settings if named else None
     if not options.verify:
         if settings is None:
             raise UsageError("aipg nvr needs our CONFIG to print a snippet", cure="Name it, or use --verify")
         print(snippet(options.nvr, settings, options.host), end="")
         return 0
-    path = Path(options.verify)
+    path = Path(theirs)
     try:
         text = read(options.nvr, path)
     except (OSError, UnicodeDecodeError) as error:

@@ -251,6 +251,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr()
     assert "NOT SAFE" in told.out
     assert "go2rtc.streams.lobby.0: rtsp://view%20er:***@192.0.2.10/stream1 is the raw camera" in told.err
+    for arguments in (["--verify", str(theirs), str(ours)], [str(ours), "--verify", str(theirs)]):
+        theirs.write_text(FRIGATE_SAFE)
+        assert main(["nvr", "frigate", *arguments]) == 0
+        theirs.write_text(FRIGATE_SAFE.replace("192.168.1.7:8554/lobby/1", "192.0.2.10/stream1"))
+        assert main(["nvr", "frigate", *arguments]) == 7
+    assert main(["nvr", "frigate", str(ours), "--verify", str(theirs), str(ours)]) == 2
     assert main(["nvr", "frigate", "--verify", str(theirs)]) == 7
     assert main(["nvr", "frigate"]) == 2
     assert main(["nvr", "frigate", "--verify", str(tmp_path / "missing")]) == 2
