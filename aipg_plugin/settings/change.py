@@ -65,12 +65,25 @@ def _changed(settings: Settings, camera: str, stream: str, key: str,
 def _switch_guard(guard: dict[str, Any], stream: str, value: object, below: str) -> list[str]:
     on = _flag(value, f"{below}.enabled")
     targets = [] if guard["target_streams"] == "off" else list(guard["target_streams"])
+    first = targets[:1]
     if on and not guard["enabled"]:
         targets = []  # the others were not guarded so far: this command is for one stream
     others = [name for name in targets if name != stream]
     targets = [*others, stream] if on else others
+    pinned = _pin_areas(guard, first[0], below) if first and targets[:1] != first else []
     guard.update(enabled=bool(targets), target_streams=targets or "off")
-    return [f"{below}.target_streams", f"{below}.enabled"]
+    return [f"{below}.target_streams", f"{below}.enabled", *pinned]
+
+
+def _pin_areas(guard: dict[str, Any], first: str, below: str) -> list[str]:
+    """Areas that name no stream lie on the first target: they stay there when another becomes the first."""
+    pinned = []
+    for list_name in AREA_KEYS.values():
+        for index, area in enumerate(guard[list_name]):
+            if not area.get("stream"):
+                area["stream"] = first
+                pinned.append(f"{below}.{list_name}.{index}.stream")
+    return pinned
 
 
 def _switch_area(guard: dict[str, Any], key: str, number: str, value: object, below: str) -> list[str]:

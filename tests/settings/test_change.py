@@ -22,8 +22,9 @@ SETTINGS = validate(LOBBY)
 def test_commands(key: str, value: str, field: str, expected: object) -> None:
     after = apply_change(SETTINGS, "lobby", "1", key, value)
     assert getattr(after.cameras[0].privacy_guard, field) == expected
-    guard = replace(after.cameras[0].privacy_guard, **{field: getattr(SETTINGS.cameras[0].privacy_guard, field)},
-                    target_streams=("1",))
+    before = SETTINGS.cameras[0].privacy_guard
+    guard = replace(after.cameras[0].privacy_guard, **{field: getattr(before, field)}, target_streams=("1",),
+                    prohibited_areas=before.prohibited_areas, always_mask_areas=before.always_mask_areas)
     assert replace(after, cameras=(replace(after.cameras[0], privacy_guard=guard),)) == SETTINGS
 
 
@@ -40,6 +41,19 @@ def test_the_guard_of_one_stream() -> None:
     none = apply_change(second, "lobby", "2", "guard", "OFF")
     assert (none.cameras[0].privacy_guard.enabled, none.cameras[0].privacy_guard.target_streams) == (False, ())
     assert apply_change(none, "lobby", "2", "guard", "ON") == second
+
+
+def test_areas_stay_on_their_stream_when_another_becomes_the_first_target() -> None:
+    """A prohibited area leaves people clear: on the picture it was not drawn on it would bare the wrong ones."""
+    before = SETTINGS.cameras[0].privacy_guard
+    areas = before.prohibited_areas + before.always_mask_areas
+    settings = SETTINGS
+    for stream, value in (("2", "ON"), ("1", "OFF"), ("1", "ON"), ("2", "OFF"), ("1", "OFF"), ("2", "ON")):
+        settings = apply_change(settings, "lobby", stream, "guard", value)
+        guard = settings.cameras[0].privacy_guard
+        for area, now in zip(areas, guard.prohibited_areas + guard.always_mask_areas, strict=True):
+            on = now.stream or (guard.target_streams[0] if guard.target_streams else "1")
+            assert on == (area.stream or "1"), (stream, value)
 
 
 def test_areas_by_number() -> None:
