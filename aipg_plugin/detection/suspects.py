@@ -36,6 +36,9 @@ class Suspects:
         return len(self.boxes)
 
 
+NO_SUSPECTS = Suspects(np.zeros((0, 5)), ())
+
+
 class SuspectFinder:
     """Finds human-sized regions in masks of `mask_wh`, which show `projection`'s picture at another size."""
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import PrivacyGuard, Sensitivity
@@ -31,13 +32,13 @@ class Sighting:
     """What one look at a picture gave, in the pixels of that picture.
 
     `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
-    the last reset; `suspects` (N, 5) are human-sized regions that differ from the empty scene; `gone` tells of a
+    the last reset; `suspects` are human-sized regions that differ from the empty scene; `gone` tells of a
     track whether its place looks empty again (None: can't tell); `cut` that this is another scene than before.
     """
 
     detections: Detections
     doubt: str
-    suspects: NDArray[np.float64]
+    suspects: Suspects
     complete: bool
     gone: Callable[[Track], bool | None]
     cut: bool = False
@@ -74,12 +75,11 @@ class _Look:
     t_s: float
     doubt: str
     swept: bool
-    suspects: NDArray[np.float64]
+    suspects: Suspects
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
-_SUSPECT_OUTLINE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
 
 
 class Evidence:
@@ -130,7 +130,7 @@ class Evidence:
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
-                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, np.zeros((0, 5))))
+                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_SUSPECTS))
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
@@ -186,15 +186,17 @@ class Evidence:
                 return figures
             after = bisect_right(self._times, t_s)
             around = self._looks[max(after - 1, 0):after + 1]
-            boxes = [np.asarray(box, np.float64) for look in around for box in look.suspects]
+            shapes = [shape for look in around
+                      for shape in zip(look.suspects.boxes, look.suspects.outlines, strict=True)]
             if suspects is Sensitivity.MEDIUM:
-                boxes = [box for box in boxes if any(_near(box, figure.box) for figure in figures)]
+                shapes = [(box, outline) for box, outline in shapes
+                          if any(_near(box, figure.box) for figure in figures)]
             age_s = min(abs(look.t_s - t_s) for look in around)
         unknown = np.full(3, np.nan)
         return figures + tuple(
-            Figure(id=-1 - index, box=box, outline=_SUSPECT_OUTLINE, head=unknown, score=0.0,
+            Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=unknown, score=0.0,
                    seen_s=t_s - age_s, age_s=age_s)
-            for index, box in enumerate(boxes))
+            for index, (box, outline) in enumerate(shapes))
 
     def prune(self, before_s: float) -> None:
         """Forget what no frame still waiting can need."""

@@ -14,6 +14,7 @@ from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.motion import SceneModel
 from aipg_plugin.detection.quality import PictureCheck, Trouble
 from aipg_plugin.detection.schedule import SweepSchedule
+from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
 from aipg_plugin.frames import shrunk
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
@@ -32,7 +33,6 @@ _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a suspect this much inside the figures' masks adds nothing
 _MASK_SIDE_PX = 160
 _ACCEPT_SHIFT_S = 5.0
-_NOBODY = np.zeros((0, 5), np.float64)
 
 
 class SceneWitness:
@@ -76,11 +76,11 @@ class SceneWitness:
         if trouble is not None:
             self._schedule.restart()
             self._accept_shift(trouble, t_s)
-            return Sighting(Detections.empty(), trouble.value.replace("_", " "), _NOBODY, complete=False,
+            return Sighting(Detections.empty(), trouble.value.replace("_", " "), NO_SUSPECTS, complete=False,
                             gone=lambda track: None)
         self._shifted_s = None
         if self._still:
-            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 2))), _NOBODY)
+            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 2))), NO_SUSPECTS)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
         motion = self._scene.update(small, t_s, outlines)
         cut = motion.upset or self._check.changed
@@ -89,7 +89,7 @@ class SceneWitness:
         found = self._sweep(picture_bgr, t_s, self._news(motion.moving_px),
                             _at_risk(figures, motion.moving, picture_bgr.shape[1]))
         self._scene.disown(found.boxes[found.scores >= _SOMEBODY_SCORE])
-        return replace(self._sighting(found, self._unexplained(motion.suspects.boxes, outlines, found)), cut=cut)
+        return replace(self._sighting(found, self._unexplained(motion.suspects, outlines, found)), cut=cut)
 
     def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture as motion and picture check look at it: scaled down once for both."""
@@ -102,7 +102,7 @@ class SceneWitness:
         self._asked_px = moving_px[gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
         return self._asked_px
 
-    def _sighting(self, found: Detections, suspects: NDArray[np.float64]) -> Sighting:
+    def _sighting(self, found: Detections, suspects: Suspects) -> Sighting:
         return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
 
     def _gone(self, track: Track) -> bool | None:
@@ -117,11 +117,10 @@ class SceneWitness:
         self._schedule.done(tiles, t_s, took_s)
         return found
 
-    def _unexplained(self, suspects: NDArray[np.float64], outlines: list[NDArray[np.float64]],
-                     found: Detections) -> NDArray[np.float64]:
+    def _unexplained(self, suspects: Suspects, outlines: list[NDArray[np.float64]], found: Detections) -> Suspects:
         """The suspects that neither a track nor a detection covers."""
         if not len(suspects):
-            return _NOBODY
+            return NO_SUSPECTS
         w, h = self._detector.size_wh
         scale = min(1.0, _MASK_SIDE_PX / max(w, h))
         known = np.zeros((max(1, round(h * scale)), max(1, round(w * scale))), np.uint8)
@@ -130,13 +129,14 @@ class SceneWitness:
         for polygon in people:
             cv2.fillPoly(known, [np.round(polygon * scale - 0.5).astype(np.int32)], 1)
         kept = []
-        for box, corners in zip(suspects, box_ops.corners(suspects), strict=True):
+        for index, (box, outline) in enumerate(zip(suspects.boxes, suspects.outlines, strict=True)):
             own = np.zeros_like(known)
-            cv2.fillConvexPoly(own, np.round(corners * scale - 0.5).astype(np.int32), 1)
+            polygon = box_ops.to_pixels(box, outline.astype(np.float64))
+            cv2.fillPoly(own, [np.round(polygon * scale - 0.5).astype(np.int32)], 1)
             area = int(own.sum())
             if area == 0 or int((own & known).sum()) < _COVERED_SHARE * area:
-                kept.append(box)
-        return np.array(kept, np.float64).reshape(-1, 5)
+                kept.append(index)
+        return Suspects(suspects.boxes[kept], tuple(suspects.outlines[index] for index in kept))
 
     def _accept_shift(self, trouble: Trouble, t_s: float) -> None:
         if trouble is not Trouble.SHIFTED or self._areas_drawn:

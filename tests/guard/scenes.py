@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.detection.suspects import NO_SUSPECTS
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
@@ -127,7 +128,7 @@ def sighting(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) ->
     count = len(boxes)
     found = Detections(boxes.astype(np.float32), np.full(count, score, np.float32),
                        np.full((count, 3), np.nan, np.float32), (_SQUARE,) * count)
-    return Sighting(found, doubt, np.zeros((0, 5)), complete=not doubt, gone=lambda track: None)
+    return Sighting(found, doubt, NO_SUSPECTS, complete=not doubt, gone=lambda track: None)
 
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
