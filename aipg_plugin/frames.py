@@ -128,7 +128,13 @@ class GuardedFrame:
     def __init__(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise GuardError("a GuardedFrame cannot be constructed; only the guard makes one")
 
+    def __init_subclass__(cls, **_kwargs: object) -> NoReturn:
+        raise GuardError("a GuardedFrame has no other kinds")
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise GuardError("a GuardedFrame cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
         raise GuardError("a GuardedFrame cannot be changed")
 
     def __reduce__(self) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -198,8 +200,15 @@ def test_guarded_frames_cannot_be_forged_or_changed() -> None:
     (guarded,) = guard(camera()).process(frame(0))
     with pytest.raises(GuardError):
         guarded.planes = ()
+    with pytest.raises(GuardError):
+        del guarded.planes
     with pytest.raises(ValueError, match="read-only"):
         guarded.planes[0][0, 0] = 1
+    for forge in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(GuardError):
+            forge(guarded)
+    with pytest.raises(GuardError):
+        type("Clear", (GuardedFrame,), {})
 
 
 def test_an_unknown_stream_is_refused_with_its_name() -> None:
