@@ -156,8 +156,8 @@ def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
     px = np.where(ok[:, None], b[:, :2], 0.0)
     longest = size.max(axis=1)
     per_metre = pixels_per_metre(projection, mount, px)
-    # A tall person's capsule is at least as large as its width, so only larger boxes need it drawn.
-    ask = ok & (longest > 3.0 * RADIUS_M * per_metre)
+    # A tall person's capsule is at least as large as its width (2 radii), so only larger boxes need it drawn.
+    ask = ok & (longest > 3.0 * 1.6 * RADIUS_M * per_metre)
     # The box's centre may be anywhere between a person's shins and shoulders.
     near = standing_boxes(projection, mount, _places(projection, mount, px[ask], 1.3, 12.0), _TALL_M)
     largest = np.full(len(b), np.inf)
