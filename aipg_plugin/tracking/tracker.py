@@ -25,6 +25,7 @@ _HISTORY_S = 10.0        # kept live, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
+_GLIMPSE_HOLD_S, _GLIMPSE_SCORE = 1.0, 0.5  # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85
 _WEAK_SHRINK = 0.85      # a weak sighting may make a box this much smaller at once
@@ -54,7 +55,7 @@ class Tracker:
     """People of one camera, in the pixels of `projection`.
 
     A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
-    `hold_s` after it was last seen, sooner where its place looks empty again, later (up to a minute) while it is
+    `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later (up to a minute) while it is
     known not to. `backfill_s` before its first sighting it already has a figure. `offline` keeps the whole history
     until `prune`; otherwise 10 s are kept. Not thread-safe.
     """
@@ -196,10 +197,16 @@ class Tracker:
             unseen_s = t_s - history.last.t_s
             answer = _empty(gone, history, box)
             history.gone_times = history.gone_times + 1 if answer else 0
-            hold_s = max(self._hold_s, _OCCUPIED_HOLD_S) if answer is False else self._hold_s
+            hold_s = self._hold_of(history)
+            if answer is False:
+                hold_s = max(self._hold_s, _OCCUPIED_HOLD_S)
             if unseen_s > hold_s or history.gone_times >= _GONE_TIMES or (
                     unseen_s > _GHOST_S and share > _GHOST_SHARE):
                 history.end_s = t_s
+
+    def _hold_of(self, history: History) -> float:
+        glimpse = len(history.sightings) == 1 and history.last.score < _GLIMPSE_SCORE
+        return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
 
 
 def _empty(gone: Gone | None, history: History, box: Floats) -> bool | None:
