@@ -26,8 +26,8 @@ _HAZE_RANGE, _HAZE_P2 = 42, 12  # grey levels from the darkest to the brightest 
 _SOFT_RATIO = 0.14
 _SOFT_DROP = 0.45             # of the usual sharpness: autofocus has lost the scene
 _EDGES_NEEDED = 6.0           # with fewer edges than this, sharpness cannot be told
-_SMEAR_RATIO = 0.16           # sharpness along the softest direction (sharp rooms: from 0.29) …
-_SMEAR_SHARE = 0.65           # … and over that along the sharpest one (sharp rooms: from 0.74)
+_SMEAR_RATIO = 0.185          # sharpness along the softest direction (sharp rooms: from 0.29) …
+_SMEAR_SHARE = 0.68           # … and over that along the sharpest one (sharp rooms: from 0.74)
 _SHAKE_SHARE = 0.012          # mean frame-to-frame shift, share of the picture's side
 _SHAKE_FRAMES = 6
 _SHAKE_MATCH = 0.7            # a person close to the camera moves much of the picture, but not the room's edges
@@ -121,7 +121,8 @@ class PictureCheck:
         self._inner: Float32 | None = None
         self._shape: tuple[int, ...] = ()
         self.measures = Measures()
-        self.changed = self._away = False  # the last picture showed another scene than the one before it
+        self.away = False     # the last picture does not show the usual scene …
+        self.changed = False  # … for the first time
         self._trouble: Trouble | None = None
         self._trouble_s = -np.inf
         self.restart()
@@ -274,7 +275,7 @@ class PictureCheck:
             return 1.0
         norm = float(np.linalg.norm(edges) * np.linalg.norm(self._usual))
         match = float(np.vdot(edges, self._usual)) / norm if norm > 1e-6 else 1.0
-        self.changed, self._away = match < _SCENE_MATCH and not self._away, match < _SCENE_MATCH
+        self.changed, self.away = match < _SCENE_MATCH and not self.away, match < _SCENE_MATCH
         settled = self._steady_since_s is not None and t_s - self._steady_since_s >= _STEADY_AFTER_S
         if not settled and match < _SCENE_MATCH:
             self._usual, self._steady_since_s = edges, t_s

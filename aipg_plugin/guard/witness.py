@@ -73,6 +73,8 @@ class SceneWitness:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         small = self._small(picture_bgr)
         trouble = self._check.check(small, t_s)
+        if self._areas_drawn and self._check.away and trouble is None:
+            trouble = Trouble.SHIFTED  # an area that leaves people clear may lie over anybody now
         if trouble is not None:
             self._schedule.restart()
             self._accept_shift(trouble, t_s)

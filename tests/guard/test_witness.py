@@ -16,7 +16,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Witness
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.witness import SceneWitness
-from aipg_plugin.options import Camera
+from aipg_plugin.options import Area, Camera
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import SIZE_WH, TruthWitness, camera, clear_share, frame, person_xywh, sighting
 
@@ -45,12 +45,13 @@ class ScriptedDetector:
         return sighting(TruthWitness(self.projection, self.mount).boxes(picture_bgr)).detections
 
 
-def _guard(sees: range | tuple[int, ...]) -> Guard:
+def _guard(sees: range | tuple[int, ...], **settings: object) -> Guard:
     def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
         detector = cast("FisheyeDetector", ScriptedDetector(projection, mount, sees))
-        return SceneWitness(detector, mount, live=False, still=False)
+        drawn = bool(of.privacy_guard.prohibited_areas)
+        return SceneWitness(detector, mount, live=False, still=False, areas_drawn=drawn)
 
-    return Guard(camera(hold_s=3.0), witness, lambda projection, mount, of: Tracker(projection, mount), live=False)
+    return Guard(camera(**settings), witness, lambda projection, mount, of: Tracker(projection, mount), live=False)
 
 
 def test_a_person_learned_into_the_empty_scene_stays_masked_once_found() -> None:
@@ -62,6 +63,24 @@ def test_a_person_learned_into_the_empty_scene_stays_masked_once_found() -> None
     shares = [clear_share(guarded, frames[0]) for guarded in out]
     assert shares[20] > 0.9
     assert max(shares[40:]) < 0.1
+
+
+def test_a_prohibited_area_bares_nobody_from_the_moment_the_camera_turns() -> None:
+    """The turn brings the person into the area."""
+    area = Area(1, ((0.5, 0.35), (1.0, 0.35), (1.0, 0.85), (0.5, 0.85)), enabled=True)
+    subject = _guard(range(100), prohibited_areas=(area,), lookahead_s=0)
+    room = _room()
+    turned = tuple(np.ascontiguousarray(np.rot90(plane)) for plane in room.planes)
+    frames = [replace(room, seq=index, pts_s=index / 5, planes=room.planes if index < 15 else turned)
+              for index in range(20)]
+    out = [guarded for one in frames for guarded in subject.process(one)]
+    x, y, w, h = person_xywh(0)
+    for guarded, one in zip(out, frames, strict=True):
+        place = np.s_[y:y + h, x:x + w] if one.seq < 15 else np.s_[SIZE_WH[0] - x - w:SIZE_WH[0] - x, y:y + h]
+        same = np.abs(guarded.planes[0][place].astype(int) - one.planes[0][place].astype(int)) <= 2
+        assert same.mean() < 0.1, one.seq
+    assert {guarded.state for guarded in out[1:15]} == {"guarding"}
+    assert {(guarded.state, guarded.reason) for guarded in out[15:]} == {("failsafe", "scene shifted")}
 
 
 def _room() -> Frame:
