@@ -95,10 +95,11 @@ def draw_tile(rng: Rng, scene: Scene) -> Tile:
     cx, cy, radius = scene.circle_px
     if scene.mount == "wall":
         return _wall_tile(rng, scene)
-    if rng.random() < 0.12:
+    near = np.hypot(*(scene.boxes[:, :2] - (cx, cy)).T) < 0.35 * radius
+    if rng.random() < (0.3 if near.any() else 0.05):
         shift = rng.normal(0, 0.06, 2) * radius
-        return Tile((cx + shift[0], cy + shift[1]), radius * rng.uniform(0.5, 0.8), rng.uniform(0, 360))
-    side = (1.0 if rng.random() < 0.5 else 0.6) * rng.uniform(0.85, 1.15)
+        return Tile((cx + shift[0], cy + shift[1]), radius * rng.uniform(0.5, 1.0), rng.uniform(0, 360))
+    side = float(rng.choice([1.0, 0.75, 0.6])) * rng.uniform(0.9, 1.15)
     azimuth = rng.uniform(0, 360)
     if len(scene.boxes) and rng.random() < 0.6:
         q = scene.boxes[rng.integers(len(scene.boxes))]
