@@ -24,8 +24,8 @@ _BAR_HEIGHTS_M = np.array([0.1, 0.5, 0.9, 1.3, 1.7])
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A person as masked: box `(cx, cy, w, h, angle_deg)`, outline (K, 2) in the box's local coordinates, head
-    `(x, y, r)` px or NaN, when last seen (`seen_s`) and how old that evidence is (`age_s`), in seconds; `stray_m` is how
-    far the person may be from where the figure is drawn."""
+    `(x, y, r)` px or NaN, when last seen (`seen_s`) and how old that evidence is (`age_s`), in seconds; `stray_m` is
+    how far the person may be from where the figure is drawn."""
 
     id: int
     box: Floats

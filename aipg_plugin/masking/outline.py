@@ -17,6 +17,6 @@ def outline_of(figure: FigureRegion, size_wh: tuple[int, int]) -> tuple[NDArray[
     for patch in figure_patches(figure, blocks_wh):
         found, _ = cv2.findContours(np.ascontiguousarray(patch.bits), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         for contour in found:
-            points = contour.reshape(-1, 2).astype(np.float64) + (patch.rect.x0, patch.rect.y0)
+            points = contour.reshape(-1, 2).astype(np.float64) + np.array([patch.rect.x0, patch.rect.y0])
             polygons.append(2.0 * points + 1.0)  # block centres to pixels
     return tuple(polygons)
