@@ -56,7 +56,8 @@ class Tracker:
 
     A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
     `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later
-    (up to a minute) while it is known not to. `backfill_s` before its first sighting it already has a figure. `offline` keeps the whole history
+    (up to a minute) while it is known not to. `backfill_s` before its first sighting it already has a figure.
+    `offline` keeps the whole history
     until `prune`; otherwise 10 s are kept. Not thread-safe.
     """
 
