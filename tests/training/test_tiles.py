@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.dataset import Canvas, clip_people, collate, move_people
+from training.canvas import Canvas, clip_people, move_people
+from training.dataset import collate
 from training.scenes import ScenePool, load_scene, tile_people
 from training.tiles import Tile, sector, sweep, turned_size
 
