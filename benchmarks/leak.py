@@ -122,16 +122,28 @@ def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int 
         for frame in _frames(source):
             guard.scout(frame)
         guard.second_pass()
-    start_s = time.monotonic()
-    for frame in _frames(source):
-        if live:
-            time.sleep(max(0.0, start_s + (frame.pts_s or 0.0) - time.monotonic()))
-        for guarded in guard.process(replace(frame, wall_time_s=time.time())):
-            _judge(truth, guarded, tally, sheet_every)
+    if live:
+        # Decoding before and judging after, so that neither slows the guard down.
+        left = _replayed([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
+                          for frame in _frames(replace(source, realtime=False))], guard)
+    else:
+        left = (guarded for frame in _frames(source) for guarded in guard.process(frame))
+    for guarded in left:
+        _judge(truth, guarded, tally, sheet_every)
     for guarded in guard.flush("1"):
         _judge(truth, guarded, tally, sheet_every)
     guard.close()
     return tally
+
+
+def _replayed(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
+    """Frames given to a live guard at the pace of their timestamps."""
+    left = []
+    start_s = time.monotonic()
+    for frame in frames:
+        time.sleep(max(0.0, start_s + (frame.pts_s or 0.0) - time.monotonic()))
+        left += guard.process(replace(frame, wall_time_s=time.time()))
+    return left
 
 
 def _frames(source: Source) -> Iterator[Frame]:
