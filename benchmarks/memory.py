@@ -18,6 +18,7 @@ import psutil
 import tqdm
 
 from aipg_plugin.cli.demo import settings_for
+from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=1920)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    bound_heap()
     process = psutil.Process()
     seen_mib: list[float] = []
     camera = settings_for("", Web()).cameras[0]

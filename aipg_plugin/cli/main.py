@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.version import __version__
 
@@ -67,6 +68,7 @@ def _run(arguments: list[str]) -> int:
         return UsageError.exit_code
     logging.basicConfig(level=logging.INFO if options.verbose or options.command in {"run", "demo"} else
                         logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    bound_heap()
     code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
     return code
 

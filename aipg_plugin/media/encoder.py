@@ -22,7 +22,7 @@ from aipg_plugin.media.pictures import even
 from aipg_plugin.options import Output
 
 _LOG = logging.getLogger(__name__)
-_LOOKAHEAD_FRAMES = 15  # x264's own 40 holds some 250 MB of 1920² pictures
+_LOOKAHEAD_FRAMES = 8  # each holds some 20 MB of a 1920² picture; x264 would take 10 to 60
 _SOFTWARE = {"h264": "libx264", "hevc": "libx265"}
 _HARDWARE = ("nvenc", "videotoolbox", "vaapi", "qsv")
 _DEVICE_FILES = {"nvenc": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
@@ -125,7 +125,7 @@ def _options(name: str, output: Output, spec: EncoderSpec) -> dict[str, str]:
         if spec.live:
             options["tune"] = "zerolatency"
         if name == "libx264":  # zerolatency would cut each frame into slices, one per thread
-            options["x264-params"] = f"sliced-threads=0:slices=0:rc-lookahead={_LOOKAHEAD_FRAMES}"
+            options["x264-params"] = f"sliced-threads=0:slices=0:rc-lookahead={_LOOKAHEAD_FRAMES}:sync-lookahead=0"
         else:
             options["x265-params"] = "slices=1:log-level=none"
         return options

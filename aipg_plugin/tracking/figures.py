@@ -18,7 +18,7 @@ _STILL_IOU = 0.5         # neighbours that overlap more are covered where they a
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
 # How far somebody may stray, metres per second of evidence age: seen before and after at the same place, seen on either
 # side, last seen standing, last seen walking.
-_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING = 0.05, 0.2, 0.2, 0.6
+_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING = 0.05, 0.35, 0.2, 0.6
 _WALKING_M_S = 0.2
 _MAX_STRAY_M = 0.8
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
