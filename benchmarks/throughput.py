@@ -93,9 +93,11 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--fast", action="store_true", help="redact --fast")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    extra = ["--tier", options.tier, "--precision", options.precision]
+    extra = ["--tier", options.tier, "--precision", options.precision,
+             *(["--fast"] if options.fast else [])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = scaled(options.clip, options.size, folder) if options.size else options.clip

@@ -10,6 +10,7 @@ from typing import Any
 
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, is_picture, must_exist
 from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.hosts.offline import Report, redact_picture, redact_video
 from aipg_plugin.media.images import read_image
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
     parser.add_argument("--crf", type=int, default=23, help="quality of a video, lower is better (default 23)")
     parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop)")
+    parser.add_argument("--fast", action="store_true", help="look at videos as live: quicker, misses more")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_camera_arguments(parser)
@@ -84,7 +86,8 @@ def _one(source: Path, target: Path, options: argparse.Namespace) -> Report:
                     crf=options.crf, audio=Audio(options.audio))
     bar = _Bar(quiet=options.quiet or not sys.stderr.isatty())
     try:
-        return redact_video(source, target, camera, load_model(models), output, progress=bar)
+        return redact_video(source, target, camera, load_model(models), output,
+                            plan=LIVE if options.fast else THOROUGH, progress=bar)
     finally:
         bar.close()
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.tiles import LIVE, THOROUGH
+from aipg_plugin.detection.tiles import THOROUGH, TilePlan
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
@@ -75,14 +75,16 @@ def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet) -
 
 
 def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, output: Output, *,
-                 progress: Progress = lambda *_: None) -> Report:
+                 plan: TilePlan = THOROUGH, progress: Progress = lambda *_: None) -> Report:
     """Mask a video: look at all of it, then mask and write every frame.
+
+    `plan` says how closely it is looked at: THOROUGH misses a third as many heads as LIVE, and takes a quarter longer.
 
     Raises MediaError when it cannot be read or written; then, or when interrupted, the target is as it was before.
     """
     start_s = time.monotonic()
     stream = camera.streams[0]
-    guard = make_guard(camera, net, live=False, plan=LIVE, keep_all=True)
+    guard = make_guard(camera, net, live=False, plan=plan, keep_all=True)
     people: set[int] = set()
     guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
     report = Report(str(source), str(target), provider=net.provider)
