@@ -54,7 +54,7 @@ class FisheyeDetector:
 
     def __init__(self, net: PersonNet, projection: Projection, mount: Mount, *, plan: TilePlan = LIVE,
                  floor_score: float = FLOOR_SCORE) -> None:
-        input_px = net.fixed_wh[0] if net.fixed_wh else plan.input_px
+        input_px = net.fixed_wh[0] if net.fixed_wh else min(plan.input_px, net.tile_px)
         self.size_wh = working_size(projection, make_tiles(projection, mount, plan, input_px))
         self.projection = scaled(projection, self.size_wh)
         self.tiles = make_tiles(self.projection, mount, plan, input_px)

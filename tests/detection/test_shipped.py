@@ -11,6 +11,7 @@ from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
 from aipg_plugin.geometry.boxes import iou, to_pixels
 from aipg_plugin.options import LensModelName, Models, MountKind, Sensitivity
@@ -50,3 +51,13 @@ def test_everybody_in_the_sample_is_found_and_their_heads_are_masked(tier: str) 
     assert people >= 12
     assert missed <= 0.1 * people
     assert bare <= 0.1 * heads
+
+
+def test_the_small_tier_looks_at_smaller_tiles() -> None:
+    camera = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(640, 640, 630), (1280, 1280))
+    for plan in (LIVE, THOROUGH):
+        sides = {tier: {tile.input_px for tile in FisheyeDetector(load_model(Models(tier=tier)), camera,
+                                                                  Mount(MountKind.CEILING, 3.0), plan=plan).tiles}
+                 for tier in ("small", "standard")}
+        assert sides["small"] == {288}
+        assert min(sides["standard"]) > 288
