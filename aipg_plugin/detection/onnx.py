@@ -171,7 +171,7 @@ def load_model(models: Models) -> PersonNet:
         key = (models.custom, changed_ns, models.providers, models.threads)
     else:
         entry = find_entry(models.tier, models.precision)
-        key = (entry.path, entry.sha256, models.providers, models.threads)
+        key = (entry.path, entry.sha256, entry.tile_px, models.providers, models.threads)
     with _lock:
         net = _nets.get(key)
         if net is None:
