@@ -95,7 +95,9 @@ class MqttLink:
             self._broker = EmbeddedBroker(options)
             options = replace(options, broker=HOST, port=self._broker.start(), protocol="3.1.1", tls=False)
         connection = Connection(options, self._outbox, will_topic=self._topics.available, filters=self._filters,
-                                on_up=self._outbox.restate, on_message=self._received)
+                                on_up=self._outbox.restate, on_message=self._received,
+                                # amqtt stops delivering when two acknowledgements come close together
+                                subscribe_qos=0 if self._broker is not None else 1)
         self.address = (options.broker, options.port)   # where an embedded broker really listens
         try:
             connection.start()

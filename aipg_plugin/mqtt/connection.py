@@ -45,7 +45,9 @@ class Connection:
     """
 
     def __init__(self, options: Mqtt, outbox: Outbox, *, will_topic: str, filters: Callable[[], tuple[str, ...]],
-                 on_up: Callable[[], None], on_message: Callable[[str, bytes, bool], None]) -> None:
+                 on_up: Callable[[], None], on_message: Callable[[str, bytes, bool], None],
+                 subscribe_qos: int = 1) -> None:
+        self._subscribe_qos = subscribe_qos
         self._options = options
         self._outbox = outbox
         self._will_topic = will_topic
@@ -213,10 +215,10 @@ class Connection:
             return
         filters = self._filters()
         if self._v5:
-            options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+            options = SubscribeOptions(qos=self._subscribe_qos, noLocal=True, retainAsPublished=True)
             client.subscribe([(pattern, options) for pattern in filters])
         else:
-            client.subscribe([(pattern, 1) for pattern in filters])
+            client.subscribe([(pattern, self._subscribe_qos) for pattern in filters])
 
     def _subscribed(self, client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode],
                     _properties: Any) -> None:

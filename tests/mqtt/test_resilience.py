@@ -104,7 +104,8 @@ def test_a_broker_that_hangs_blocks_nobody_and_states_arrive_afterwards(link, br
             slowest = max(slowest, time.perf_counter() - begin)
         assert slowest < 0.25
         time.sleep(0.5)
-        assert 900 < len(made._outbox) < 1200      # telemetry waits in our bounded queue, not in paho's endless one
+        # Telemetry waits in our bounded queue, not in paho's endless one; the kernel may take some megabytes of it.
+        assert 500 < len(made._outbox) < 1200
         made.state("lobby", "1", "camera_height", 4.8)
     finally:
         os.kill(broker.process.pid, signal.SIGCONT)
@@ -277,8 +278,10 @@ def test_embedded_broker_serves_strangers_on_loopback(app, caplog):
         assert made.wait_connected(10)
         watcher = Watcher311(made.address[1])
         watcher.expect("aipg/available", "online")
-        watcher.publish("aipg/lobby/1/guard/set", "ON")
-        watcher.expect("aipg/lobby/1/guard/state", "ON")
+        watcher.expect("aipg/lobby/1/masking_method/state", "blurring")
+        for method in ("filling", "background", "blurring"):
+            watcher.publish("aipg/lobby/1/masking_method/set", method)
+            watcher.expect("aipg/lobby/1/masking_method/state", method)
         watcher.close()
         listening = {c.laddr.ip for c in psutil.Process().net_connections("tcp")
                      if c.status == "LISTEN" and c.laddr.port == made.address[1]}
