@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from training.losses import Targets, assign, decode, iou, loss
+from training.losses import Targets, assign, decode, iou, keeping_loss, loss
 from training.net import PersonNet, Prediction, anchor_grid
 
 
@@ -84,3 +84,46 @@ def test_it_learns_one_picture() -> None:
         optimiser.step()
         values.append(total.item())
     assert values[-1] < 0.6 * values[0]
+
+
+def eighty(cls: torch.Tensor, obj_logit: float = 3.0) -> Prediction:
+    """A prediction of two anchors with these class logits (1, 2, 80)."""
+    return Prediction(torch.zeros(1, 2, 4), torch.full((1, 2), obj_logit), cls, torch.zeros(1, 2, 4),
+                      torch.zeros(1, 1, 4, 4))
+
+
+def test_what_the_base_knew_costs_more_the_further_it_is_left() -> None:
+    torch.manual_seed(0)
+    known = torch.randn(1, 2, 80) * 3
+    base = eighty(known)
+    own = known.clone().requires_grad_()
+    at_base = keeping_loss(eighty(own), base)
+    at_base.backward()
+    assert own.grad is not None
+    assert own.grad.abs().max() < 1e-6
+    away = torch.randn(1, 2, 80)
+    costs = [keeping_loss(eighty(known + far * away), base).item() for far in (0.0, 0.5, 1.0, 2.0)]
+    assert costs == sorted(costs)
+    assert costs[1] > costs[0] + 0.01
+
+
+def test_the_person_is_left_to_the_labels() -> None:
+    torch.manual_seed(0)
+    known = torch.randn(1, 2, 80)
+    moved = known.clone()
+    moved[..., 0] += 5
+    moved.requires_grad_()
+    cost = keeping_loss(eighty(moved), eighty(known))
+    assert cost == keeping_loss(eighty(known), eighty(known))
+    cost.backward()
+    assert moved.grad is not None
+    assert not moved.grad[..., 0].any()
+
+
+def test_where_the_base_saw_nothing_or_people_alone_there_is_nothing_to_keep() -> None:
+    torch.manual_seed(0)
+    known = torch.randn(1, 2, 80)
+    assert keeping_loss(eighty(torch.randn(1, 2, 80)), eighty(known, obj_logit=-9.0)) == 0
+    person = torch.full((1, 2, 80), -9.0)
+    person[..., 0] = 9.0
+    assert keeping_loss(eighty(torch.randn(1, 2, 80)), eighty(person)) == 0

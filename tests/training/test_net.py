@@ -9,9 +9,11 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from training.config import Config
 from training.export import entry, export_fp32, update_manifest
 from training.net import ExportNet, PersonNet, anchor_grid
-from training.port import focus_to_conv, load_yolox, person_net
+from training.port import focus_to_conv, load_yolox, person_net, single_class
+from training.train import build
 
 
 def test_focus_is_one_convolution() -> None:
@@ -33,6 +35,37 @@ def test_ported_weights_compute_the_same(shared: Path) -> None:
     ours = torch.cat([p.box, torch.sigmoid(p.obj)[..., None], torch.sigmoid(p.cls)], 2).numpy()
     assert np.abs(ours - wanted).max() < 1e-3
     assert np.abs(single.score().numpy() - wanted[..., 4] * wanted[..., 5]).max() < 1e-3
+
+
+def test_the_person_alone_computes_what_it_did_beside_the_other_classes() -> None:
+    torch.manual_seed(3)
+    full, alone = PersonNet(classes=80), PersonNet()
+    for head in full.heads:
+        torch.nn.init.normal_(head.get_submodule("point").weight)  # type: ignore[arg-type]
+    state = full.state_dict()
+    alone.load_state_dict(single_class(state))
+    for key, weight in alone.state_dict().items():
+        assert torch.equal(weight, state[key][: len(weight)])
+    assert all(torch.equal(v, single_class(single_class(state))[k]) for k, v in alone.state_dict().items())
+    image = torch.rand(2, 3, 96, 64) * 255
+    with torch.no_grad():
+        wanted, got = full(image), alone(image)
+    for part in ("box", "obj", "point", "silhouette"):
+        assert torch.equal(getattr(got, part), getattr(wanted, part))
+    # Products with 80 columns may be summed in another order than with one: the last bits differ.
+    assert torch.allclose(got.cls[..., 0], wanted.cls[..., 0], atol=1e-6, rtol=1e-5)
+
+
+def test_training_starts_with_all_of_the_bases_classes(shared: Path, tmp_path: Path) -> None:
+    base = load_yolox(shared / "data/peers/yolox_nano.onnx").state_dict()
+    start = PersonNet()
+    torch.save({"ema": start.state_dict()}, tmp_path / "start.pt")
+    state = build(Config(data=str(shared / "data"), start=str(tmp_path / "start.pt")), torch.device("cpu"))
+    for key, weight in state.net.state_dict().items():
+        given = start.state_dict()[key]
+        assert torch.equal(weight[: len(given)], given)
+        assert torch.equal(weight[len(given) :], base[key][len(given) :])
+        assert torch.equal(weight, state.average.state_dict()[key])
 
 
 def test_a_file_of_another_layout_is_refused(shared: Path) -> None:
