@@ -26,6 +26,7 @@ class Config:
     warmup_steps: int = 100
     ema: float = 0.998
     bfloat16: bool = True  # half the time a step where the processor has it
+    keep: float = 1.0  # weight of the loss that keeps what the base net knew of COCO's other classes
     early_every: int = 4  # layers down to stride 8 cost most and change least: trained every n-th step
     scene_share: float = 0.6  # of tiles, where scenes exist
     workers: int = 1

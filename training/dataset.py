@@ -122,7 +122,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         at = (rng.uniform(x0, x1), rng.uniform(y0, y1))
         if scale < fill * 1.6:  # small pictures sit in the middle, so that little stays blank
             at, centre = ((x0 + x1) / 2, (y0 + y1) / 2), np.array([w / 2, h / 2], np.float32)
-        roll = rng.normal(0, 10) if rng.random() < 0.7 else rng.uniform(-28, 28)
+        roll = rng.normal(0, 6)
         m = placement(rng, scale=scale, source_xy=centre, source_h_px=h, target_xy=at, roll_deg=roll)
         inside = np.zeros((size_px, size_px), np.uint8)
         inside[y0:y1, x0:x1] = 1

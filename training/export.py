@@ -27,6 +27,7 @@ import torch
 
 from training.config import Config
 from training.net import ExportNet, PersonNet
+from training.port import single_class
 
 OPSET = 17
 TILE_PX = {"standard": 416, "small": 288}
@@ -35,7 +36,7 @@ TILE_PX = {"standard": 416, "small": 288}
 def export_fp32(checkpoint: Path, out: Path, score_shift: float = 0.0) -> None:
     """Write the averaged net of `checkpoint`; raises ValueError if ONNX Runtime computes otherwise."""
     net = PersonNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
+    net.load_state_dict(single_class(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]))
     model = ExportNet(net.eval(), score_shift)
     axes = {"image": {0: "n", 2: "h", 3: "w"}, "raw": {0: "n", 1: "a"}, "silhouette": {0: "n", 2: "h4", 3: "w4"}}
     with warnings.catch_warnings():

@@ -99,6 +99,19 @@ def loss(p: Prediction, t: Targets, size_hw: tuple[int, int]) -> dict[str, Tenso
     return parts
 
 
+def keeping_loss(p: Prediction, base: Prediction) -> Tensor:
+    """How far the class scores have drifted from the base net's, where that sees things other than people.
+
+    Li and Hoiem 2016 ("Learning without Forgetting"). Both predictions have all of the base's classes; class 0,
+    the person, is left to the labels.
+    """
+    wanted = torch.sigmoid(base.cls[..., 1:].float())
+    weight = torch.sigmoid(base.obj.float()) * wanted.amax(-1)
+    weight = torch.where(weight > 0.1, weight, 0.0)
+    drift = fn.binary_cross_entropy_with_logits(p.cls[..., 1:], wanted, reduction="none").sum(-1)
+    return (drift * weight).sum() / weight.sum().clamp(min=1.0)
+
+
 def _head_loss(point: Tensor, truth: Tensor, cells: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     """Place and visibility, for matched anchors: point (M, 4), truth (M, 4), cells (M, 2), strides (M,)."""
     known = torch.isfinite(truth[:, 3])

@@ -66,12 +66,15 @@ def load_yolox(path: Path) -> PersonNet:
     return net
 
 
-def person_net(path: Path) -> PersonNet:
-    """The single-class net that starts from YOLOX-nano: its person channel, new branches fresh."""
-    full, net = load_yolox(path), PersonNet(classes=1)
-    state = full.state_dict()
-    for key in [k for k in state if ".cls." in k]:
-        state[key] = state[key][PERSON : PERSON + 1]
+def single_class(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's weights with the person channel alone, whatever other classes were trained beside it."""
+    return {k: v[PERSON : PERSON + 1] if ".cls." in k else v for k, v in state.items()}
+
+
+def person_net(path: Path, classes: int = 1) -> PersonNet:
+    """The net that starts from YOLOX-nano, new branches fresh: the person channel alone, or all 80 classes."""
+    full, net = load_yolox(path), PersonNet(classes=classes)
+    state = full.state_dict() if classes > 1 else single_class(full.state_dict())
     for key, value in net.state_dict().items():
         if "silhouette" in key or ".point." in key:
             state[key] = value

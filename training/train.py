@@ -14,7 +14,6 @@ overlays.jpg. Ctrl-C is safe: the last save is at most `--save-s` old.
 from __future__ import annotations
 
 import argparse
-import copy
 import dataclasses
 import math
 import time
@@ -27,10 +26,10 @@ from training.config import Config
 from training.curves import append_row, draw_curves
 from training.dataset import Tiles
 from training.evaluate import evaluate_net, one_line
-from training.losses import Targets, loss
+from training.losses import Targets, keeping_loss, loss
 from training.net import PersonNet
 from training.optimiser import RelativeAdam
-from training.port import person_net
+from training.port import load_yolox, person_net, single_class
 
 
 def parse_args() -> tuple[Config, bool]:
@@ -89,14 +88,17 @@ def is_new(name: str) -> bool:
 
 def build(config: Config, device: torch.device) -> State:
     """Ported or given weights; the new branches learn faster than the ported ones."""
-    net = person_net(Path(config.data) / "peers/yolox_nano.onnx")
+    yolox = Path(config.data) / "peers/yolox_nano.onnx"
+    net = person_net(yolox, classes=80)
     if config.start:
-        net.load_state_dict(torch.load(config.start, map_location="cpu", weights_only=True)["ema"])
+        given = torch.load(config.start, map_location="cpu", weights_only=True)["ema"]
+        own = net.state_dict()  # a start with the person alone leaves the other classes as the base has them
+        net.load_state_dict({k: torch.cat([v, own[k][len(v):]]) if ".cls." in k else v for k, v in given.items()})
     net = net.to(device)
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = PersonNet().to(device)
+    average = PersonNet(classes=80).to(device)
     average.load_state_dict(net.state_dict())
     new = [p for k, p in net.named_parameters() if is_new(k)]
     old = [p for k, p in net.named_parameters() if not is_new(k)]
@@ -104,7 +106,8 @@ def build(config: Config, device: torch.device) -> State:
     return State(net, average, RelativeAdam(groups, config.rate))
 
 
-def train_step(state: State, config: Config, image: torch.Tensor, targets: Targets) -> dict[str, torch.Tensor]:
+def train_step(state: State, config: Config, image: torch.Tensor, targets: Targets,
+               base: PersonNet | None = None) -> dict[str, torch.Tensor]:
     """One update of net and average; returns the parts of the loss. FloatingPointError if it isn't finite."""
     backbone = state.net.backbone
     for part in (backbone.stem, backbone.s4, backbone.s8):
@@ -112,7 +115,11 @@ def train_step(state: State, config: Config, image: torch.Tensor, targets: Targe
     x = image.float().contiguous(memory_format=torch.channels_last)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=config.bfloat16):
         prediction = state.net(x).float()
+        with torch.no_grad():
+            known = base(x).float() if base is not None else None
     parts = loss(prediction, targets, (x.shape[2], x.shape[3]))
+    if known is not None:
+        parts["kept"] = config.keep * keeping_loss(prediction, known)
     total = torch.stack(list(parts.values())).sum()
     if not torch.isfinite(total):
         raise FloatingPointError(f"loss isn't finite at step {state.step}: { {k: v.item() for k, v in parts.items()} }")
@@ -132,7 +139,9 @@ def report(state: State, config: Config, run: Path) -> None:
     dev = Path(config.data) / "real_dev"
     if not dev.exists():
         return
-    measured = evaluate_net(copy.deepcopy(state.average).cpu(), dev, run / "overlays.jpg")
+    net = PersonNet()
+    net.load_state_dict(single_class(state.average.state_dict()))
+    measured = evaluate_net(net.cpu(), dev, run / "overlays.jpg")
     print("dev", one_line(measured), flush=True)
     append_row(run / "dev.csv", {"step": state.step, **{k: round(v, 4) for k, v in measured.items()}})
     draw_curves(run)
@@ -151,6 +160,7 @@ def main() -> None:
     if resume:
         state.load(run / "last.pt", device)
 
+    base = load_yolox(Path(config.data) / "peers/yolox_nano.onnx").to(device) if config.keep else None
     # A batch comes whole from a worker, all tiles of one size.
     loader = torch.utils.data.DataLoader(
         Tiles(config, worker_seed=state.step), batch_size=None, num_workers=config.workers,
@@ -164,7 +174,7 @@ def main() -> None:
         progress = state.spent_s / 60 / config.minutes
         for group in state.optimiser.param_groups:
             group["lr"] = rate_at(config, state.step, progress) * group["factor"]
-        parts = train_step(state, config, image.to(device), targets.to(device))
+        parts = train_step(state, config, image.to(device), targets.to(device), base)
 
         for k, v in parts.items():
             sums[k] = sums.get(k, 0.0) + v.item() / 50

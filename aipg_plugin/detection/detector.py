@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection import postprocess
 from aipg_plugin.detection.detections import Detections, rounded_box
+from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
 from aipg_plugin.detection.sensitivity import FLOOR_SCORE
@@ -82,7 +84,8 @@ class FisheyeDetector:
         if not looked_at:
             return Detections.empty()
         if self._wrap_px:
-            picture = extend_right(picture, int(max(tile.size_px[0] for tile in looked_at)) // 2 + 1)
+            widest = max(tile.size_px[0] for tile in looked_at if isinstance(tile, FlatTile))
+            picture = extend_right(picture, int(widest) // 2 + 1)
         placed, silhouettes = self._run(picture, looked_at)
         return self._finish(placed, looked_at, silhouettes)
 
@@ -97,7 +100,8 @@ class FisheyeDetector:
         """The box, moved by whole turns to where a tile that reaches over the seam saw it."""
         if not self._wrap_px:
             return box
-        turns = round((tile.centre_px[0] - float(box[0])) / self._wrap_px)
+        middle = tile.to_picture(np.full((1, 2), tile.input_px / 2))
+        turns = round((float(middle[0, 0]) - float(box[0])) / self._wrap_px)
         return np.asarray(box + np.array([turns * self._wrap_px, 0, 0, 0, 0]), np.float64)
 
     def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
@@ -116,7 +120,9 @@ class FisheyeDetector:
                 silhouettes: list[NDArray[np.float32] | None]) -> Detections:
         possible = np.asarray(plausible(self.projection, self.mount, placed.boxes), bool)
         placed = placed.select(possible)
-        placed = placed.select(postprocess.merge(placed, self._wrap_px))
+        kept = postprocess.merge(placed, self._wrap_px)
+        boxes = self._align(postprocess.averaged(placed, kept)[:, :4]) if len(kept) else placed.boxes[kept]
+        placed = replace(placed.select(kept), boxes=boxes)
         if not len(placed.scores):
             return Detections.empty()
         scores, outlines = placed.scores.copy(), []

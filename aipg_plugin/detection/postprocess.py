@@ -21,13 +21,14 @@ Align = Callable[[Float64], Float64]
 _TOP_PER_TILE = 120
 _TILE_NMS_IOU = 0.6
 _MERGE_IOU = 0.4
+_AGREEING_IOU = 0.6         # boxes of one person that may be averaged
 _INSIDE_SHARE = 0.75       # a cut-off box with this share inside a better one says nothing new
 _CUT_SCORE = 0.6           # weight of a box that its tile's border cut, when tiles compete
 _BORDER_SHARE = 0.015
 MAX_OUTLINE_POINTS = 48
 _CANVAS_PX = 64
-_CANVAS_REACH = (1.5, 1.25)  # how far beyond the box, in half sizes (x, y), a silhouette is followed
-_SILHOUETTE_LEVEL = 0.4
+_CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a silhouette is followed
+_SILHOUETTE_LEVEL = 0.5
 _CORE_SHARE, _CORE_EXPONENT = 0.85, 2.5  # what of the box is masked even where the silhouette sees nobody
 _SUPPORT_WEIGHT = 0.4      # of the silhouette in the score
 _LARGEST_HEAD = 0.3        # radius over the box's longer side; a larger disc is a mistake
@@ -85,11 +86,27 @@ def _tile_nms(found: Candidates) -> Candidates:
 def _sizes_by_gravity(sizes: Float64, tilt_deg: Float64) -> Float64:
     """Sizes (N, 2) found in a tile as sizes along gravity, `tilt_deg` (N,) from the tile's own.
 
-    The net learned gravity-aligned sizes on tiles that are never quite upright, so tilts stay as they are; only in
-    the nadir patch, where figures lie across the tile, w and h change places.
+    Upright tiles are never tilted, and in flat ones the net learned sizes along gravity; only in the nadir patch, where
+    figures lie across the tile, w and h change places.
     """
     across = np.abs(np.sin(np.radians(tilt_deg))) > np.sqrt(0.5)
     return np.where(across[:, None], sizes[:, ::-1], sizes)
+
+
+def _crosses(boxes: Float64, tile: Tile) -> Float64:
+    """(N, 5, 2) picture pixels of tile boxes (N, 4): middle, left, right, top, bottom.
+
+    A side that the lens does not see is mirrored from its opposite.
+    """
+    arms = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+    points = boxes[:, None, :2] + arms * boxes[:, None, 2:]
+    return _mirrored(tile.to_picture(points.reshape(-1, 2)).reshape(-1, 5, 2))
+
+
+def _mirrored(cross: Float64) -> Float64:
+    """Crosses (..., 5, 2) with sides that are NaN mirrored from their opposites."""
+    opposite = 2 * cross[..., :1, :] - cross[..., [0, 2, 1, 4, 3], :]
+    return np.where(np.isfinite(cross), cross, opposite)
 
 
 def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Placed:
@@ -100,22 +117,29 @@ def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Plac
     found = _tile_nms(found)
     if not len(found.scores):
         return join([])
-    n = tile.input_px
-    b = found.boxes.astype(np.float64)
-    centres = tile.to_picture(b[:, :2])
-    boxes = align(np.concatenate([centres, b[:, 2:] * tile.scale_xy], 1))
-    tilt = (boxes[:, 4] - tile.angle_deg + 180) % 360 - 180
+    n, b = tile.input_px, found.boxes.astype(np.float64)
+    cross = _crosses(b, tile)
+    middles = (cross[:, 3] + cross[:, 4]) / 2
+    across, along = cross[:, 2] - cross[:, 1], cross[:, 3] - cross[:, 4]
+    boxes = align(np.column_stack([middles, np.hypot(*across.T), np.hypot(*along.T)]))
+    tilt = boxes[:, 4] - 90 - np.degrees(np.arctan2(along[:, 1], along[:, 0]))
     boxes[:, 2:4] = _sizes_by_gravity(boxes[:, 2:4], tilt)
     edge = _BORDER_SHARE * n
     cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
-    heads = np.concatenate([tile.to_picture(found.heads[:, :2]), found.heads[:, 2:] * min(tile.scale_xy)], 1)
-    heads[:, 0] += boxes[:, 0] - centres[:, 0]  # a seam may have moved the box by a turn
-    reach = np.linalg.norm(centres - np.asarray(tile.centre_px), axis=1)
-    mine = (np.abs(tilt) <= tile.max_tilt_deg) & (reach <= tile.reach_px) & np.isfinite(boxes).all(1)
-    mine &= (b[:, :2] >= 0).all(1) & (b[:, :2] <= n).all(1)
-    placed = Placed(boxes, found.scores.astype(np.float64), heads, np.asarray(cut, bool),
-                    np.full(len(b), batch_index, np.intp))
+    mine = tile.owns(middles) & np.isfinite(boxes).all(1) & ((b[:, :2] >= 0) & (b[:, :2] <= n)).all(1)
+    placed = Placed(boxes, found.scores.astype(np.float64), _heads(found.heads, tile, boxes[:, 0] - middles[:, 0]),
+                    np.asarray(cut, bool), np.full(len(b), batch_index, np.intp))
     return placed.select(mine)
+
+
+def _heads(heads: Float32, tile: Tile, moved_px: Float64) -> Float64:
+    """Head discs (N, 3) in the picture, moved sideways as their boxes were (a seam may do that, by a turn)."""
+    h = heads.astype(np.float64)
+    arms = np.array([[0, 0], [0, 1], [1, 0]])
+    spots = tile.to_picture((h[:, None, :2] + arms * h[:, None, 2:]).reshape(-1, 2)).reshape(-1, 3, 2)
+    radii = np.fmin.reduce(np.linalg.norm(spots[:, 1:] - spots[:, :1], axis=2), axis=1)
+    discs = np.column_stack([spots[:, 0, 0] + moved_px, spots[:, 0, 1], radii])
+    return np.where(np.isfinite(discs).all(1, keepdims=True), discs, np.nan)
 
 
 def _shared(boxes: Float64, wrap_px: float) -> Float64:
@@ -151,6 +175,19 @@ def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
+def averaged(placed: Placed, kept: NDArray[np.intp]) -> Float64:
+    """Boxes (K, 5) of the candidates `kept`, each the mean, by score, of the whole boxes that nearly agree with it.
+
+    Several tiles see a person, each a little differently; weighted fusion (Solovyev et al. 2021) errs less than any.
+    """
+    boxes = placed.boxes[kept].copy()
+    agrees = (np.asarray(box_math.iou(boxes, placed.boxes)) > _AGREEING_IOU) & ~placed.cut
+    for row, others in zip(boxes, agrees, strict=True):
+        if others.any():
+            row[:4] = np.average(placed.boxes[others, :4], axis=0, weights=placed.scores[others])
+    return boxes
+
+
 def _to_canvas(local: NDArray[np.floating]) -> NDArray[np.int32]:
     reach = np.array(_CANVAS_REACH)
     return np.asarray(np.round((np.asarray(local, np.float64) / reach + 1) / 2 * _CANVAS_PX * 16 - 8), np.int32)
@@ -167,12 +204,15 @@ def _simplify(contour: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.uint8]:
     """(64, 64) uint8, 0-255: the silhouette of one tile, a map (h, w) in 0-1, sampled over the box's neighbourhood."""
-    size, (rx, ry) = _CANVAS_PX, _CANVAS_REACH
-    steps = np.array([[0.0, 0.0], [size, 0.0], [0.0, size]])
-    local = (steps / size * 2 - 1) * (rx, ry)
-    picture = np.asarray(box_math.to_pixels(box, local), np.float64)
-    in_map = tile.to_tile(picture) * (silhouette.shape[1] / tile.input_px)
-    matrix = np.column_stack([(in_map[1] - in_map[0]) / size, (in_map[2] - in_map[0]) / size, in_map[0]])
+    size, reach = _CANVAS_PX, np.array(_CANVAS_REACH)
+    # The tile's map around the box, straightened: its middle and half its width and height to either side.
+    arms = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+    px = np.asarray(box_math.to_pixels(box, arms), np.float64)
+    spots = _mirrored(tile.to_tile(px)) * (silhouette.shape[1] / tile.input_px)
+    if not np.isfinite(spots).all():
+        return np.zeros((size, size), np.uint8)
+    middle, steps = spots[0], np.stack([spots[2] - spots[1], spots[4] - spots[3]]) * reach[:, None]
+    matrix = np.column_stack([2 * steps.T / size, middle - steps.sum(0)])
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,18 +38,8 @@ def as_bgr(picture: NDArray[np.generic]) -> UInt8:
 
 
 def crop_tiles(picture_bgr: UInt8, tiles: Sequence[Tile]) -> UInt8:
-    """(N, S, S, 3) uint8 crops, one warpAffine each, black outside the picture.
-
-    All tiles must have one `input_px`. `matrix` counts pixel centres at +0.5, OpenCV at 0.
-    """
-    side = tiles[0].input_px
-    crops = np.empty((len(tiles), side, side, 3), np.uint8)
-    for crop, tile in zip(crops, tiles, strict=True):
-        matrix = tile.matrix.copy()
-        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-        cv2.warpAffine(picture_bgr, matrix, (side, side), dst=crop,
-                       flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)
-    return crops
+    """(N, S, S, 3) uint8 tiles of one `input_px`, black outside the picture."""
+    return np.stack([tile.cut(picture_bgr) for tile in tiles])
 
 
 def extend_right(picture_bgr: UInt8, extra_px: int) -> UInt8:

@@ -17,13 +17,8 @@ _COST_SMOOTHING = 0.2
 
 def _inside_depth(tile: Tile, px: Float64) -> Float64:
     """(K,) how deep points lie inside a tile: 0.5 in its middle, 0 on its border, negative outside."""
-    offset = px - np.asarray(tile.centre_px)
-    a = np.radians(tile.angle_deg)
-    across = offset[:, 0] * np.cos(a) + offset[:, 1] * np.sin(a)
-    along = offset[:, 1] * np.cos(a) - offset[:, 0] * np.sin(a)
-    depth = np.minimum(0.5 - np.abs(across) / tile.size_px[0], 0.5 - np.abs(along) / tile.size_px[1])
-    beyond = np.hypot(offset[:, 0], offset[:, 1]) > tile.reach_px
-    return np.asarray(np.where(beyond, -1.0, depth), np.float64)
+    depth = 0.5 - np.abs(tile.to_tile(px) / tile.input_px - 0.5).max(1)
+    return np.where(tile.owns(px) & np.isfinite(depth), depth, -1.0)
 
 
 class SweepSchedule:

@@ -1,18 +1,19 @@
-"""Gravity-aligned tiles: square crops turned so that "up" in the world is up in the crop.
+"""Gravity-aligned tiles: square pieces of a picture in which "up" in the world is up, for an upright-person net.
 
-In them an upright-person net works on any projection. Ceiling fisheye pictures get rings of tiles
-around the nadir and a patch over it; everything else gets an overlapping grid.
+Fisheye pictures get rings of upright tiles around the camera and a flat patch straight below it; everything else gets
+an overlapping grid of flat ones.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aipg_plugin.detection.flat import FlatTile
+from aipg_plugin.detection.upright import UprightTile, northing
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
@@ -21,18 +22,23 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import MountKind
 
 Float64 = NDArray[np.float64]
+Tile = FlatTile | UprightTile
 _MIN_VALID_SHARE = 0.06
-_SHORTEST_RIM = 0.2        # of the radius: a sector cut off closer to the centre is left to the nadir patch
 _STRETCH = 1.3             # how much wider than the plan says a tile may get to show a view whole
-_GRID_STEP = 0.75  # of a tile's side: neighbours overlap by a quarter
+_GRID_STEP = 0.75          # of a tile's side: neighbours overlap by a quarter
+_ABOVE_RIM_DEG = 1.0       # what a ceiling tile shows beyond the lens's rim
+_WALL_TOP_DEG = 25.0       # how high above the horizon a wall camera's tiles begin
+_WALL_PATCH_DEG = -68.0    # where a wall camera's patch for what stands below it is centred
+_NADIR_REACH = 0.3         # of the patch's side
+_RING_MARGIN = 1.2         # how far into the rings the patch answers, where they end farther out than its reach
 
 
 @dataclass(frozen=True)
 class Ring:
-    """`count` tiles around the circle, each `zoom` × radius wide, outer edge on the rim."""
+    """`count` upright tiles to a full turn, from `lowest_deg` of elevation up to the horizon (or the rim below it)."""
 
     count: int
-    zoom: float
+    lowest_deg: float
 
 
 @dataclass(frozen=True)
@@ -48,100 +54,47 @@ class TilePlan:
     grid_deg: float
 
 
-LIVE = TilePlan("live", (Ring(10, 0.75),), 0.9, 320, 80.0)
-THOROUGH = TilePlan("thorough", (Ring(8, 1.0), Ring(12, 0.6)), 0.6, 416, 60.0)
+LIVE = TilePlan("live", (Ring(8, -70.0),), 0.9, 352, 80.0)
+THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 416, 60.0)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A rectangle of the picture, `size_px` (w, h) around `centre_px`, turned clockwise by `angle_deg`.
-
-    The net sees it as a square of `input_px`; w and h differ where the picture's pixels are not square in angle. A
-    candidate whose "up" is more than `max_tilt_deg` from the tile's, or that lies more than `reach_px` from its
-    centre, belongs to another tile.
-    """
-
-    centre_px: tuple[float, float]
-    size_px: tuple[float, float]
-    angle_deg: float
-    input_px: int
-    max_tilt_deg: float = 180.0
-    reach_px: float = math.inf
-
-    @property
-    def scale_xy(self) -> tuple[float, float]:
-        """Picture pixels per tile pixel, across and along."""
-        return self.size_px[0] / self.input_px, self.size_px[1] / self.input_px
-
-    @cached_property
-    def matrix(self) -> Float64:
-        """(2, 3) affine from tile pixels to picture pixels (both with pixel centres at +0.5)."""
-        a, (sx, sy) = math.radians(self.angle_deg), self.scale_xy
-        turn = np.array([[math.cos(a) * sx, -math.sin(a) * sy], [math.sin(a) * sx, math.cos(a) * sy]])
-        centre = np.asarray(self.centre_px, np.float64)
-        return np.column_stack([turn, centre - turn @ np.full(2, self.input_px / 2)])
-
-    def to_picture(self, tile_px: NDArray[np.floating]) -> Float64:
-        """Picture pixels (N, 2) of tile pixels (N, 2)."""
-        result: Float64 = np.asarray(tile_px, np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return result
-
-    @cached_property
-    def _back(self) -> Float64:
-        return np.asarray(np.linalg.inv(self.matrix[:, :2]).T, np.float64)
-
-    def to_tile(self, picture_px: NDArray[np.floating]) -> Float64:
-        """Tile pixels (N, 2) of picture pixels (N, 2)."""
-        result: Float64 = (np.asarray(picture_px, np.float64) - self.matrix[:, 2]) @ self._back
-        return result
-
-    @cached_property
-    def polygon(self) -> Float64:
-        """(4, 2) corners in picture pixels."""
-        n = self.input_px
-        return self.to_picture(np.array([[0, 0], [n, 0], [n, n], [0, n]], np.float64))
-
-
-def _rim_px(camera: FisheyeCamera, direction_deg: float, half_sector_deg: float) -> float:
-    """Farthest useful distance from the centre along a direction: the rim, or the picture's border where cut off."""
-    circle, (w, h) = camera.circle, camera.size_wh
-    farthest = 0.0
-    for off in np.linspace(-half_sector_deg, half_sector_deg, 9):
-        a = math.radians(direction_deg + off)
-        dx, dy = math.cos(a), math.sin(a)
-        reach = circle.radius_px
-        if abs(dx) > 1e-9:
-            reach = min(reach, ((w if dx > 0 else 0) - circle.cx_px) / dx)
-        if abs(dy) > 1e-9:
-            reach = min(reach, ((h if dy > 0 else 0) - circle.cy_px) / dy)
-        farthest = max(farthest, reach * math.cos(math.radians(off)))
-    return farthest
-
-
-def _ring_tiles(camera: FisheyeCamera, ring: Ring, input_px: int) -> list[Tile]:
-    circle, tiles = camera.circle, []
-    side = ring.zoom * circle.radius_px
-    sector = 360.0 / ring.count
-    for k in range(ring.count):
-        direction = k * sector
-        rim = _rim_px(camera, direction, sector / 2)
-        if rim < _SHORTEST_RIM * circle.radius_px:
-            continue
-        distance = max(rim - side / 2, 0.0)
-        a = math.radians(direction)
-        centre = (circle.cx_px + distance * math.cos(a), circle.cy_px + distance * math.sin(a))
-        tiles.append(Tile(centre, (side, side), direction + 90.0, input_px, max_tilt_deg=0.75 * sector))
+def _ceiling_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px: int) -> list[Tile]:
+    tiles: list[Tile] = []
+    rim_deg = math.degrees(camera.law.half_fov_rad) - 90
+    top = lowest = northing(min(rim_deg, 0.0) + _ABOVE_RIM_DEG)
+    for ring in plan.rings:
+        span = northing(_ABOVE_RIM_DEG) - northing(ring.lowest_deg)
+        lowest = min(lowest, top - span)
+        tiles += [UprightTile(camera, mount, k * 360.0 / ring.count, top - span / 2, span, input_px)
+                  for k in range(ring.count)]
+    if plan.nadir_zoom > 0:
+        side = plan.nadir_zoom * camera.circle.radius_px
+        # Where the rings end: farther out than usual on an orthographic lens.
+        below = _RING_MARGIN * float(camera.law.theta_to_r(math.pi / 2 - math.asin(math.tanh(-lowest))))
+        tiles.append(FlatTile((camera.circle.cx_px, camera.circle.cy_px), (side, side), 0.0, input_px,
+                              reach_px=max(_NADIR_REACH * side, min(below * camera.circle.radius_px, side / 2))))
     return tiles
 
 
-def _fisheye_tiles(camera: FisheyeCamera, plan: TilePlan, input_px: int) -> list[Tile]:
-    tiles = [tile for ring in plan.rings for tile in _ring_tiles(camera, ring, input_px)]
-    if plan.nadir_zoom > 0:
-        radius = camera.circle.radius_px
-        side = plan.nadir_zoom * radius
-        tiles.append(Tile((camera.circle.cx_px, camera.circle.cy_px), (side, side), 0.0, input_px,
-                          reach_px=0.3 * side))
+def _wall_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px: int) -> list[Tile]:
+    tiles: list[Tile] = []
+    half_deg = math.degrees(camera.law.half_fov_rad)
+    top = northing(min(_WALL_TOP_DEG, half_deg))
+    for ring in plan.rings:
+        span = northing(_ABOVE_RIM_DEG) - northing(ring.lowest_deg)
+        widest = max(0.0, half_deg - math.degrees(span) / 2)
+        columns = math.ceil(2 * widest / (360.0 / ring.count)) + 1
+        middles = _positions(-top, top - northing(ring.lowest_deg), span, False)
+        tiles += [UprightTile(camera, mount, float(azimuth_deg), -middle, span, input_px)
+                  for azimuth_deg in np.linspace(-widest, widest, columns) for middle in middles]
+    e = math.radians(_WALL_PATCH_DEG)
+    below = mount.rays_to(np.array([[0.0, math.cos(e), mount.height_m + math.sin(e)]]))
+    centre = camera.ray_to_pixel(below)
+    if plan.nadir_zoom > 0 and np.isfinite(centre).all():
+        side = plan.nadir_zoom * camera.circle.radius_px
+        angle = float(up_angle_deg(camera, mount, centre)[0])
+        tiles.append(FlatTile((float(centre[0, 0]), float(centre[0, 1])), (side, side), angle, input_px))
     return tiles
 
 
@@ -192,7 +145,7 @@ def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan
     whole_deg = max(w / per_x, h / per_y)
     # A view little wider than a tile is one tile; two would show most of it twice.
     span_deg = plan.grid_deg if whole_deg > _STRETCH * plan.grid_deg else whole_deg
-    tiles = []
+    tiles: list[Tile] = []
     for cy in _positions(y0, h, span_deg * per_y, False):
         # A strip's pixels stand for ever smaller angles towards the nadir; each row gets tiles of its own width.
         here = _pixels_per_degree(part, (x0 + w / 2, cy))[0] if part.period_px else per_x
@@ -200,7 +153,7 @@ def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan
         size = (min(span_deg * row_x, w), span_deg * per_y)
         centres = [(cx, cy) for cx in _positions(x0, w, size[0], wraps_around(part))]
         angles = up_angle_deg(projection, mount, np.array(centres, np.float64))
-        tiles += [Tile(centre, _turned(size, angle) if isinstance(part, FlatPart) else size, float(angle), input_px)
+        tiles += [FlatTile(centre, _turned(size, angle) if isinstance(part, FlatPart) else size, float(angle), input_px)
                   for centre, angle in zip(centres, angles, strict=True)]
     return tiles
 
@@ -216,7 +169,7 @@ def _useful(tile: Tile, valid: NDArray[np.bool_]) -> bool:
     h, w = valid.shape
     steps = (np.arange(24) + 0.5) * tile.input_px / 24
     grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
-    px = np.floor(tile.to_picture(grid)).astype(np.intp)
+    px = np.floor(np.nan_to_num(tile.to_picture(grid), nan=-1.0)).astype(np.intp)
     inside = (px[:, 0] >= 0) & (px[:, 0] < w) & (px[:, 1] >= 0) & (px[:, 1] < h)
     seen = valid[px[inside, 1], px[inside, 0]]
     return float(seen.sum()) / len(px) >= _MIN_VALID_SHARE
@@ -228,8 +181,9 @@ def make_tiles(projection: Projection, mount: Mount, plan: TilePlan, input_px: i
     Tiles of a part that wraps around may reach over the picture's right border, on to its left.
     """
     side = input_px or plan.input_px
-    if isinstance(projection, FisheyeCamera) and mount.kind is MountKind.CEILING:
-        tiles = _fisheye_tiles(projection, plan, side)
+    if isinstance(projection, FisheyeCamera):
+        make = _ceiling_tiles if mount.kind is MountKind.CEILING else _wall_tiles
+        tiles = make(projection, mount, plan, side)
     else:
         tiles = [tile for part in projection.parts for tile in _grid_tiles(projection, mount, part, plan, side)]
     valid = projection.valid_mask()
@@ -238,6 +192,6 @@ def make_tiles(projection: Projection, mount: Mount, plan: TilePlan, input_px: i
 
 def working_size(projection: Projection, tiles: tuple[Tile, ...]) -> tuple[int, int]:
     """Smallest picture size, pixels (w, h), in which the sharpest tile loses nothing; never above the native."""
-    factor = min(1.0, max(1 / min(tile.scale_xy) for tile in tiles))
+    factor = min(1.0, max(1 / tile.scale for tile in tiles))
     w, h = projection.size_wh
     return max(1, round(w * factor)), max(1, round(h * factor))

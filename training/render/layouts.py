@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from training.render import furniture as fur
 from training.render.extras import add_plant_somewhere, mannequin
 from training.render.mesh import Surface, add_box, add_quad, place
 from training.render.props import add_prop
+from training.render.soft import add_armchair, add_heap, add_soft_chair, upholstery
 from training.render.stage import Stage
 
 Vec = NDArray[np.float64]
@@ -268,6 +270,29 @@ def empty(stage: Stage) -> None:
             stage.seat(spot, float(stage.rng.uniform(0, 6.28)), False)
 
 
+def furniture(stage: Stage) -> None:
+    """A furniture shop or lounge: armchairs, sofas, padded chairs, heaps of clothes, few people."""
+    rng = stage.rng
+    for _ in range(int(rng.integers(10, 50))):
+        spot = stage.free_spot(0.45)
+        if spot is None:
+            continue
+        yaw, kind = float(rng.uniform(0, 6.28)), rng.random()
+        wide = kind >= 0.75
+        stage.take(float(spot[0]), float(spot[1]), 0.8 if wide else 0.4)
+        if kind < 0.35:
+            style = replace(stage.style, chair=upholstery(rng, stage.textures))
+            add_soft_chair(stage.things, rng, style, spot, yaw, float(rng.uniform(0.4, 0.7)))
+        elif kind < 0.6 or wide:
+            add_armchair(stage.things, rng, upholstery(rng, stage.textures), spot, yaw,
+                         float(rng.uniform(1.4, 2.3) if wide else rng.uniform(0.65, 0.95)))
+            if rng.random() < 0.15 * stage.crowding:
+                stage.person(("sit",), spot + np.array([0, 0, 0.03]), yaw)
+        else:
+            add_heap(stage.things, rng, stage.textures, spot)
+
+
 FILL: dict[str, Callable[[Stage], None]] = {
     "office": office, "call_centre": call_centre, "meeting": meeting, "lab": lab, "classroom": classroom,
-    "shop": shop, "warehouse": warehouse, "lobby": lobby, "crowd": crowd, "empty": empty}
+    "shop": shop, "warehouse": warehouse, "lobby": lobby, "crowd": crowd, "empty": empty,
+    "furniture": furniture}

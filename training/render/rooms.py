@@ -13,9 +13,10 @@ from training.render.stage import Stage
 
 Vec = NDArray[np.float64]
 _SHARES = {"office": 0.24, "call_centre": 0.13, "meeting": 0.17, "lab": 0.11, "classroom": 0.05, "shop": 0.08,
-           "warehouse": 0.09, "lobby": 0.06, "crowd": 0.04, "empty": 0.03}
+           "warehouse": 0.09, "lobby": 0.06, "crowd": 0.04, "empty": 0.03, "furniture": 0.0}
 _SIZES = {"office": (4, 12), "call_centre": (7, 14), "meeting": (3.5, 7), "lab": (4, 9), "classroom": (6, 11),
-          "shop": (6, 14), "warehouse": (10, 22), "lobby": (5, 13), "crowd": (5, 12), "empty": (3, 10)}
+          "shop": (6, 14), "warehouse": (10, 22), "lobby": (5, 13), "crowd": (5, 12), "empty": (3, 10),
+          "furniture": (5, 13)}
 
 
 def build(stage: Stage, kind: str | None, wall_mount: bool) -> str:
@@ -29,10 +30,11 @@ def build(stage: Stage, kind: str | None, wall_mount: bool) -> str:
     if wall_mount:
         stage.bounds = (cx - w / 2, cx + w / 2, -0.05, d)
     stage.crowding = float(rng.choice([0.15, 0.45, 0.7, 0.92]))
+    stage.soft = bool(rng.random() < 0.5)
     shell(stage, kind)
     FILL[kind](stage)
     walkers = {"office": 2.5, "call_centre": 3, "meeting": 1.5, "lab": 2, "classroom": 2, "shop": 7, "warehouse": 4,
-               "lobby": 6, "crowd": 28, "empty": 3}[kind]
+               "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3}[kind]
     scatter_people(stage, int(rng.poisson(walkers * (0.3 + stage.crowding))))
     distractors(stage)
     return kind

@@ -13,6 +13,7 @@ from training.render.gl import Geometry
 from training.render.mesh import MeshBuilder, turn
 from training.render.people import Body, Outfit, add_person, random_outfit
 from training.render.props import Prop, add_prop
+from training.render.soft import add_soft_chair
 from training.render.textures import TextureBank
 
 Rng = np.random.Generator
@@ -50,6 +51,7 @@ class Stage:
     bounds: tuple[float, float, float, float] = (-4.0, 4.0, -4.0, 4.0)
     crowding: float = 0.6
     extras: tuple[int, int] = (0, 0)
+    soft: bool = False  # padded chairs in place of plain ones
 
     def __post_init__(self) -> None:
         self.style = random_style(self.rng, self.textures)
@@ -131,7 +133,9 @@ class Stage:
             seat_m = 0.42
         if chair:
             spin = float(rng.normal(0, 0.15)) if occupied else float(rng.normal(0, 0.8))
-            if self.chair is not None:
+            if self.soft:
+                add_soft_chair(self.things, rng, self.style, at, yaw_rad + spin, seat_m)
+            elif self.chair is not None:
                 add_prop(self.things, rng, self.chair, at, yaw_rad + spin)
             else:
                 add_chair(self.things, rng, self.style, at, yaw_rad + spin, seat_m)

@@ -1,0 +1,114 @@
+"""Upright tiles of a fisheye picture: square pieces of the Mercator map around the vertical through the camera.
+
+The map is conformal, so people keep their shape wherever they stand, and "up" in the world is up in every one of its
+pixels, so their boxes are upright. Straight up and straight down lie at infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aipg_plugin.geometry.camera import FisheyeCamera
+from aipg_plugin.geometry.mount import Mount
+
+Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
+_ROW_OF_SCALE = 0.15  # of the tile, from its top: a little below the horizon, where people are smallest
+
+
+def northing(elevation_deg: float) -> float:
+    """Mercator ordinate of an elevation above the horizon: atanh(sin e), radians at the horizon's scale."""
+    return math.atanh(math.sin(math.radians(elevation_deg)))
+
+
+@dataclass(frozen=True)
+class UprightTile:
+    """A square of `span` radians (at the horizon's scale) and `input_px` pixels around (`azimuth_deg`, `middle`).
+
+    Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
+    tile's centre. `roll_deg` turns the tile clockwise, for training only.
+    """
+
+    camera: FisheyeCamera
+    mount: Mount
+    azimuth_deg: float
+    middle: float
+    span: float
+    input_px: int
+    roll_deg: float = 0.0
+
+    @cached_property
+    def _turn(self) -> Float64:
+        """(2, 2) from the tile's axes (x right, y down) to the map's (east, south), radians per pixel."""
+        a = math.radians(self.roll_deg)
+        turn = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
+        return turn * (self.span / self.input_px)
+
+    def rays(self, tile_px: ArrayLike) -> Float64:
+        """(N, 3) rays in the camera's frame of tile pixels (N, 2), pixel centres at +0.5."""
+        offset = (np.asarray(tile_px, np.float64) - self.input_px / 2) @ self._turn.T
+        azimuth, north = math.radians(self.azimuth_deg) + offset[:, 0], self.middle - offset[:, 1]
+        level = 1 / np.cosh(north)
+        # Levelled frame: right, down, forward.
+        levelled = np.stack([np.sin(azimuth) * level, -np.tanh(north), np.cos(azimuth) * level], 1)
+        result: Float64 = levelled @ self.mount.level.T
+        return result
+
+    def to_picture(self, tile_px: ArrayLike) -> Float64:
+        """Picture pixels (N, 2) of tile pixels (N, 2); NaN where the lens sees nothing."""
+        return np.asarray(self.camera.to_pixel(self.rays(tile_px)), np.float64)
+
+    def to_tile(self, picture_px: ArrayLike) -> Float64:
+        """Tile pixels (N, 2) of picture pixels (N, 2), by the shorter way around; NaN where there is no ray."""
+        right, down, forward = (np.asarray(self.camera.to_ray(picture_px)) @ self.mount.level).T
+        east = np.arctan2(right, forward) - math.radians(self.azimuth_deg)
+        east = (east + np.pi) % (2 * np.pi) - np.pi
+        south = self.middle + np.arctanh(np.clip(down, -1 + 1e-12, 1 - 1e-12))
+        result: Float64 = np.stack([east, south], 1) @ np.linalg.inv(self._turn).T + self.input_px / 2
+        return result
+
+    def sampling(self, step_px: int = 8) -> NDArray[np.float32]:
+        """(S, S, 2) float32 picture positions for cv2.remap, interpolated from a grid of every `step_px`-th pixel.
+
+        Far outside the picture where the lens sees nothing.
+        """
+        n = self.input_px
+        knots = np.arange(0, n + step_px, step_px) + 0.0
+        grid = np.stack(np.meshgrid(knots, knots), -1).reshape(-1, 2)
+        coarse = np.nan_to_num(self.to_picture(grid) - 0.5, nan=-1e6).astype(np.float32)
+        coarse = coarse.reshape(len(knots), len(knots), 2)
+        at = ((np.arange(n) + 0.5) / step_px).astype(np.float32)
+        k = np.minimum(at.astype(np.intp), len(knots) - 2)
+        t = (at - k)[:, None, None]
+        rows = coarse[k] * (1 - t) + coarse[k + 1] * t
+        t = (at - k)[None, :, None]
+        return np.ascontiguousarray(rows[:, k] * (1 - t) + rows[:, k + 1] * t, np.float32)
+
+    @cached_property
+    def _maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+        at = self.sampling()
+        whole, part = cv2.convertMaps(at[..., 0], at[..., 1], cv2.CV_16SC2)
+        return np.asarray(whole, np.int16), np.asarray(part, np.uint16)
+
+    def cut(self, picture_bgr: UInt8) -> UInt8:
+        """(S, S, 3) uint8 tile of the camera's picture, black outside it."""
+        whole, part = self._maps
+        return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR), np.uint8)
+
+    def owns(self, picture_px: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(N,) bool: places (N, 2) it may answer for, which is any."""
+        return np.ones(len(picture_px), bool)
+
+    @cached_property
+    def scale(self) -> float:
+        """Picture pixels per tile pixel where people are smallest, the smaller of the two directions."""
+        spot = np.array([self.input_px / 2, _ROW_OF_SCALE * self.input_px])
+        steps = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+        px = self.to_picture(spot + steps)
+        return float(min(np.hypot(*(px[1] - px[0])), np.hypot(*(px[3] - px[2]))))
