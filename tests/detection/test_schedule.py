@@ -49,7 +49,7 @@ def test_keeps_to_the_budget_where_fairness_allows(cost: float) -> None:
     assert np.mean(late) * cost <= max(0.06, cost * len(TILES) / 5) + cost
 
 
-@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.9))
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.99))
 def test_motion_is_looked_at_in_the_next_decision(angle: float, radius: float) -> None:
     schedule = SweepSchedule(TILES, budget_s=0.02)
     run(schedule, 4)

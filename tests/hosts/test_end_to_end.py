@@ -125,7 +125,7 @@ def test_the_measure_sees_a_clear_walker(walk: Path) -> None:
     clear = frames_of(walk)[10]
     assert clear_share(clear) > 0.8
     half = clear.copy()
-    half[295:] = FILL_BGR
+    half[370:] = FILL_BGR
     assert 0.3 < clear_share(half) < 0.7
     assert clear_share(np.full_like(clear, 128)) == 0
     assert clear_share(picture(100)) > 0.9

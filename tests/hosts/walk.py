@@ -27,7 +27,7 @@ WALKER_WH = (40, 90)
 def picture(index: int) -> NDArray[np.uint8]:
     """Frame `index`, (480, 480, 3) uint8 BGR; the walker goes to and fro in the lower left."""
     w, h = WALKER_WH
-    x, y = 120 + int(8 * abs(index * 0.2 % 24 - 12)), 250
+    x, y = 120 + int(8 * abs(index * 0.2 % 24 - 12)), 325
     squares = np.array([(0, 0, 90), (90, 90, 255)], np.uint8)[np.random.default_rng(7).integers(0, 2, (h // 5, w // 5))]
     bgr = _room().copy()
     bgr[y:y + h, x:x + w] = cv2.resize(squares, (w, h), interpolation=cv2.INTER_NEAREST)
@@ -45,7 +45,7 @@ def _room() -> NDArray[np.uint8]:
 
 
 def walker_net(path: Path) -> Path:
-    """Write an ONNX net in the layout `yolox`, one class: every 8 px cell amid red gives a box of 56 x 104 px."""
+    """Write an ONNX net in the layout `yolox`, one class: every 8 px cell amid red gives a box of 84 x 150 px."""
     def constant(name: str, values: object) -> onnx.TensorProto:
         return numpy_helper.from_array(np.asarray(values, np.float32), name)
 
@@ -64,7 +64,7 @@ def walker_net(path: Path) -> Path:
     initializers = [
         constant("redness", np.array([-0.5, -0.5, 1.0]).reshape(1, 3, 1, 1) / 255),
         constant("window", np.full((1, 1, 5, 5), 2 / 25)), constant("zero", 0.0),
-        constant("weight", [[0, 0, 0, 0, 1, 0]]), constant("bias", [[0.5, 0.5, np.log(56 / 8), np.log(104 / 8), 0, 1]]),
+        constant("weight", [[0, 0, 0, 0, 1, 0]]), constant("bias", [[0.5, 0.5, np.log(84 / 8), np.log(150 / 8), 0, 1]]),
         numpy_helper.from_array(np.array([0, -1, 1], np.int64), "column")]
     picture_in = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])
     raw = helper.make_tensor_value_info("raw", onnx.TensorProto.FLOAT, None)
@@ -100,7 +100,7 @@ def _rough_px(bgr: NDArray[np.uint8]) -> int:
     return int((steps > 60).sum())
 
 
-_WALKED = np.s_[230:360, 100:280]  # where the walker ever is
+_WALKED = np.s_[305:425, 110:270]  # where the walker ever is
 _CLEAR_PX = _rough_px(picture(0))
 
 
