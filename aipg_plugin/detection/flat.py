@@ -19,7 +19,9 @@ class FlatTile:
     """A rectangle of the picture, `size_px` (w, h) around `centre_px`, turned clockwise by `angle_deg`.
 
     The net sees it as a square of `input_px`; w and h differ where the picture's pixels are not square in angle. A
-    candidate that lies more than `reach_px` from its centre belongs to another tile.
+    candidate that lies more than `reach_px` from its centre belongs to another tile; so does one more than `free_px`
+    away whose direction from the centre is more than `sector_deg` from the tile's own up (a patch straight below the
+    camera is looked at in several turns, and everybody who isn't right below stands upright in one of them).
     """
 
     centre_px: tuple[float, float]
@@ -27,6 +29,8 @@ class FlatTile:
     angle_deg: float
     input_px: int
     reach_px: float = math.inf
+    free_px: float = math.inf
+    sector_deg: float = 180.0
 
     @property
     def scale_xy(self) -> tuple[float, float]:
@@ -64,7 +68,10 @@ class FlatTile:
     def owns(self, picture_px: NDArray[np.floating]) -> NDArray[np.bool_]:
         """(N,) bool: places (N, 2) it may answer for."""
         offset = np.asarray(picture_px, np.float64) - np.asarray(self.centre_px)
-        return np.asarray(np.hypot(offset[:, 0], offset[:, 1]) <= self.reach_px, bool)
+        distance = np.hypot(offset[:, 0], offset[:, 1])
+        lean = np.degrees(np.arctan2(offset[:, 1], offset[:, 0])) + 90 - self.angle_deg
+        upright = np.abs((lean + 180) % 360 - 180) <= self.sector_deg
+        return np.asarray((distance <= self.reach_px) & ((distance <= self.free_px) | upright), bool)
 
     @property
     def scale(self) -> float:

@@ -27,8 +27,11 @@ _MIN_VALID_SHARE = 0.06
 _STRETCH = 1.3             # how much wider than the plan says a tile may get to show a view whole
 _GRID_STEP = 0.75          # of a tile's side: neighbours overlap by a quarter
 _ABOVE_RIM_DEG = 1.0       # what a ceiling tile shows beyond the lens's rim
+_CEILING_TOP_DEG = 10.0    # how high above the horizon a ceiling camera's tiles may begin, where the lens sees it
 _WALL_TOP_DEG = 25.0       # how high above the horizon a wall camera's tiles begin
 _WALL_PATCH_DEG = -68.0    # where a wall camera's patch for what stands below it is centred
+_NADIR_FREE = 0.2          # of the patch's side: within it every turn may answer
+_SECTOR_OVERLAP = 1.33     # farther out a turn answers for its sector and a third more
 _NADIR_REACH = 0.3         # of the patch's side
 _RING_MARGIN = 1.2         # how far into the rings the patch answers, where they end farther out than its reach
 
@@ -43,26 +46,27 @@ class Ring:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """What a sweep looks at. `nadir_zoom` × radius is the side of the patch straight below (0: none);
-    `grid_deg` is what one tile spans where there are no rings, degrees.
+    """What a sweep looks at. `nadir_zoom` × radius is the side of the patch straight below (0: none), looked at in
+    `nadir_turns` turns, since nothing there is upright; `grid_deg` is what one tile spans where there are no rings.
     """
 
     name: str
     rings: tuple[Ring, ...]
     nadir_zoom: float
+    nadir_turns: int
     input_px: int
     grid_deg: float
 
 
-LIVE = TilePlan("live", (Ring(8, -70.0),), 0.9, 352, 80.0)
-THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 416, 60.0)
+LIVE = TilePlan("live", (Ring(7, -70.0),), 0.9, 3, 352, 80.0)
+THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 416, 60.0)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
 
 def _ceiling_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px: int) -> list[Tile]:
     tiles: list[Tile] = []
     rim_deg = math.degrees(camera.law.half_fov_rad) - 90
-    top = lowest = northing(min(rim_deg, 0.0) + _ABOVE_RIM_DEG)
+    top = lowest = northing(min(rim_deg, _CEILING_TOP_DEG) + _ABOVE_RIM_DEG)
     for ring in plan.rings:
         span = northing(_ABOVE_RIM_DEG) - northing(ring.lowest_deg)
         lowest = min(lowest, top - span)
@@ -72,8 +76,11 @@ def _ceiling_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px
         side = plan.nadir_zoom * camera.circle.radius_px
         # Where the rings end: farther out than usual on an orthographic lens.
         below = _RING_MARGIN * float(camera.law.theta_to_r(math.pi / 2 - math.asin(math.tanh(-lowest))))
-        tiles.append(FlatTile((camera.circle.cx_px, camera.circle.cy_px), (side, side), 0.0, input_px,
-                              reach_px=max(_NADIR_REACH * side, min(below * camera.circle.radius_px, side / 2))))
+        reach_px = max(_NADIR_REACH * side, min(below * camera.circle.radius_px, side / 2))
+        sector_deg = _SECTOR_OVERLAP * 180.0 / plan.nadir_turns
+        tiles += [FlatTile((camera.circle.cx_px, camera.circle.cy_px), (side, side), turn * 360.0 / plan.nadir_turns,
+                           input_px, reach_px=reach_px, free_px=_NADIR_FREE * side, sector_deg=sector_deg)
+                  for turn in range(plan.nadir_turns)]
     return tiles
 
 

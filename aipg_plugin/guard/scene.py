@@ -20,7 +20,7 @@ from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, Privac
 
 # Metres added around a figure at each sensitivity, and per metre of camera height above 2.5 m (the reference
 # product: the higher the setting, the wider the mask).
-_MARGIN_M = {Sensitivity.LOW: 0.02, Sensitivity.MEDIUM: 0.03, Sensitivity.HIGH: 0.04}
+_MARGIN_M = {Sensitivity.LOW: 0.02, Sensitivity.MEDIUM: 0.025, Sensitivity.HIGH: 0.03}
 _MARGIN_PER_HEIGHT = 0.025
 _MIN_MARGIN_SHARE = 0.04
 
