@@ -35,6 +35,7 @@ class Result:
     scenes: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
     slices: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
     ap: dict[str, float] = field(default_factory=dict)
+    found: list[tuple[DevPicture, tuple[int, int], Detections]] = field(default_factory=list)
     ms_median: float = float("nan")
 
     def overall(self, level: str) -> dict[str, float]:
@@ -71,6 +72,7 @@ def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | No
         picture = truth.read()
         size_wh = (picture.shape[1], picture.shape[0])
         found = system.predict(picture, truth)
+        result.found.append((truth, size_wh, found))
         at_5 = metrics.match(found, truth, 0.5)
         counted = ~at_5.neutral
         curves.setdefault(truth.scene, []).append(
@@ -89,6 +91,31 @@ def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | No
                                                      np.concatenate([p[1] for p in parts]), sum(p[2] for p in parts))
     result.ms_median = float(np.median(system.seconds) * 1000)
     return result
+
+
+def at_over_mask(result: Result, share: float) -> tuple[float, dict[str, float]]:
+    """The lowest score with which at most `share` of the background is masked with the margins of medium, and the rates
+    there: detectors of any calibration compare like this.
+    """
+    low, high = 0.01, 1.0
+    best: dict[str, float] = {}
+    for _ in range(9):
+        score = float(np.sqrt(low * high))
+        tallies: dict[str, metrics.Tally] = {}
+        for truth, size_wh, found in result.found:
+            chosen = found.select(found.scores >= score)
+            at_3, at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
+            mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, Sensitivity.MEDIUM)
+            leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
+            tally = tallies.setdefault(truth.scene, metrics.Tally())
+            tally.add(at_3, at_5, leaks, np.asarray(np.isfinite(truth.heads).all(1), bool), ~truth.difficult)
+            tally.add_detections(at_3, metrics.over_mask(mask, truth))
+        rates = metrics.mean_rates([tally.rates() for tally in tallies.values()])
+        if rates["over_mask"] > share:
+            low = score
+        else:
+            high, best = score, rates
+    return high, best or rates
 
 
 _COLUMNS = ("recall_3", "recall_5", "precision_3", "head_leak", "body_leak", "over_mask")
@@ -132,6 +159,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--overlays", type=Path, help="folder for overlay pictures")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--brief", action="store_true", help="overall rows only")
+    parser.add_argument("--over-mask", type=float, nargs="*", default=[], metavar="PERCENT",
+                        help="also the rates at the score that masks this much of the background")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
@@ -152,6 +181,9 @@ def main() -> int:
         result = evaluate(system, pictures, arguments.overlays)
         results.append(result)
         print(table(result, not arguments.brief), flush=True)
+        for percent in arguments.over_mask:
+            score, rates = at_over_mask(result, percent / 100)
+            print(_row(f"  at {percent:g} % over-mask (score {score:.2f})", rates), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([as_json(r) for r in results], indent=1), encoding="utf-8")
     return 0

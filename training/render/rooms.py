@@ -12,8 +12,8 @@ from training.render.mesh import Surface, add_box, add_quad
 from training.render.stage import Stage
 
 Vec = NDArray[np.float64]
-_SHARES = {"office": 0.24, "call_centre": 0.13, "meeting": 0.17, "lab": 0.11, "classroom": 0.05, "shop": 0.08,
-           "warehouse": 0.09, "lobby": 0.06, "crowd": 0.04, "empty": 0.03, "furniture": 0.0}
+_SHARES = {"office": 0.20, "call_centre": 0.11, "meeting": 0.14, "lab": 0.10, "classroom": 0.05, "shop": 0.08,
+           "warehouse": 0.09, "lobby": 0.06, "crowd": 0.04, "empty": 0.03, "furniture": 0.1}
 _SIZES = {"office": (4, 12), "call_centre": (7, 14), "meeting": (3.5, 7), "lab": (4, 9), "classroom": (6, 11),
           "shop": (6, 14), "warehouse": (10, 22), "lobby": (5, 13), "crowd": (5, 12), "empty": (3, 10),
           "furniture": (5, 13)}
