@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aipg_plugin.errors import MediaError, UsageError
+from aipg_plugin.media.urls import IMAGE_SUFFIXES
 from aipg_plugin.options import (
     BlurIntensity,
     Camera,
@@ -21,8 +22,6 @@ from aipg_plugin.options import (
     Source,
     Stream,
 )
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 def add_camera_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from aipg_plugin.options import Sensitivity
 
 
-class Witness(StrEnum):
+class MaskedSuspects(StrEnum):
     """Which motion suspects get masked though the model is not sure of them."""
 
     ALL = "all"
@@ -18,17 +18,17 @@ class Witness(StrEnum):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """`on_score` starts a track, `keep_score` feeds one that lives; `witness` says which motion suspects are masked."""
+    """`on_score` starts a track, `keep_score` feeds one that lives; `suspects`: which motion suspects are masked."""
 
     on_score: float
     keep_score: float
-    witness: Witness
+    suspects: MaskedSuspects
 
 
 _TABLE = {
-    Sensitivity.LOW: Thresholds(0.35, 0.18, Witness.NONE),
-    Sensitivity.MEDIUM: Thresholds(0.25, 0.12, Witness.NEAR_TRACK),
-    Sensitivity.HIGH: Thresholds(0.14, 0.08, Witness.ALL),
+    Sensitivity.LOW: Thresholds(0.35, 0.18, MaskedSuspects.NONE),
+    Sensitivity.MEDIUM: Thresholds(0.25, 0.12, MaskedSuspects.NEAR_TRACK),
+    Sensitivity.HIGH: Thresholds(0.14, 0.08, MaskedSuspects.ALL),
 }
 FLOOR_SCORE = min(row.keep_score for row in _TABLE.values())
 

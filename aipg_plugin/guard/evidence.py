@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
-from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.detection.sensitivity import MaskedSuspects, thresholds
 from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
@@ -176,19 +176,17 @@ class Evidence:
             return self._tracker.tracks
 
     def figures(self, t_s: float, *, suspects: Sensitivity) -> tuple[Figure, ...]:
-        """Everybody at one moment, and what only motion saw in the looks around it.
-
-        Suspects count everywhere at sensitivity high, near a track at medium, nowhere at low.
-        """
+        """Everybody at one moment, and of what only motion saw in the looks around it what sensitivity `suspects` masks."""
+        masked = thresholds(suspects).suspects
         with self._lock:
             figures = self._tracker.figures(t_s)
-            if suspects is Sensitivity.LOW or not self._looks:
+            if masked is MaskedSuspects.NONE or not self._looks:
                 return figures
             after = bisect_right(self._times, t_s)
             around = self._looks[max(after - 1, 0):after + 1]
             shapes = [shape for look in around
                       for shape in zip(look.suspects.boxes, look.suspects.outlines, strict=True)]
-            if suspects is Sensitivity.MEDIUM:
+            if masked is MaskedSuspects.NEAR_TRACK:
                 shapes = [(box, outline) for box, outline in shapes
                           if any(_near(box, figure.box) for figure in figures)]
             age_s = min(abs(look.t_s - t_s) for look in around)
