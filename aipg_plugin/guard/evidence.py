@@ -176,7 +176,7 @@ class Evidence:
             return self._tracker.tracks
 
     def figures(self, t_s: float, *, suspects: Sensitivity) -> tuple[Figure, ...]:
-        """Everybody at one moment, and of what only motion saw in the looks around it what sensitivity `suspects` masks."""
+        """Everybody at one moment, and of what only motion saw in the looks around it what `suspects` has masked."""
         masked = thresholds(suspects).suspects
         with self._lock:
             figures = self._tracker.figures(t_s)
