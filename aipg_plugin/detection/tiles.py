@@ -30,6 +30,7 @@ _ABOVE_RIM_DEG = 1.0       # what a ceiling tile shows beyond the lens's rim
 _CEILING_TOP_DEG = 10.0    # how high above the horizon a ceiling camera's tiles may begin, where the lens sees it
 _WALL_TOP_DEG = 25.0       # how high above the horizon a wall camera's tiles begin
 _WALL_PATCH_DEG = -68.0    # where a wall camera's patch for what stands below it is centred
+_RING_SECTOR = 0.75         # of the step between tiles, to either side: where one answers for people its border cuts
 _NADIR_FREE = 0.2          # of the patch's side: within it every turn may answer
 _SECTOR_OVERLAP = 1.33     # farther out a turn answers for its sector and a third more
 _NADIR_REACH = 0.3         # of the patch's side
@@ -58,7 +59,7 @@ class TilePlan:
     grid_deg: float
 
 
-LIVE = TilePlan("live", (Ring(7, -70.0),), 0.9, 3, 352, 80.0)
+LIVE = TilePlan("live", (Ring(7, -70.0),), 0.9, 3, 416, 80.0)
 THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 416, 60.0)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
@@ -70,8 +71,8 @@ def _ceiling_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px
     for ring in plan.rings:
         span = northing(_ABOVE_RIM_DEG) - northing(ring.lowest_deg)
         lowest = min(lowest, top - span)
-        tiles += [UprightTile(camera, mount, k * 360.0 / ring.count, top - span / 2, span, input_px)
-                  for k in range(ring.count)]
+        tiles += [UprightTile(camera, mount, k * 360.0 / ring.count, top - span / 2, span, input_px,
+                              sector_deg=_RING_SECTOR * 360.0 / ring.count) for k in range(ring.count)]
     if plan.nadir_zoom > 0:
         side = plan.nadir_zoom * camera.circle.radius_px
         # Where the rings end: farther out than usual on an orthographic lens.

@@ -19,6 +19,7 @@ from aipg_plugin.geometry.mount import Mount
 
 Float64 = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
+_STEEP = math.sin(math.radians(50))  # of the angle below the horizon
 _ROW_OF_SCALE = 0.15  # of the tile, from its top: a little below the horizon, where people are smallest
 
 
@@ -32,7 +33,8 @@ class UprightTile:
     """A square of `span` radians (at the horizon's scale) and `input_px` pixels around (`azimuth_deg`, `middle`).
 
     Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
-    tile's centre. `roll_deg` turns the tile clockwise, for training only.
+    tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom its
+    border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only.
     """
 
     camera: FisheyeCamera
@@ -41,6 +43,7 @@ class UprightTile:
     middle: float
     span: float
     input_px: int
+    sector_deg: float = 180.0
     roll_deg: float = 0.0
 
     @cached_property
@@ -102,8 +105,12 @@ class UprightTile:
         return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR), np.uint8)
 
     def owns(self, picture_px: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """(N,) bool: places (N, 2) it may answer for, which is any."""
-        return np.ones(len(picture_px), bool)
+        """(N,) bool: places (N, 2) it may answer for: its sector, and what is nearly straight below, where people are
+        wider than sectors.
+        """
+        right, down, forward = (np.asarray(self.camera.to_ray(picture_px)) @ self.mount.level).T
+        off_deg = np.degrees(np.arctan2(right, forward)) - self.azimuth_deg
+        return np.asarray((np.abs((off_deg + 180) % 360 - 180) <= self.sector_deg) | (down > _STEEP), bool)
 
     @cached_property
     def scale(self) -> float:
