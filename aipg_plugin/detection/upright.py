@@ -33,8 +33,8 @@ class UprightTile:
     """A square of `span` radians (at the horizon's scale) and `input_px` pixels around (`azimuth_deg`, `middle`).
 
     Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
-    tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom its
-    border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only.
+    tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom
+    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only.
     """
 
     camera: FisheyeCamera
