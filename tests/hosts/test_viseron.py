@@ -110,7 +110,7 @@ def test_the_detector_offers_our_people(started: Viseron) -> None:
         found = detector.return_objects(detector.preprocess(frame))
     assert {thing.label for thing in found} == {"person"}
     x = (120 + 32) / SIDE_PX + 20 / SIDE_PX
-    assert any(x1 < x < x2 and y1 < 295 / SIDE_PX < y2 for x1, y1, x2, y2 in (thing.box for thing in found))
+    assert any(x1 < x < x2 and y1 < 370 / SIDE_PX < y2 for x1, y1, x2, y2 in (thing.box for thing in found))
 
 
 def test_look_ahead_only_delays(vis: Viseron, tmp_path: Path) -> None:
