@@ -64,7 +64,8 @@ def walker_net(path: Path) -> Path:
     initializers = [
         constant("redness", np.array([-0.5, -0.5, 1.0]).reshape(1, 3, 1, 1) / 255),
         constant("window", np.full((1, 1, 5, 5), 2 / 25)), constant("zero", 0.0),
-        constant("weight", [[0, 0, 0, 0, 1, 0]]), constant("bias", [[0.5, 0.5, np.log(104 / 8), np.log(184 / 8), 0, 1]]),
+        constant("weight", [[0, 0, 0, 0, 1, 0]]),
+        constant("bias", [[0.5, 0.5, np.log(104 / 8), np.log(184 / 8), 0, 1]]),
         numpy_helper.from_array(np.array([0, -1, 1], np.int64), "column")]
     picture_in = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])
     raw = helper.make_tensor_value_info("raw", onnx.TensorProto.FLOAT, None)
