@@ -50,18 +50,34 @@ def _slices(truth: DevPicture) -> dict[str, NDArray[np.bool_]]:
     return {**slices, "difficult": truth.difficult}
 
 
-def _count(result: Result, found: Detections, truth: DevPicture, size_wh: tuple[int, int]) -> None:
-    has_head = np.asarray(np.isfinite(truth.heads).all(1), bool)
-    for level in LEVELS:
-        chosen = found.select(found.scores >= thresholds(level).on_score)
-        at_3, at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
+class _Judged:
+    """What comes of masking what scores at least `score` in one picture, with the margins of a sensitivity."""
+
+    def __init__(self, found: Detections, truth: DevPicture, size_wh: tuple[int, int], level: Sensitivity,
+                 score: float) -> None:
+        chosen = found.select(found.scores >= score)
         mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, level)
-        leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
-        tally = result.scenes.setdefault((level.value, truth.scene), metrics.Tally())
-        tally.add(at_3, at_5, leaks, has_head, ~truth.difficult)
-        tally.add_detections(at_3, metrics.over_mask(mask, truth))
+        self._truth, self._has_head = truth, np.asarray(np.isfinite(truth.heads).all(1), bool)
+        self._at_3, self._at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
+        self._leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
+        self._over = metrics.over_mask(mask, truth)
+
+    def count_people(self, tally: metrics.Tally, who: NDArray[np.bool_]) -> None:
+        """Add the people `who` (P,)."""
+        tally.add(self._at_3, self._at_5, self._leaks, self._has_head, who)
+
+    def count(self, tally: metrics.Tally) -> None:
+        """Add the picture: its people, difficult ones left out, its detections and its background."""
+        self.count_people(tally, ~self._truth.difficult)
+        tally.add_detections(self._at_3, self._over)
+
+
+def _count(result: Result, found: Detections, truth: DevPicture, size_wh: tuple[int, int]) -> None:
+    for level in LEVELS:
+        judged = _Judged(found, truth, size_wh, level, thresholds(level).on_score)
+        judged.count(result.scenes.setdefault((level.value, truth.scene), metrics.Tally()))
         for name, who in _slices(truth).items():
-            result.slices.setdefault((level.value, name), metrics.Tally()).add(at_3, at_5, leaks, has_head, who)
+            judged.count_people(result.slices.setdefault((level.value, name), metrics.Tally()), who)
 
 
 def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | None = None) -> Result:
@@ -103,13 +119,8 @@ def at_over_mask(result: Result, share: float) -> tuple[float, dict[str, float]]
         score = float(np.sqrt(low * high))
         tallies: dict[str, metrics.Tally] = {}
         for truth, size_wh, found in result.found:
-            chosen = found.select(found.scores >= score)
-            at_3, at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
-            mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, Sensitivity.MEDIUM)
-            leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
-            tally = tallies.setdefault(truth.scene, metrics.Tally())
-            tally.add(at_3, at_5, leaks, np.asarray(np.isfinite(truth.heads).all(1), bool), ~truth.difficult)
-            tally.add_detections(at_3, metrics.over_mask(mask, truth))
+            judged = _Judged(found, truth, size_wh, Sensitivity.MEDIUM, score)
+            judged.count(tallies.setdefault(truth.scene, metrics.Tally()))
         rates = metrics.mean_rates([tally.rates() for tally in tallies.values()])
         if rates["over_mask"] > share:
             low = score

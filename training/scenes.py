@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.flat import FlatTile
-from aipg_plugin.detection.upright import UprightTile, northing
+from aipg_plugin.detection.upright import UprightTile, bearings, northing
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
@@ -151,10 +151,10 @@ def draw_upright(rng: Rng, scene: Scene, size_px: int) -> UprightTile:
         azimuth, middle = rng.uniform(-1.3, 1.3), rng.uniform(-1.2, highest)
     if len(scene.boxes) and rng.random() < 0.65:
         spot = scene.boxes[rng.integers(len(scene.boxes)), :2]
-        right, down, forward = (scene.camera.to_ray(spot[None])[0]) @ scene.mount.level
-        if np.isfinite(right) and abs(down) < 1 - 1e-6:
-            azimuth = np.arctan2(right, forward) + rng.uniform(-0.45, 0.45) * span
-            middle = -np.arctanh(down) + rng.uniform(-0.45, 0.45) * span
+        (there,), (north,) = bearings(scene.camera, scene.mount, spot[None])
+        if abs(north) < np.arctanh(1 - 1e-6):  # seen, and not straight above or below
+            azimuth = there + rng.uniform(-0.45, 0.45) * span
+            middle = north + rng.uniform(-0.45, 0.45) * span
     low, high = sorted((lowest + span / 2, highest - span / 2))
     middle = float(np.clip(middle, low, high))
     if rng.random() < 0.5:

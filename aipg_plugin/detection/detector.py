@@ -121,10 +121,10 @@ class FisheyeDetector:
         possible = np.asarray(plausible(self.projection, self.mount, placed.boxes), bool)
         placed = placed.select(possible)
         kept = postprocess.merge(placed, self._wrap_px)
-        boxes = self._align(postprocess.averaged(placed, kept)[:, :4]) if len(kept) else placed.boxes[kept]
-        placed = replace(placed.select(kept), boxes=boxes)
-        if not len(placed.scores):
+        if not len(kept):
             return Detections.empty()
+        boxes = self._align(postprocess.averaged(placed, kept)[:, :4])
+        placed = replace(placed.select(kept), boxes=boxes)
         scores, outlines = placed.scores.copy(), []
         for k, (box, head, i) in enumerate(zip(placed.boxes, placed.heads, placed.tile, strict=True)):
             silhouette = silhouettes[i]

@@ -19,13 +19,24 @@ from aipg_plugin.geometry.mount import Mount
 
 Float64 = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
-_STEEP = math.sin(math.radians(50))  # of the angle below the horizon
 _ROW_OF_SCALE = 0.15  # of the tile, from its top: a little below the horizon, where people are smallest
 
 
 def northing(elevation_deg: float) -> float:
     """Mercator ordinate of an elevation above the horizon: atanh(sin e), radians at the horizon's scale."""
     return math.atanh(math.sin(math.radians(elevation_deg)))
+
+
+_STEEP = northing(-50.0)
+
+
+def bearings(camera: FisheyeCamera, mount: Mount, picture_px: ArrayLike) -> tuple[Float64, Float64]:
+    """(N,) azimuths in radians, as `UprightTile` counts them, and (N,) northings of picture pixels (N, 2).
+
+    NaN where there is no ray; straight up and down end at some 14.
+    """
+    right, down, forward = (np.asarray(camera.to_ray(picture_px)) @ mount.level).T
+    return np.arctan2(right, forward), -np.arctanh(np.clip(down, -1 + 1e-12, 1 - 1e-12))
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,10 @@ class UprightTile:
         turn = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
         return turn * (self.span / self.input_px)
 
+    @cached_property
+    def _back(self) -> Float64:
+        return np.asarray(np.linalg.inv(self._turn).T, np.float64)
+
     def rays(self, tile_px: ArrayLike) -> Float64:
         """(N, 3) rays in the camera's frame of tile pixels (N, 2), pixel centres at +0.5."""
         offset = (np.asarray(tile_px, np.float64) - self.input_px / 2) @ self._turn.T
@@ -69,12 +84,14 @@ class UprightTile:
 
     def to_tile(self, picture_px: ArrayLike) -> Float64:
         """Tile pixels (N, 2) of picture pixels (N, 2), by the shorter way around; NaN where there is no ray."""
-        right, down, forward = (np.asarray(self.camera.to_ray(picture_px)) @ self.mount.level).T
-        east = np.arctan2(right, forward) - math.radians(self.azimuth_deg)
-        east = (east + np.pi) % (2 * np.pi) - np.pi
-        south = self.middle + np.arctanh(np.clip(down, -1 + 1e-12, 1 - 1e-12))
-        result: Float64 = np.stack([east, south], 1) @ np.linalg.inv(self._turn).T + self.input_px / 2
+        east, north = self._from_here(picture_px)
+        result: Float64 = np.stack([east, self.middle - north], 1) @ self._back + self.input_px / 2
         return result
+
+    def _from_here(self, picture_px: ArrayLike) -> tuple[Float64, Float64]:
+        """(N,) radians east of the tile's azimuth, the shorter way around, and (N,) northings."""
+        azimuth, north = bearings(self.camera, self.mount, picture_px)
+        return (azimuth - math.radians(self.azimuth_deg) + np.pi) % (2 * np.pi) - np.pi, north
 
     def sampling(self, step_px: int = 8) -> NDArray[np.float32]:
         """(S, S, 2) float32 picture positions for cv2.remap, interpolated from a grid of every `step_px`-th pixel.
@@ -108,9 +125,8 @@ class UprightTile:
         """(N,) bool: places (N, 2) it may answer for: its sector, and what is nearly straight below, where people are
         wider than sectors.
         """
-        right, down, forward = (np.asarray(self.camera.to_ray(picture_px)) @ self.mount.level).T
-        off_deg = np.degrees(np.arctan2(right, forward)) - self.azimuth_deg
-        return np.asarray((np.abs((off_deg + 180) % 360 - 180) <= self.sector_deg) | (down > _STEEP), bool)
+        east, north = self._from_here(picture_px)
+        return np.asarray((np.abs(east) <= math.radians(self.sector_deg)) | (north < _STEEP), bool)
 
     @cached_property
     def scale(self) -> float:

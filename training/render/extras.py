@@ -68,10 +68,7 @@ def distractors(stage: Stage) -> None:
     """Coat racks, plants, bins, cartons, loose chairs, jackets over chairs."""
     rng = stage.rng
     small = [p for p in stage.props if p.radius_m < 0.6]
-    for _ in range(int(rng.poisson(3.5))):
-        spot = stage.free_spot(0.35)
-        if spot is None:
-            continue
+    for spot in stage.free_spots(int(rng.poisson(3.5)), 0.35):
         kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin", "model"],
                           p=[0.14, 0.12, 0.08, 0.15, 0.14, 0.01, 0.36])
         stage.take(float(spot[0]), float(spot[1]), 0.3)

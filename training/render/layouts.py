@@ -159,20 +159,15 @@ def lab(stage: Stage) -> None:
             thing = centre + np.array([rng.uniform(-0.7, 0.7), rng.uniform(-0.4, 0.4), 0.74])
             add_box(stage.things, rng.uniform(0.08, 0.45, 3), thing, float(rng.uniform(0, 6)),
                     Surface(tint=fur.grey(rng, 0.05, 0.9, 0.08)))
-    for _ in range(int(rng.integers(0, 5))):
-        loose = stage.free_spot(0.35)
-        if loose is not None:
-            stage.seat(loose, float(rng.uniform(0, 6.28)), rng.random() < 0.3, ("sit",))
+    for loose in stage.free_spots(int(rng.integers(0, 5)), 0.35):
+        stage.seat(loose, float(rng.uniform(0, 6.28)), rng.random() < 0.3, ("sit",))
 
 
 def shop(stage: Stage) -> None:
     """Low and high shelves, tables with goods, mannequins."""
     rng = stage.rng
     _cabinets(stage, int(rng.integers(4, 14)))
-    for _ in range(int(rng.integers(3, 12))):
-        spot = stage.free_spot(0.8)
-        if spot is None:
-            continue
+    for spot in stage.free_spots(int(rng.integers(3, 12)), 0.8):
         stage.take(float(spot[0]), float(spot[1]), 0.75)
         yaw = float(rng.choice([0.0, np.pi / 2]))
         if rng.random() < 0.5:
@@ -183,10 +178,8 @@ def shop(stage: Stage) -> None:
         else:
             fur.add_table(stage.things, rng, stage.textures, stage.style, spot, yaw, (1.3, 0.8))
     # Few, and never dressed: at a distance a dressed one is a person, and teaching otherwise costs recall.
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1]))):
-        spot = stage.free_spot(0.35)
-        if spot is not None:
-            mannequin(stage, spot)
+    for spot in stage.free_spots(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])), 0.35):
+        mannequin(stage, spot)
 
 
 def warehouse(stage: Stage) -> None:
@@ -203,10 +196,7 @@ def warehouse(stage: Stage) -> None:
                                   (2.0, 0.9, height))
                     for offset in (-0.6, 0.0, 0.6):
                         stage.take(float(x), float(y + offset), 0.5)
-    for _ in range(int(rng.integers(5, 22))):
-        spot = stage.free_spot(0.8)
-        if spot is None:
-            continue
+    for spot in stage.free_spots(int(rng.integers(5, 22)), 0.8):
         stage.take(float(spot[0]), float(spot[1]), 0.6)
         fur.add_boxes(stage.things, rng, stage.textures, spot, int(rng.integers(1, 9)))
     yellow = Surface(tint=(0.75, 0.6, 0.1))
@@ -220,10 +210,7 @@ def warehouse(stage: Stage) -> None:
 def lobby(stage: Stage) -> None:
     """Sofas, low tables, a counter, plants."""
     rng = stage.rng
-    for _ in range(int(rng.integers(1, 7))):
-        spot = stage.free_spot(1.0)
-        if spot is None:
-            continue
+    for spot in stage.free_spots(int(rng.integers(1, 7)), 1.0):
         yaw, width = float(rng.choice([0, 0.5, 1, 1.5]) * np.pi), float(rng.choice([0.8, 1.6, 2.1]))
         stage.take(float(spot[0]), float(spot[1]), 0.9)
         sofas = stage.models("Couch_Large1", "Couch_Large2", "Couch_Medium")
@@ -235,11 +222,9 @@ def lobby(stage: Stage) -> None:
             if rng.random() < stage.crowding * 0.7:
                 seat = place(np.array([[x, 0.05, 0.02]], np.float32), yaw, spot)[0].astype(float)
                 stage.person(("sit",), seat, yaw)
-    for _ in range(int(rng.integers(0, 4))):
-        spot = stage.free_spot(0.6)
-        if spot is not None:
-            stage.take(float(spot[0]), float(spot[1]), 0.5)
-            fur.add_table(stage.things, rng, stage.textures, stage.style, spot, 0.0, (0.8, 0.6), 0.42)
+    for spot in stage.free_spots(int(rng.integers(0, 4)), 0.6):
+        stage.take(float(spot[0]), float(spot[1]), 0.5)
+        fur.add_table(stage.things, rng, stage.textures, stage.style, spot, 0.0, (0.8, 0.6), 0.42)
     counter = stage.free_spot(1.2)
     if counter is not None and rng.random() < 0.6:
         _workstation(stage, counter, float(rng.choice([0, np.pi])), True, 2.0)
@@ -250,10 +235,7 @@ def lobby(stage: Stage) -> None:
 
 def crowd(stage: Stage) -> None:
     """Nothing but people, some in tight groups."""
-    for _ in range(int(stage.rng.integers(0, 4))):
-        group = stage.free_spot(0.5)
-        if group is None:
-            continue
+    for group in stage.free_spots(int(stage.rng.integers(0, 4)), 0.5):
         for _ in range(int(stage.rng.integers(2, 9))):
             spot = group + np.append(stage.rng.normal(0, 0.6, 2), 0)
             if stage.is_free(float(spot[0]), float(spot[1]), 0.18):
@@ -264,19 +246,14 @@ def crowd(stage: Stage) -> None:
 
 def empty(stage: Stage) -> None:
     """A few things only."""
-    for _ in range(int(stage.rng.integers(0, 5))):
-        spot = stage.free_spot(0.5)
-        if spot is not None:
-            stage.seat(spot, float(stage.rng.uniform(0, 6.28)), False)
+    for spot in stage.free_spots(int(stage.rng.integers(0, 5)), 0.5):
+        stage.seat(spot, float(stage.rng.uniform(0, 6.28)), False)
 
 
 def furniture(stage: Stage) -> None:
     """A furniture shop or lounge: armchairs, sofas, padded chairs, heaps of clothes, few people."""
     rng = stage.rng
-    for _ in range(int(rng.integers(10, 50))):
-        spot = stage.free_spot(0.45)
-        if spot is None:
-            continue
+    for spot in stage.free_spots(int(rng.integers(10, 50)), 0.45):
         yaw, kind = float(rng.uniform(0, 6.28)), rng.random()
         wide = kind >= 0.75
         stage.take(float(spot[0]), float(spot[1]), 0.8 if wide else 0.4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,6 +84,13 @@ class Stage:
             if self.is_free(x, y, radius_m):
                 return np.array([x, y, 0.0])
         return None
+
+    def free_spots(self, count: int, radius_m: float) -> Iterator[NDArray[np.float64]]:
+        """Up to `count` random free places, each looked for when it is asked for; what stands there takes it."""
+        for _ in range(count):
+            spot = self.free_spot(radius_m)
+            if spot is not None:
+                yield spot
 
     def person(self, kinds: tuple[str, ...], at: NDArray[np.float64], yaw_rad: float, outfit: Outfit | None = None,
                as_person: bool = True) -> bool:
