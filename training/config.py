@@ -20,6 +20,7 @@ class Config:
     sizes_px: tuple[int, ...] = (256, 288, 320, 352)
     batch: int = 12
     minutes: float = 60.0  # the cosine reaches its floor after this
+    steps: int = 0  # or after so many steps, whatever time they take; 0: by the clock
     rate: float = 1.5e-3  # share of each filter's size per step
     rate_floor: float = 0.03  # share of `rate` at the end
     new_layers_rate: float = 5.0  # factor for the head point and silhouette branches
@@ -29,6 +30,8 @@ class Config:
     keep: float = 1.0  # weight of the loss that keeps what the base net knew of COCO's other classes
     early_every: int = 4  # layers down to stride 8 cost most and change least: trained every n-th step
     scene_share: float = 0.6  # of tiles, where scenes exist
+    photographs: bool = True  # whole photographs of people in the other tiles
+    cutouts: bool = True  # people cut out of photographs, pasted anywhere
     workers: int = 1
     threads: int = 2
     replay: float = 0.4  # share of batches that come again (mirrored), to spare the workers

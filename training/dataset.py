@@ -71,7 +71,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         if rendered:
             image, silhouette, ignore, people = scenes.cut(rng, size_px)
             canvas = Canvas(image, silhouette, ignore, people)
-            if rng.random() < 0.1:
+            if self.config.cutouts and rng.random() < 0.1:
                 self.paste_cutout(rng, canvas)
         else:
             canvas = self.photo_tile(rng, size_px)
@@ -80,7 +80,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         return replace(canvas, image=degrade(rng, canvas.image))
 
     def photo_tile(self, rng: Rng, size_px: int) -> Canvas:
-        kind = rng.random()
+        kind = rng.random() if self.config.photographs else 1.0
         canvas = Canvas.blank(size_px, rng.uniform(20, 200, 3).astype(np.float32))
         whole = (0, 0, size_px, size_px)
         if kind < 0.2:  # one photograph fills the tile
@@ -96,7 +96,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
             self.place_background(rng, canvas, whole)
         for _ in range(int(rng.integers(0, 6)) if rng.random() < 0.6 else 0):
             self.paste_object(rng, canvas)
-        count = 0 if kind < 0.7 and rng.random() < 0.7 else int(rng.integers(0, 7))
+        count = 0 if not self.config.cutouts or (kind < 0.7 and rng.random() < 0.7) else int(rng.integers(0, 7))
         size = log_uniform(rng, 0.12, 0.8) * size_px
         spot = rng.uniform(0.1, 0.9, 2) * size_px
         for _ in range(count):

@@ -71,12 +71,17 @@ def single_class(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: v[PERSON : PERSON + 1] if ".cls." in k else v for k, v in state.items()}
 
 
+def is_new(name: str) -> bool:
+    """Whether a parameter belongs to the branches that YOLOX-nano lacks: silhouette and head point."""
+    return "silhouette" in name or ".point." in name
+
+
 def person_net(path: Path, classes: int = 1) -> PersonNet:
     """The net that starts from YOLOX-nano, new branches fresh: the person channel alone, or all 80 classes."""
     full, net = load_yolox(path), PersonNet(classes=classes)
     state = full.state_dict() if classes > 1 else single_class(full.state_dict())
     for key, value in net.state_dict().items():
-        if "silhouette" in key or ".point." in key:
+        if is_new(key):
             state[key] = value
     net.load_state_dict(state)
     return net

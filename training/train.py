@@ -29,7 +29,7 @@ from training.evaluate import evaluate_net, one_line
 from training.losses import Targets, keeping_loss, loss
 from training.net import PersonNet
 from training.optimiser import RelativeAdam
-from training.port import load_yolox, person_net, single_class
+from training.port import is_new, load_yolox, person_net, single_class
 
 
 def parse_args() -> tuple[Config, bool]:
@@ -80,10 +80,6 @@ class State:
         self.average.load_state_dict(parts["ema"])
         self.optimiser.load_state_dict(parts["optimiser"])
         self.step, self.spent_s = parts["step"], parts["spent_s"]
-
-
-def is_new(name: str) -> bool:
-    return "silhouette" in name or ".point." in name
 
 
 def build(config: Config, device: torch.device) -> State:
@@ -171,7 +167,7 @@ def main() -> None:
     for image, targets in loader:
         now = time.monotonic()
         state.spent_s, clock = state.spent_s + now - clock, now
-        progress = state.spent_s / 60 / config.minutes
+        progress = state.step / config.steps if config.steps else state.spent_s / 60 / config.minutes
         for group in state.optimiser.param_groups:
             group["lr"] = rate_at(config, state.step, progress) * group["factor"]
         parts = train_step(state, config, image.to(device), targets.to(device), base)
