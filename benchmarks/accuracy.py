@@ -1,4 +1,4 @@
-"""Accuracy and leaks on the labelled real pictures: `python -m benchmarks.accuracy`.
+"""Accuracy and leaks on labelled pictures, by default the real ones: `python -m benchmarks.accuracy`.
 
 Scenes weigh the same, whatever their number of frames. Definitions: benchmarks/metrics.py.
 """
@@ -21,7 +21,7 @@ from aipg_plugin.options import Sensitivity
 from benchmarks import metrics, overlays
 from benchmarks.dev_pictures import DevPicture, load, shared_folder
 from benchmarks.masks import mask_of
-from benchmarks.systems import MOUNT, System, camera_of, make_systems
+from benchmarks.systems import System, make_systems
 
 LEVELS = tuple(Sensitivity)
 THIRDS = ("inner", "middle", "outer")
@@ -56,7 +56,7 @@ class _Judged:
     def __init__(self, found: Detections, truth: DevPicture, size_wh: tuple[int, int], level: Sensitivity,
                  score: float) -> None:
         chosen = found.select(found.scores >= score)
-        mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, level)
+        mask = mask_of(chosen, truth.camera(size_wh), truth.mount, level)
         self._truth, self._has_head = truth, np.asarray(np.isfinite(truth.heads).all(1), bool)
         self._at_3, self._at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
         self._leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
@@ -97,7 +97,7 @@ def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | No
         if sheets is not None:
             level = Sensitivity.HIGH
             chosen = found.select(found.scores >= thresholds(level).on_score)
-            mask = mask_of(chosen, camera_of(truth, size_wh), MOUNT, level)
+            mask = mask_of(chosen, truth.camera(size_wh), truth.mount, level)
             sheet = overlays.draw(picture, chosen, truth, mask)
             path = sheets / system.name.replace("/", "_").replace(" ", "_") / f"{truth.path.stem}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,6 +166,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", help="tier/precision of the manifest, or ONNX files in our layout")
     parser.add_argument("--plans", nargs="*", default=["live", "thorough"],
                         help="tile plans, with an input side if wanted: live thorough live@416")
+    parser.add_argument("--pictures", type=Path, default=shared_folder() / "data" / "real_dev",
+                        help="folder with labels.json and images/, default %(default)s; rendered ones come from "
+                             "`python -m training.render labels`")
     parser.add_argument("--peers", action="store_true", help="also YOLOX-nano, raw and on our tiles")
     parser.add_argument("--overlays", type=Path, help="folder for overlay pictures")
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -179,9 +182,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Command line; exit status 0, also when the data are absent (said on stdout)."""
     arguments = _arguments()
-    pictures = load()
+    pictures = load(arguments.pictures)
     if not pictures:
-        print(f"skipped: no labelled pictures under {shared_folder() / 'data' / 'real_dev'} (set AIPG_SHARED)")
+        print(f"skipped: no labelled pictures under {arguments.pictures} (set AIPG_SHARED or --pictures)")
         return 0
     models = arguments.models
     if models is None:

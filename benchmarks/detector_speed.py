@@ -23,7 +23,8 @@ from aipg_plugin.detection.quality import PictureCheck, to_grey
 from aipg_plugin.detection.schedule import SweepSchedule
 from aipg_plugin.detection.tiles import LIVE, PLANS
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
-from benchmarks.systems import LENS, MOUNT, open_net, yolox_nano
+from benchmarks.dev_pictures import LENS, MOUNT
+from benchmarks.systems import open_net, yolox_nano
 
 DECISIONS_HZ = 5.0
 

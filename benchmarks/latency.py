@@ -26,7 +26,8 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.options import MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
-from benchmarks.systems import LENS, open_net
+from benchmarks.dev_pictures import LENS
+from benchmarks.systems import open_net
 
 VISIBLE = 0.5
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -16,21 +17,14 @@ from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.layouts import decode
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import PLANS, TilePlan
-from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.gravity import aligned
-from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
-from aipg_plugin.options import CaptureMode, CustomModel, LensModelName, Models, MountKind
+from aipg_plugin.options import CaptureMode, CustomModel, Models
 from benchmarks.dev_pictures import DevPicture, shared_folder
 
-LENS = LensLaw(LensModelName.EQUIDISTANT, 180.0)
-MOUNT = Mount(MountKind.CEILING, 3.0)
-
-
-def camera_of(truth: DevPicture, size_wh: tuple[int, int]) -> FisheyeCamera:
-    """The labelled picture's camera: nominal lens and height, labelled circle."""
-    return FisheyeCamera(LENS, ImageCircle(*truth.circle_px), size_wh)
+_KEPT = 8  # detectors kept for pictures to come: each holds the maps of its tiles
 
 
 def to_native(found: Detections, factor: tuple[float, float]) -> Detections:
@@ -52,14 +46,13 @@ class System:
 
 def tiled(name: str, net: PersonNet, plan: TilePlan) -> System:
     """One of our detectors on the labelled camera."""
-    detectors: dict[tuple[object, ...], FisheyeDetector] = {}
+    @lru_cache(_KEPT)
+    def detector_of(camera: FisheyeCamera, mount: Mount) -> FisheyeDetector:
+        return FisheyeDetector(net, camera, mount, plan=plan, floor_score=0.02)
 
     def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
         size = (picture.shape[1], picture.shape[0])
-        key = (size, truth.circle_px)
-        if key not in detectors:
-            detectors[key] = FisheyeDetector(net, camera_of(truth, size), MOUNT, plan=plan, floor_score=0.02)
-        detector = detectors[key]
+        detector = detector_of(truth.camera(size), truth.mount)
         small = picture
         if detector.size_wh != size:
             small = np.asarray(cv2.resize(picture, detector.size_wh, interpolation=cv2.INTER_AREA), np.uint8)
@@ -74,12 +67,12 @@ def tiled(name: str, net: PersonNet, plan: TilePlan) -> System:
 
 def panorama(name: str, net: PersonNet, plan: TilePlan) -> System:
     """Our detector on a 360° strip rendered from the picture (what unwrapping first would give), boxes brought back."""
-    cache: dict[tuple[object, ...], tuple[FisheyeDetector, NDArray[np.float32], Projection]] = {}
-
-    def prepare(camera: FisheyeCamera) -> tuple[FisheyeDetector, NDArray[np.float32], Projection]:
+    @lru_cache(_KEPT)
+    def prepare(camera: FisheyeCamera, mount: Mount) -> tuple[FisheyeDetector, NDArray[np.float32], Projection]:
         w = round(2 * np.pi * camera.circle.radius_px)
-        strip = make_projection(CaptureMode.PANORAMA, law=LENS, circle=camera.circle, mount=MOUNT, size_wh=(w, w // 4))
-        detector = FisheyeDetector(net, strip, MOUNT, plan=plan, floor_score=0.02)
+        strip = make_projection(CaptureMode.PANORAMA, law=camera.law, circle=camera.circle, mount=mount,
+                                size_wh=(w, w // 4))
+        detector = FisheyeDetector(net, strip, mount, plan=plan, floor_score=0.02)
         target = detector.projection
         tw, th = target.size_wh
         grid = np.stack(np.meshgrid(np.arange(tw) + 0.5, np.arange(th) + 0.5), -1).reshape(-1, 2)
@@ -87,22 +80,19 @@ def panorama(name: str, net: PersonNet, plan: TilePlan) -> System:
         return detector, np.nan_to_num(source, nan=-9.0).astype(np.float32), target
 
     def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
-        camera = camera_of(truth, (picture.shape[1], picture.shape[0]))
-        key = (camera.size_wh, truth.circle_px)
-        if key not in cache:
-            cache[key] = prepare(camera)
-        detector, source, target = cache[key]
+        camera = truth.camera((picture.shape[1], picture.shape[0]))
+        detector, source, target = prepare(camera, truth.mount)
         start = time.perf_counter()
         strip = np.asarray(cv2.remap(picture, source[..., 0], source[..., 1], cv2.INTER_LINEAR), np.uint8)
         found = detector.detect(strip)
         system.seconds.append(time.perf_counter() - start)
-        return _brought_back(found, target, camera)
+        return _brought_back(found, target, camera, truth.mount)
 
     system = System(name, predict)
     return system
 
 
-def _brought_back(found: Detections, strip: Projection, camera: FisheyeCamera) -> Detections:
+def _brought_back(found: Detections, strip: Projection, camera: FisheyeCamera, mount: Mount) -> Detections:
     """Detections of a strip in the fisheye picture: each box from its middle and the middles of its sides."""
     kept, boxes = [], []
     for i, box in enumerate(found.boxes.astype(np.float64)):
@@ -114,7 +104,7 @@ def _brought_back(found: Detections, strip: Projection, camera: FisheyeCamera) -
             continue
         w, h = np.linalg.norm(back[1] - back[2]), np.linalg.norm(back[3] - back[4])
         middle = (back[3] + back[4]) / 2
-        boxes.append(aligned(camera, MOUNT, np.array([[*middle, max(w, 1.0), max(h, 1.0)]]))[0])
+        boxes.append(aligned(camera, mount, np.array([[*middle, max(w, 1.0), max(h, 1.0)]]))[0])
         kept.append(i)
     chosen = found.select(kept)
     return Detections.of(np.array(boxes, np.float32).reshape(-1, 5), chosen.scores, None, chosen.outlines)
@@ -136,7 +126,7 @@ def whole_picture(name: str, net: PersonNet) -> System:
         upright = np.concatenate([found.boxes / factor, np.zeros((len(found.boxes), 1))], 1)
         keep = _axis_nms(upright, found.scores)
         system.seconds.append(time.perf_counter() - start)
-        return Detections.of(_better_turned(upright[keep], camera_of(truth, (w, h))), found.scores[keep])
+        return Detections.of(_better_turned(upright[keep], truth.camera((w, h)), truth.mount), found.scores[keep])
 
     system = System(name, predict)
     return system
@@ -148,9 +138,9 @@ def _axis_nms(boxes: NDArray[np.float64], scores: NDArray[np.floating]) -> NDArr
     return np.asarray(kept, np.intp).reshape(-1)
 
 
-def _better_turned(boxes: NDArray[np.float64], camera: Projection) -> NDArray[np.float64]:
+def _better_turned(boxes: NDArray[np.float64], camera: Projection, mount: Mount) -> NDArray[np.float64]:
     """Upright boxes as gravity-aligned ones: sides swapped where the figure lies across the picture."""
-    turned = np.asarray(aligned(camera, MOUNT, boxes[:, :4]), np.float64)
+    turned = np.asarray(aligned(camera, mount, boxes[:, :4]), np.float64)
     across = np.abs(np.sin(np.radians(turned[:, 4]))) > np.sqrt(0.5)
     turned[across, 2:4] = turned[across][:, [3, 2]]
     return turned

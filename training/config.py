@@ -16,6 +16,7 @@ class Config:
     data: str = "../shared/data"  # photos/, peers/, real_dev/
     photos: str = "photos.json"  # made by training.photos
     scenes: str = "scenes"  # <set>/NNNNNN.jpg, .npz, .png
+    validation: str = ""  # rendered pictures never trained on, as `training.render labels` leaves them
     start: str = ""  # checkpoint to take weights from; empty: YOLOX-nano
     sizes_px: tuple[int, ...] = (256, 288, 320, 352)
     batch: int = 12

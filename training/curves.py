@@ -54,6 +54,7 @@ def plot(columns: dict[str, list[float]], title: str, size_wh: tuple[int, int] =
 
 
 def draw_curves(run: Path) -> None:
-    """Write <run>/curves.png from log.csv and dev.csv."""
-    parts = [plot(read_columns(run / n), t) for n, t in (("log.csv", "loss per part"), ("dev.csv", "real dev scenes"))]
+    """Write <run>/curves.png from log.csv, dev.csv and validation.csv, as far as they are there."""
+    titles = {"log": "loss per part", "dev": "real dev scenes", "validation": "rendered scenes never trained on"}
+    parts = [plot(read_columns(run / f"{name}.csv"), title) for name, title in titles.items()]
     cv2.imwrite(str(run / "curves.png"), np.vstack(parts))

@@ -7,8 +7,9 @@ First index the photographs, then train; rendered scenes are picked up as they a
   python -m training.train --run runs/a --resume              # go on after a stop
   python -m training.train --run runs/b --start runs/a/last.pt --rate 3e-4
 
-A run's folder holds config.json, last.pt (with optimiser), log.csv, curves.png and
-overlays.jpg. Ctrl-C is safe: the last save is at most `--save-s` old.
+A run's folder holds config.json, last.pt (with optimiser), log.csv, curves.png, and figures
+and overlays of the real dev scenes (dev.*) and of rendered ones (validation.*). Ctrl-C is safe:
+the last save is at most `--save-s` old.
 """
 
 from __future__ import annotations
@@ -131,15 +132,15 @@ def train_step(state: State, config: Config, image: torch.Tensor, targets: Targe
 
 
 def report(state: State, config: Config, run: Path) -> None:
-    """Measure the averaged net on the dev scenes; add to dev.csv, curves and overlays."""
-    dev = Path(config.data) / "real_dev"
-    if not dev.exists():
-        return
+    """Measure the averaged net on the dev scenes and the rendered validation set, as far as they are there."""
     net = PersonNet()
     net.load_state_dict(single_class(state.average.state_dict()))
-    measured = evaluate_net(net.cpu(), dev, run / "overlays.jpg")
-    print("dev", one_line(measured), flush=True)
-    append_row(run / "dev.csv", {"step": state.step, **{k: round(v, 4) for k, v in measured.items()}})
+    for name, folder in (("dev", Path(config.data) / "real_dev"), ("validation", Path(config.validation))):
+        if not (folder / "labels.json").exists():
+            continue
+        measured = evaluate_net(net.cpu(), folder, run / f"{name}.jpg")
+        print(name, one_line(measured), flush=True)
+        append_row(run / f"{name}.csv", {"step": state.step, **{k: round(v, 4) for k, v in measured.items()}})
     draw_curves(run)
 
 

@@ -16,7 +16,7 @@ from aipg_plugin.detection.onnx import open_file
 from aipg_plugin.detection.tiles import LIVE, make_tiles
 from aipg_plugin.detection.upright import UprightTile
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
-from benchmarks.systems import LENS, MOUNT
+from benchmarks.dev_pictures import LENS, MOUNT
 from tests.detection.nets import FIGURE_WH, red_net
 from tests.detection.painting import FLOOR, RED
 from training import evaluate

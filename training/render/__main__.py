@@ -1,4 +1,4 @@
-"""Command line of the renderer: bodies, textures, props, scenes, sequence, sample, sheet."""
+"""Command line of the renderer: bodies, textures, props, scenes, sequence, sample, sheet, labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("bodies", "pose a bank of bodies (needs anny and torch)", DATA / "bodies.npz")
-    sub.add_argument("--count", type=int, default=900)
+    sub.add_argument("--count", type=int, default=1100)
     command("textures", "make the bank of textures", DATA / "textures.npz")
     sub = command("props", "read the furniture models (needs trimesh)", DATA / "props.npz")
     sub.add_argument("--models", type=Path, default=None, help="folder of GLB files")
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("picture", type=Path)
     sheet.add_argument("--count", type=int, default=12)
     sheet.add_argument("--plain", action="store_true", help="draw no truth")
+    labels = commands.add_parser("labels", help="a set of scenes as labelled pictures for benchmarks.accuracy")
+    labels.add_argument("folder", type=Path)
+    labels.add_argument("out", type=Path)
     return parser
 
 
@@ -73,6 +76,10 @@ def main() -> None:
         from training.render.sheet import contact_sheet
 
         contact_sheet(args.folder, args.picture, args.count, not args.plain)
+    elif args.command == "labels":
+        from training.render.labels import write_labels
+
+        print(f"{args.out}: {write_labels(args.folder, args.out)} labelled pictures")
     else:
         from training.render import clip
 
