@@ -99,7 +99,8 @@ def warp(
     """Warp by a (3, 3) homography; pre-shrinks large reductions, so that nothing aliases."""
     k = int(1 / max(1e-3, np.sqrt(abs(np.linalg.det(m[:2, :2])))))
     if k >= 2 and flags == cv2.INTER_LINEAR:
-        small = cv2.resize(image, None, fx=1 / k, fy=1 / k, interpolation=cv2.INTER_AREA)
+        small_wh = (max(1, round(image.shape[1] / k)), max(1, round(image.shape[0] / k)))  # thin ones too
+        small = cv2.resize(image, small_wh, interpolation=cv2.INTER_AREA)
         ratio = np.diag([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1.0])
         m, image = m @ ratio, np.asarray(small, np.uint8)
     return np.asarray(cv2.warpPerspective(image, m, (size_px, size_px), flags=flags, borderMode=border), np.uint8)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from training.canvas import Canvas, clip_people, move_people
+from training.canvas import Canvas, clip_people, move_people, warp
 from training.dataset import collate, mirror
 
 
@@ -52,3 +52,8 @@ def test_a_mirrored_batch_keeps_its_truth() -> None:
     assert t.heads[0, 0, :2].tolist() == pytest.approx([96 - 22, 25])
     x, y, w, h = cv2.boundingRect((t.silhouette[0, 0] > 0.5).byte().numpy())
     assert (t.boxes[0, 0] / 4).tolist() == pytest.approx([x + w / 2, y + h / 2, w, h])
+
+
+def test_a_thin_picture_survives_being_shrunk() -> None:
+    thin = np.full((3, 400, 3), 200, np.uint8)
+    assert warp(thin, np.diag([0.05, 0.05, 1.0]), 32).max() > 0
