@@ -61,13 +61,13 @@ class Setup:
         """(N, SIDE): the share of each interval that each texel of a head starting there covers, along one axis."""
         texels = start_px + np.arange(SIDE + 1) * self.head_px / SIDE
         shared = np.minimum(high_px[:, None], texels[1:]) - np.maximum(low_px[:, None], texels[:-1])
-        return np.maximum(shared, 0) / (high_px - low_px)[:, None]
+        return np.asarray(np.maximum(shared, 0) / (high_px - low_px)[:, None], np.float64)
 
 
 def outline() -> F64:
     """(SIDE, SIDE) opacity of a head: an ellipse."""
     y, x = np.mgrid[0:SIDE, 0:SIDE] - (SIDE - 1) / 2
-    return ((x / (0.46 * SIDE)) ** 2 + (y / (0.5 * SIDE)) ** 2 <= 1).astype(float)
+    return np.asarray((x / (0.46 * SIDE)) ** 2 + (y / (0.5 * SIDE)) ** 2 <= 1, np.float64)
 
 
 def room() -> F64:
@@ -194,4 +194,5 @@ def _integral(picture: F64) -> F64:
 def _sum(integral: F64, low: F64, high: F64) -> F64:
     """Sums over rectangles given by (N, 2) low and high corners, row first."""
     (top, left), (bottom, right) = low.astype(int).T, high.astype(int).T
-    return integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+    return np.asarray(integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left],
+                      np.float64)

@@ -33,7 +33,7 @@ def drawn_head(identity: int) -> NDArray[np.uint8]:
     face_w, face_h, eye_y, gap = rng.integers(34, 46), rng.integers(44, 56), rng.integers(54, 64), rng.integers(14, 20)
     hairline = int(rng.integers(-50, -5))
 
-    def colour(bgr: NDArray[np.floating]) -> tuple[float, ...]:
+    def colour(bgr: NDArray[np.floating] | NDArray[np.int64]) -> tuple[float, ...]:
         return tuple(float(v) for v in np.clip(bgr, 0, 255))
 
     cv2.ellipse(canvas, (64, 58), (int(face_w + rng.integers(4, 14)), int(face_h + 6)), 0, 0, 360, colour(hair), -1)
@@ -71,7 +71,7 @@ def photographed_heads(folder: Path, count: int) -> list[NDArray[np.uint8]]:
         centre = int(columns[rows < rows.min() + side // 2].mean())
         crop = image[max(rows.min() - side // 10, 0):, max(centre - side // 2, 0):][:side, :side]
         if side >= 24 and crop.shape[:2] == (side, side):
-            heads.append(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA))
+            heads.append(np.asarray(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA), np.uint8))
         if len(heads) == count:
             break
     return heads
@@ -80,14 +80,14 @@ def photographed_heads(folder: Path, count: int) -> list[NDArray[np.uint8]]:
 def capture(head: NDArray[np.uint8], rng: np.random.Generator) -> F32:
     """One capture of a 128 px BGR head: turned, shifted, scaled, lit from a side, noisy; (SIDE, SIDE, 3) YUV."""
     turn = cv2.getRotationMatrix2D((64, 64), rng.normal(0, 4), rng.normal(1, 0.04))
-    turn[:, 2] += rng.normal(0, 3, 2)
+    turn = turn + np.array([[0, 0, shift] for shift in rng.normal(0, 3, 2)])
     picture = cv2.warpAffine(head, turn, (128, 128), borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     slope_y, slope_x = rng.normal(0, 0.12, 2)
     y, x = np.mgrid[-1:1:SIDE * 1j, -1:1:SIDE * 1j]
     light = rng.normal(1, 0.12) * (1 + slope_y * y + slope_x * x)
     lit = small * light[..., None] * rng.normal(1, 0.03, 3) + rng.normal(0, 2, small.shape)
-    return cv2.cvtColor(np.clip(lit, 0, 255).astype(np.uint8), cv2.COLOR_BGR2YUV).astype(np.float32)
+    return np.asarray(cv2.cvtColor(np.clip(lit, 0, 255).astype(np.uint8), cv2.COLOR_BGR2YUV), np.float32)
 
 
 def people(kind: str, identities: int, others: int, seed: int = 0) -> tuple[F32, F32, F32] | None:

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,7 @@ def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int 
         for frame in _frames(source):
             guard.scout(frame)
         guard.second_pass()
+    left: Iterable[GuardedFrame]
     if live:
         # Decoding before and judging after, so that neither slows the guard down.
         left = _replayed([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
