@@ -9,7 +9,6 @@ import hmac
 import json
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt import topics
 from aipg_plugin.mqtt.topics import Address
+from aipg_plugin.mqtt.worker import Worker
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Sensitivity
 
 log = logging.getLogger(__name__)
@@ -155,28 +155,13 @@ class Doorkeeper:
         self._wrong.pop(command.camera, None)
 
 
-class CommandWorker:
+class CommandWorker(Worker):
     """Applies commands one after the other on its own thread; a newer one for the same address replaces the waiting."""
 
     def __init__(self, apply: Callable[[Command], None]) -> None:
+        super().__init__("aipg-mqtt-commands")
         self._apply = apply
         self._waiting: dict[tuple[str, str, str], Command] = {}
-        self._changed = threading.Condition()
-        self._running = False
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._running = True
-        self._thread = threading.Thread(target=self._run, name="aipg-mqtt-commands", daemon=True)
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        with self._changed:
-            self._running = False
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
 
     def put(self, command: Command) -> None:
         """Queue a command; never blocks."""
@@ -188,9 +173,7 @@ class CommandWorker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while self._running and not self._waiting:
-                    self._changed.wait()
-                if not self._running:
+                if not self._wait(lambda: bool(self._waiting)):
                     return
                 command = self._waiting.pop(next(iter(self._waiting)))
             try:

@@ -18,6 +18,7 @@ from aipg_plugin.mqtt.payloads import switch, to_json
 from aipg_plugin.mqtt.publisher import Message, Outbox
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.mqtt.topics import Topics
+from aipg_plugin.mqtt.worker import Worker
 from aipg_plugin.options import Camera
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class _Watched:
     analytics_due_s: float = 0.0
 
 
-class FiguresWorker:
+class FiguresWorker(Worker):
     """Takes the newest reports of each camera (`put`) and pictures (`picture`) without blocking; works on its thread.
 
     `on_new(camera)` is called in that thread when a new figure has appeared, `sent()` when something waits to be sent.
@@ -46,6 +47,7 @@ class FiguresWorker:
 
     def __init__(self, topics: Topics, outbox: Outbox, *, lines: Mapping[str, tuple[Line, ...]],
                  on_new: Callable[[str], None], sent: Callable[[], None]) -> None:
+        super().__init__("aipg-mqtt-figures")
         self._topics = topics
         self._outbox = outbox
         self._lines = lines
@@ -54,11 +56,8 @@ class FiguresWorker:
         self._watched: dict[str, _Watched] = {}
         self._reports: dict[str, _Reports] = {}
         self._pictures: dict[str, NDArray[np.uint8]] = {}
-        self._changed = threading.Condition()   # held for moments only: frame threads pass through it
-        self._counting = threading.Lock()       # held while counting: the worker, and whoever changes cameras
+        self._counting = threading.Lock()   # held while counting: the worker, and whoever changes cameras
         self._urgent = False
-        self._running = False
-        self._thread: threading.Thread | None = None
 
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Watch these cameras; counts of those that stay are kept."""
@@ -75,19 +74,6 @@ class FiguresWorker:
                     self._watched[camera.id] = _Watched(analytics, CameraEvents(camera.id, analytics))
                 else:
                     watched.analytics.areas_changed(areas)
-
-    def start(self) -> None:
-        self._running = True
-        self._thread = threading.Thread(target=self._run, name="aipg-mqtt-figures", daemon=True)
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        with self._changed:
-            self._running = False
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
 
     def put(self, camera: str, t_s: float, reports: tuple[TrackReport, ...]) -> None:
         """The figures of a camera now. Someone new or gone is told at once, the rest within a fifth of a second."""
@@ -112,8 +98,7 @@ class FiguresWorker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._urgent or not self._running, _TICK_S)
-                if not self._running:
+                if not self._wait(lambda: self._urgent, _TICK_S):
                     return
                 self._urgent = False
                 reports, self._reports = self._reports, {}
