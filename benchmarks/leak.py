@@ -31,20 +31,17 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import MaskingMethod, Models, Sensitivity, Source, Web
 from aipg_plugin.resources import resource_path
+from benchmarks.uncovered import LeakCount, disc, uncovered
 
-HEAD_UNCOVERED, BODY_UNCOVERED, LEAST_VISIBLE = 0.25, 0.5, 0.3
+LEAST_VISIBLE = 0.3
 _FILL = "#ff00ff"
 _SHEET_SIDE_PX = 480
 
 
 @dataclass
-class Tally:
+class Tally(LeakCount):
     """Sums over a clip."""
 
-    heads: int = 0
-    head_leaks: int = 0
-    bodies: int = 0
-    body_leaks: int = 0
     frames: int = 0
     leaky_frames: int = 0
     full_mosaic: int = 0
@@ -82,19 +79,9 @@ class Truth:
         for person in self.frames[index]["persons"]:
             if person["ignore"] or person["visible"] < LEAST_VISIBLE:
                 continue
-            body = ids == person["id"]
-            out = body.any() and 1 - small[body].mean() > BODY_UNCOVERED
-            tally.bodies += 1
-            tally.body_leaks += bool(out)
-            if person["head"] is not None:
-                disc = np.zeros(masked.shape, np.uint8)
-                x, y, radius = person["head"]
-                cv2.circle(disc, (round(x), round(y)), max(1, round(radius)), 1, cv2.FILLED)
-                bare = 1 - masked[disc > 0].mean() > HEAD_UNCOVERED if disc.any() else False
-                tally.heads += 1
-                tally.head_leaks += bool(bare)
-                out = out or bare
-            if out:
+            circle = person["head"]
+            head = None if circle is None else uncovered(disc(masked.shape, circle), masked)
+            if tally.add_person(head, uncovered(ids == person["id"], small)):
                 leaky = True
                 tally.by_person[person["id"]] = tally.by_person.get(person["id"], 0) + 1
         tally.frames += 1

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry import boxes as box_math
 from benchmarks.dev_pictures import DevPicture
+from benchmarks.uncovered import BODY_UNCOVERED, HEAD_UNCOVERED, disc, uncovered
 
-HEAD_UNCOVERED, BODY_UNCOVERED = 0.25, 0.50
 Mask = NDArray[np.uint8]
 
 
@@ -78,11 +78,8 @@ def leaked_heads(mask: Mask, truth: DevPicture) -> NDArray[np.bool_]:
     """(P,) bool; False where the head is unknown."""
     leaked = np.zeros(len(truth.boxes), bool)
     for i in np.flatnonzero(np.isfinite(truth.heads).all(1)):
-        disc = np.zeros_like(mask)
-        x, y, r = truth.heads[i]
-        cv2.circle(disc, (round(x), round(y)), max(1, round(r)), 1, -1)
-        area = int(disc.sum())
-        leaked[i] = area > 0 and int((disc & (mask == 0)).sum()) > HEAD_UNCOVERED * area
+        x, y, radius = truth.heads[i]
+        leaked[i] = uncovered(disc(mask.shape, (x, y, radius)), mask > 0) > HEAD_UNCOVERED
     return leaked
 
 
@@ -92,8 +89,7 @@ def leaked_bodies(mask: Mask, truth: DevPicture) -> NDArray[np.bool_]:
     for i, box in enumerate(truth.boxes):
         body = np.zeros_like(mask)
         cv2.ellipse(body, ((box[0], box[1]), (box[2], box[3]), box[4]), 1, -1)
-        area = int(body.sum())
-        leaked[i] = area > 0 and int((body & (mask == 0)).sum()) > BODY_UNCOVERED * area
+        leaked[i] = uncovered(body > 0, mask > 0) > BODY_UNCOVERED
     return leaked
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +22,11 @@ from aipg_plugin.options import (
     Source,
     Stream,
 )
-from benchmarks.leak import BODY_UNCOVERED, HEAD_UNCOVERED, LEAST_VISIBLE, filled
+from benchmarks.leak import LEAST_VISIBLE, filled
+from benchmarks.uncovered import BODY_UNCOVERED, Bool, LeakCount, disc, uncovered
 
 FILL = "#ff00ff"
 UInt8 = NDArray[np.uint8]
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,11 @@ def guard_still(picture: Picture, net: PersonNet, level: Sensitivity) -> Guarded
 
 
 @dataclass
-class Tally:
+class Tally(LeakCount):
     """Sums over the pictures of one case. A head or body behind a whole-picture mosaic is hidden."""
 
     pictures: int = 0
     whole: int = 0
-    heads: int = 0
-    head_leaks: int = 0
-    bodies: int = 0
-    body_leaks: int = 0
     silhouette_px: int = 0
     masked_px: int = 0
     clear: list[float] = field(default_factory=list)
@@ -111,26 +106,18 @@ class Tally:
         leaking = {person.id for person in picture.people if visible[0] <= person.visible < visible[1]
                    and self._leaks(person, picture, guarded.hidden, guarded.whole)}
         if not guarded.whole:
-            inside = _disc(picture.ids.shape, picture.circle_px)
+            inside = disc(picture.ids.shape, picture.circle_px)
             self.over.append(float(guarded.hidden[inside & (picture.ids == 0)].mean()))
             self.masked_px += int(guarded.hidden[inside].sum())
             self.silhouette_px += int((picture.ids > 0).sum())
         return leaking
 
     def _leaks(self, person: Person, picture: Picture, hidden: Bool, whole: bool) -> bool:
-        body = picture.ids == person.id
-        clear = 1 - float(hidden[body].mean()) if body.any() else 0.0
-        bare = False
-        if person.head is not None:
-            disc = _disc(picture.ids.shape, person.head)
-            bare = bool(disc.any() and 1 - hidden[disc].mean() > HEAD_UNCOVERED)
-            self.heads += 1
-            self.head_leaks += bare
-        self.bodies += 1
-        self.body_leaks += clear > BODY_UNCOVERED
+        clear = uncovered(picture.ids == person.id, hidden)
         if clear <= BODY_UNCOVERED and not whole:
             self.clear.append(clear)
-        return bare or clear > BODY_UNCOVERED
+        head = None if person.head is None else uncovered(disc(picture.ids.shape, person.head), hidden)
+        return self.add_person(head, clear)
 
     def result(self) -> dict[str, object]:
         """The figures: counts, and shares 0–1 or None where there is nothing to divide by.
@@ -146,10 +133,3 @@ class Tally:
                 "limbs_clear": share(sum(self.clear), len(self.clear)),
                 "over_mask": share(sum(self.over), len(self.over)),
                 "mask_ratio": share(self.masked_px, self.silhouette_px), "reasons": sorted(self.reasons)}
-
-
-def _disc(shape: tuple[int, ...], circle: tuple[float, float, float]) -> Bool:
-    disc = np.zeros(shape, np.uint8)
-    x, y, radius = circle
-    cv2.circle(disc, (round(x), round(y)), max(1, round(radius)), 1, cv2.FILLED)
-    return np.asarray(disc > 0)
