@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +23,42 @@ def degrade(rng: np.random.Generator, image: U8) -> U8:
         image = np.asarray(cv2.resize(small, image.shape[1::-1]), np.uint8)
     if rng.random() < 0.2:
         noise = np.empty(image.shape, np.int16)
+        cv2.setRNGSeed(int(rng.integers(1 << 31)))
         cv2.randn(noise, np.zeros(3), np.full(3, rng.uniform(1, 10)))
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.2:
+    coding = rng.random()
+    if coding < 0.25:
+        image = video(rng, image)
+    elif coding < 0.4:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return image
+
+
+def video(rng: np.random.Generator, image: U8) -> U8:
+    """(S, S, 3) uint8 BGR in and out: the last of two or three H.264 frames in which the picture drifts to its place.
+
+    The encoder runs on one thread, so the same seed gives the same picture.
+    """
+    h, w = image.shape[:2]
+    whole = cv2.copyMakeBorder(image, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)  # 4:2:0 wants even sizes
+    size_wh = (whole.shape[1], whole.shape[0])
+    coder: Any = av.CodecContext.create("libx264", "w")
+    coder.width, coder.height = size_wh
+    coder.pix_fmt, coder.time_base, coder.thread_count = "yuv420p", Fraction(1, 25), 1
+    coder.options = {"preset": str(rng.choice(["ultrafast", "superfast"])), "tune": "zerolatency",
+                     "crf": str(int(rng.integers(26, 41)))}
+    reader: Any = av.CodecContext.create("h264", "r")
+    reader.thread_count = 1
+    drift = rng.normal(0, 1.5, 2)
+    packets = []
+    for away in range(int(rng.integers(1, 3)), -1, -1):
+        moved = cv2.warpAffine(whole, np.array([[1, 0, drift[0] * away], [0, 1, drift[1] * away]]), size_wh,
+                               borderMode=cv2.BORDER_REPLICATE)
+        planes = np.asarray(cv2.cvtColor(moved, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        packets += coder.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p"))
+    frames = [frame for packet in (*packets, *coder.encode(None), None) for frame in reader.decode(packet)]
+    return np.ascontiguousarray(cv2.cvtColor(frames[-1].to_ndarray(), cv2.COLOR_YUV2BGR_I420)[:h, :w], np.uint8)
 
 
 def tone(rng: np.random.Generator, image: U8) -> U8:
