@@ -23,7 +23,7 @@ from training.render.extras import mannequin, scatter_people
 from training.render.gl import Renderer
 from training.render.layouts import FILL
 from training.render.mesh import Surface, add_quad
-from training.render.people import Body, random_outfit
+from training.render.people import random_outfit
 from training.render.props import Prop, load_props
 from training.render.rooms import shell
 from training.render.scene import photograph
@@ -89,10 +89,9 @@ def _person(number: int, head: Floats, visible: float, ignore: bool) -> Person:
 
 def _add(stage: Stage, choice: int, at: Floats, yaw_rad: float | None = None) -> None:
     """The bank's body number `choice`."""
-    kind = str(stage.bank.kinds[choice])
-    body = Body(stage.bank.vertices[choice].astype(np.float32), stage.bank.faces, stage.bank.parts, kind)
+    body = stage.body(choice)
     yaw = float(stage.rng.uniform(0, 2 * np.pi)) if yaw_rad is None else yaw_rad
-    stage.add_actor(body, random_outfit(stage.rng, stage.textures, kind), at, yaw)
+    stage.add_actor(body, random_outfit(stage.rng, stage.textures, body.kind), at, yaw)
 
 
 def _around(stage: Stage, choices: NDArray[np.intp], count: int, near_m: float, far_m: float, gap_m: float) -> Stage:

@@ -41,9 +41,9 @@ def _stick_figure(height_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def bank() -> Bank:
     vertices, faces, parts = _stick_figure(1.7)
-    kinds = np.array(["stand", "walk", "sit", "desk", "squat", "bend", "lie"])
-    scale = np.array([1, 1.03, 0.75, 0.75, 0.6, 0.8, 0.3])[:, None, None]
-    return Bank((vertices[None] * scale).astype(np.float16), faces, parts, kinds, np.zeros((7, 3), np.float32))
+    kinds = np.array(["stand", "walk", "sit", "desk", "squat", "bend", "lie", "push", "climb"])
+    scale = np.array([1, 1.03, 0.75, 0.75, 0.6, 0.8, 0.3, 1, 1])[:, None, None]
+    return Bank((vertices[None] * scale).astype(np.float16), faces, parts, kinds, np.zeros((9, 3), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def scene(request: pytest.FixtureRequest, renderer: Renderer, bank: Bank, textur
     raise AssertionError("20 rooms without two people in sight")
 
 
-@pytest.mark.parametrize("room", ["office", "furniture"])
+@pytest.mark.parametrize("room", ["office", "furniture", "warehouse"])
 def test_the_same_seed_gives_the_same_picture(renderer: Renderer, bank: Bank, textures: TextureBank, room: str) -> None:
     first, again, other = (render_scene(renderer, bank, textures, 3, i, room, _shot(MountKind.CEILING))
                            for i in (5, 5, 6))

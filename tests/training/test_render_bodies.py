@@ -38,3 +38,24 @@ def test_bodies_stand_on_the_floor_and_sit_with_knees_in_front() -> None:
     assert seated[:, 2].max() < 0.85 * standing[:, 2].max()
     assert seated[model.parts == SHIN][:, 1].mean() < -0.15
     assert 0.2 < hip[2] < 0.6
+
+
+def test_who_pushes_climbs_and_kneels_has_hands_and_knees_where_they_belong() -> None:
+    pytest.importorskip("anny", reason="posing bodies needs anny (pip install .[train])")
+    from training.render.bodies import HAND, HEAD, SHIN, BodyModel, random_shape, settle
+
+    model = BodyModel()
+    hand, head, shin = (model.parts == part for part in (HAND, HEAD, SHIN))
+    folded = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        shape = random_shape(rng) | {"age": 0.7}
+        pushing, climbing, bending = (settle(model.pose(random_pose(rng, kind), shape), model.parts, kind)[0]
+                                      for kind in ("push", "climb", "bend"))
+        assert 0.7 < pushing[hand, 2].mean() < 1.35
+        assert pushing[hand, 1].mean() < -0.25
+        assert climbing[hand, 2].mean() > 1.05
+        assert climbing[hand, 1].mean() < 0
+        assert bending[head, 2].mean() < pushing[head, 2].mean()
+        folded += bool(bending[head, 2].mean() < 0.65 * pushing[head, 2].mean() or np.ptp(bending[shin, 2]) < 0.35)
+    assert folded >= 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ THIGH, SHIN, FOOT, TORSO, UPPER_ARM, FOREARM, HAND, HEAD, HAIR = range(1, 10)
 _PREFIXES = ((("upperleg", "pelvis", "root"), THIGH), (("lowerleg",), SHIN), (("foot", "toe"), FOOT),
              (("spine", "clavicle", "shoulder"), TORSO), (("upperarm",), UPPER_ARM), (("lowerarm",), FOREARM),
              (("wrist", "finger", "metacarpal"), HAND))
-_SHARES = {"stand": 0.26, "walk": 0.26, "sit": 0.14, "desk": 0.22, "squat": 0.04, "bend": 0.05, "lie": 0.03}
+_SHARES = {"stand": 0.22, "walk": 0.22, "sit": 0.13, "desk": 0.2, "squat": 0.04, "bend": 0.09, "lie": 0.03,
+           "push": 0.04, "climb": 0.03}
 # One vertex is kept per cell of this size; hands may be coarser than faces.
 _CELL_M = {THIGH: 0.035, SHIN: 0.03, FOOT: 0.03, TORSO: 0.033, UPPER_ARM: 0.028, FOREARM: 0.025, HAND: 0.03,
            HEAD: 0.022, HAIR: 0.024}
@@ -31,6 +33,17 @@ class Bank:
     parts: NDArray[np.int8]
     kinds: NDArray[Any]
     hips: Floats
+
+    @cached_property
+    def head_turns(self) -> Floats:
+        """(N, 3, 3) rotations of the heads, from that of an average standing body: least squares after Kabsch 1976."""
+        points = self.vertices[:, np.isin(self.parts, (HEAD, HAIR))].astype(np.float32)
+        points = points - points.mean(1, keepdims=True)
+        upright = np.isin(self.kinds, ("stand", "walk"))
+        level = points[upright if upright.any() else slice(None)].mean(0)
+        u, _, v = np.linalg.svd(np.einsum("nvi,vj->nij", points, level))
+        flip = np.stack([np.ones(len(u)), np.ones(len(u)), np.sign(np.linalg.det(u @ v))], 1)
+        return np.asarray((u * flip[:, None]) @ v, np.float32)
 
     def of(self, *kinds: str) -> NDArray[np.intp]:
         """Indices of the bodies of these kinds."""
@@ -131,6 +144,15 @@ def settle(vertices: Floats, parts: NDArray[np.int8], kind: str) -> tuple[Floats
     return moved.astype(np.float32), np.array([0, 0, seat], np.float32)
 
 
+def _on_its_feet(model: BodyModel, rng: np.random.Generator, kind: str) -> tuple[Floats, Floats]:
+    """A random body as `settle` gives it; the hands of those who bend or squat don't carry them off the floor."""
+    for _ in range(12):
+        body, hip = settle(model.pose(random_pose(rng, kind), random_shape(rng)), model.parts, kind)
+        if kind not in {"bend", "squat"} or body[np.isin(model.parts, (THIGH, SHIN, FOOT)), 2].min() < 0.02:
+            break
+    return body, hip
+
+
 def build_bank(path: Path, count: int, seed: int) -> None:
     """Pose `count` bodies and save them at `path`, atomically."""
     from tqdm import tqdm
@@ -140,7 +162,7 @@ def build_bank(path: Path, count: int, seed: int) -> None:
     for i in tqdm(range(count), desc="bodies", mininterval=5):
         rng = np.random.default_rng([seed, i])
         kind = str(rng.choice(KINDS, p=[_SHARES[k] for k in KINDS]))
-        body, hip = settle(model.pose(random_pose(rng, kind), random_shape(rng)), model.parts, kind)
+        body, hip = _on_its_feet(model, rng, kind)
         kinds.append(kind)
         vertices.append(body.astype(np.float16))
         hips.append(hip)

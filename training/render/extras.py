@@ -30,12 +30,14 @@ def scatter_people(stage: Stage, count: int) -> None:
                 stage.take(float(spot[0]), float(spot[1]), 0.2)
                 towards = float(np.arctan2(-np.cos(angle), np.sin(angle)))
                 stage.person((str(rng.choice(["stand", "bend"])),), spot, towards)
+    # Where helmets are worn people also work on the floor.
+    shares = [0.33, 0.33, 0.11, 0.2, 0.03] if stage.helmets else [0.43, 0.43, 0.05, 0.06, 0.03]
     for i in range(count):
         near = i == 0 and rng.random() < 0.5
         place_here = stage.free_spot(0.2, 0.5 if near else 0.0)
         if place_here is None:
             continue
-        kind = str(rng.choice(["stand", "walk", "squat", "bend", "lie"], p=[0.43, 0.43, 0.05, 0.06, 0.03]))
+        kind = str(rng.choice(["stand", "walk", "squat", "bend", "lie"], p=shares))
         if stage.person((kind,), place_here, float(rng.uniform(0, 6.28))):
             stage.take(float(place_here[0]), float(place_here[1]), 0.55 if kind == "lie" else 0.2)
 

@@ -98,8 +98,7 @@ def _cabinets(stage: Stage, count: int) -> None:
         yaw = [np.pi / 2, -np.pi / 2, 0.0, np.pi][side]
         if np.hypot(x, y) > 1.0 and stage.is_free(x, y, 0.2):
             stage.take(x, y, 0.45)
-            fur.add_shelf(stage.things, rng, stage.textures, stage.style, [x, y, 0], yaw,
-                          (float(rng.uniform(0.7, 1.6)), 0.4, float(rng.uniform(0.8, 2.0))))
+            stage.shelf(np.array([x, y, 0]), yaw, (float(rng.uniform(0.7, 1.6)), 0.4, float(rng.uniform(0.8, 2.0))))
 
 
 def meeting(stage: Stage) -> None:
@@ -171,8 +170,8 @@ def shop(stage: Stage) -> None:
         stage.take(float(spot[0]), float(spot[1]), 0.75)
         yaw = float(rng.choice([0.0, np.pi / 2]))
         if rng.random() < 0.5:
-            fur.add_shelf(stage.things, rng, stage.textures, stage.style, spot, yaw,
-                          (float(rng.uniform(0.9, 1.5)), float(rng.uniform(0.4, 0.7)), float(rng.uniform(0.7, 1.6))))
+            stage.shelf(spot, yaw, (float(rng.uniform(0.9, 1.5)), float(rng.uniform(0.4, 0.7)),
+                                    float(rng.uniform(0.7, 1.6))))
         elif rng.random() < 0.5:
             fur.add_boxes(stage.things, rng, stage.textures, spot, int(rng.integers(1, 7)))
         else:
@@ -183,8 +182,9 @@ def shop(stage: Stage) -> None:
 
 
 def warehouse(stage: Stage) -> None:
-    """Aisles of high shelves, pallets, cartons, painted lines."""
+    """Aisles of high shelves, pallets, cartons, painted lines; many helmets and caps."""
     rng = stage.rng
+    stage.helmets = float(rng.choice([0.05, 0.25, 0.6]))
     x0, x1, y0, y1 = stage.bounds
     aisle = float(rng.uniform(2.2, 4.5))
     height = float(min(rng.uniform(1.6, 3.5), stage.camera_height_m - 0.5))
@@ -192,8 +192,7 @@ def warehouse(stage: Stage) -> None:
         for x in np.arange(x0 + 0.6, x1 - 0.4, aisle + 1.0):
             for y in np.arange(y0 + 1.2, y1 - 1.2, 2.1):
                 if np.hypot(x, y) > 1.6 and rng.random() < 0.85:
-                    fur.add_shelf(stage.things, rng, stage.textures, stage.style, [x, y, 0], np.pi / 2,
-                                  (2.0, 0.9, height))
+                    stage.shelf(np.array([x, y, 0]), np.pi / 2, (2.0, 0.9, height))
                     for offset in (-0.6, 0.0, 0.6):
                         stage.take(float(x), float(y + offset), 0.5)
     for spot in stage.free_spots(int(rng.integers(5, 22)), 0.8):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil, sqrt
 
 import numpy as np
@@ -47,6 +48,15 @@ class MeshBuilder:
         self.parts.append(block)
         self.faces.append(np.asarray(faces, np.int32) + self.count)
         self.count += len(p)
+
+    def join(self, other: MeshBuilder, turned: Floats, at: ArrayLike) -> None:
+        """Append all of another builder, turned by a rotation (3, 3), then moved."""
+        vertices, faces = other.arrays()
+        vertices[:, 0:3] = vertices[:, 0:3] @ turned.T + np.asarray(at, np.float32)
+        vertices[:, 3:6] = vertices[:, 3:6] @ turned.T
+        self.parts.append(vertices)
+        self.faces.append(faces + self.count)
+        self.count += len(vertices)
 
     def arrays(self) -> tuple[Floats, Ints]:
         """All parts as one vertex and one face array."""
@@ -128,6 +138,34 @@ def add_cylinder(out: MeshBuilder, radius_m: float, height_m: float, at: ArrayLi
     fan = np.stack([ring, (ring + 1) % sides, np.full(sides, sides)], 1)
     out.add(lid + base, [0, 0, 1], fan, uv=lid[:, :2] + 0.5, layer=look.layer, tint=look.tint, share=look.share,
             glow=look.glow, person=person)
+
+
+def add_rods(out: MeshBuilder, points: ArrayLike, radius_m: float, look: Surface, sides: int = 5) -> None:
+    """Open tubes from point to point of (K, 3): bars, wires, legs of any direction."""
+    path = np.asarray(points, np.float32)
+    for a, b in pairwise(path):
+        along = b - a
+        length = float(np.linalg.norm(along))
+        if length < 1e-4:
+            continue
+        uv, faces = grid(sides, max(1, ceil(length / 0.2)))
+        side = np.cross(along, [1.0, 0.0, 0.0] if abs(along[0]) < 0.8 * length else [0.0, 0.0, 1.0])
+        side /= np.linalg.norm(side)
+        angle = uv[:, :1] * 2 * np.pi
+        normal = np.cos(angle) * side + np.sin(angle) * np.cross(along / length, side)
+        out.add(a + uv[:, 1:] * along + normal * radius_m, normal, faces, layer=look.layer, tint=look.tint,
+                share=look.share, glow=look.glow)
+
+
+def add_hoop(out: MeshBuilder, radius_m: float, tube_m: float, centre: ArrayLike, look: Surface,
+             sides: int = 20) -> None:
+    """A ring standing in the y–z plane: a tyre, a rim."""
+    uv, faces = grid(sides, 6)
+    a, b = uv[:, 0] * 2 * np.pi, uv[:, 1] * 2 * np.pi
+    normal = np.stack([np.sin(b), np.cos(b) * np.cos(a), np.cos(b) * np.sin(a)], 1)
+    ring = np.stack([np.zeros_like(a), np.cos(a), np.sin(a)], 1) * radius_m
+    out.add(ring + normal * tube_m + np.asarray(centre, np.float32), normal, faces, layer=look.layer, tint=look.tint,
+            share=look.share, glow=look.glow)
 
 
 def vertex_normals(points: Floats, faces: Ints) -> Floats:

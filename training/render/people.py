@@ -24,6 +24,9 @@ from training.render.mesh import Ints, MeshBuilder, Surface, add_box, add_cylind
 from training.render.textures import TextureBank
 
 Rng = np.random.Generator
+_UPRIGHT = {"stand", "walk", "push"}
+_HELMETS = ((0.95, 0.95, 0.93), (0.95, 0.95, 0.93), (0.92, 0.75, 0.1), (0.9, 0.45, 0.1), (0.1, 0.3, 0.65),
+            (0.75, 0.12, 0.1), (0.15, 0.5, 0.25), (0.1, 0.1, 0.1))
 Colour = NDArray[np.float64]
 _SKIN = np.array([[215, 170, 140], [200, 150, 120], [170, 120, 90], [130, 85, 60], [95, 60, 40], [230, 185, 150]]) / 255
 _HAIR = np.array([[28, 25, 25], [22, 20, 20], [18, 17, 17], [34, 27, 24], [45, 36, 30], [60, 45, 40], [80, 54, 36],
@@ -35,6 +38,7 @@ class Body:
     """A posed body ready to dress: (V, 3) vertices, hips over the origin, facing −y; kind of pose.
 
     `rest`: the pose that folds and patterns are laid out on, so that they move with the body; else this pose.
+    `head_turn`: (3, 3) how the head is turned from level and facing −y; else unknown, and level unless bent or lying.
     """
 
     vertices: Floats
@@ -42,6 +46,7 @@ class Body:
     parts: NDArray[np.int8]
     kind: str
     rest: Floats | None = None
+    head_turn: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Outfit:
     skirt_m: float
     coat_m: float
     hat: str
+    hat_colour: Colour
     long_hair: bool
     loose: float
     shirt_layer: int
@@ -84,20 +90,31 @@ def cloth_colour(rng: Rng) -> Colour:
     return np.clip(base, 0.02, 0.97)
 
 
-def random_outfit(rng: Rng, textures: TextureBank, kind: str) -> Outfit:
-    """Clothes, hair and belongings of one person."""
+def _hat_colour(rng: Rng, hat: str, shirt: Colour) -> Colour:
+    """Helmets are white or loud; caps any; hoods and scarves mostly as the shirt."""
+    if hat == "helmet":
+        return np.array(_HELMETS[int(rng.integers(len(_HELMETS)))]) * rng.uniform(0.85, 1.0)
+    return cloth_colour(rng) if rng.random() < (0.6 if hat == "cap" else 0.2) else shirt
+
+
+def random_outfit(rng: Rng, textures: TextureBank, kind: str, helmets: float = 0.0) -> Outfit:
+    """Clothes, hair and belongings of one person; `helmets`: share under caps and helmets, beyond the usual one."""
     photo = rng.random() < 0.3
-    skirt = float(rng.uniform(0.35, 0.9)) if rng.random() < 0.12 and kind in {"stand", "walk"} else 0.0
-    coat = float(rng.uniform(0.25, 0.6)) if skirt == 0 and rng.random() < 0.18 and kind in {"stand", "walk"} else 0.0
+    skirt = float(rng.uniform(0.35, 0.9)) if rng.random() < 0.12 and kind in _UPRIGHT else 0.0
+    coat = float(rng.uniform(0.25, 0.6)) if skirt == 0 and rng.random() < 0.18 and kind in _UPRIGHT else 0.0
     hat = str(rng.choice(["none", "bald", "cap", "helmet", "hood", "scarf"], p=[0.8, 0.035, 0.055, 0.04, 0.035, 0.035]))
+    if rng.random() < helmets:
+        hat = str(rng.choice(["cap", "helmet"], p=[0.3, 0.7]))
     skin = _SKIN[rng.integers(len(_SKIN))] * rng.uniform(0.8, 1.1)
     hair = np.clip(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.3, 0.9), 0, 1)
     bag = str(rng.choice(["none", "backpack", "bag", "box", "phone", "laptop"], p=[0.66, 0.1, 0.08, 0.05, 0.08, 0.03]))
+    shirt = np.ones(3) * rng.uniform(0.7, 1.1) if photo else cloth_colour(rng)
     return Outfit(
-        shirt=np.ones(3) * rng.uniform(0.7, 1.1) if photo else cloth_colour(rng), trousers=cloth_colour(rng) * 0.8,
+        shirt=shirt, trousers=cloth_colour(rng) * 0.8,
         shoes=cloth_colour(rng) * 0.6, skin=np.clip(skin, 0, 1), hair=hair,
         sleeve=int(rng.choice([0, 1, 2], p=[0.08, 0.32, 0.6])), shorts=bool(rng.random() < 0.1), skirt_m=skirt,
-        coat_m=coat, hat=hat, long_hair=bool(rng.random() < 0.3), loose=float(rng.uniform(0.4, 1.7)),
+        coat_m=coat, hat=hat, hat_colour=_hat_colour(rng, hat, shirt), long_hair=bool(rng.random() < 0.3),
+        loose=float(rng.uniform(0.4, 1.7)),
         shirt_layer=textures.pick(rng, "photocloth" if photo else "cloth"),
         trousers_layer=textures.pick(rng, "cloth"), shirt_share=1.0, repeat=float(rng.uniform(1.2, 3.5)), bag=bag,
         seed=int(rng.integers(1 << 31)))
@@ -131,7 +148,7 @@ def _colours(body: Body, outfit: Outfit) -> tuple[NDArray[np.float64], Floats, F
     table[UPPER_ARM] = o.skin if o.sleeve == 0 else o.shirt
     table[FOREARM] = o.shirt if o.sleeve == 2 else o.skin
     table[HAND] = table[HEAD] = o.skin
-    table[HAIR] = {"none": o.hair, "bald": o.skin, "helmet": np.clip(o.shoes + 0.5, 0, 1)}.get(o.hat, o.shirt)
+    table[HAIR] = {"none": o.hair, "bald": o.skin}.get(o.hat, o.hat_colour)
     shirt = np.zeros(10, bool)
     shirt[TORSO], shirt[UPPER_ARM], shirt[FOREARM] = True, o.sleeve > 0, o.sleeve == 2
     shirt[HAIR] = o.hat in {"hood", "scarf"}
@@ -196,6 +213,25 @@ def add_person(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw_rad
     return np.append(place(head[None, :3], yaw_rad, at)[0], head[3]).astype(np.float32)
 
 
+def _brim(body: Body, all_round: bool) -> tuple[Floats, Floats, Ints]:
+    """The peak of a cap, or a helmet's rim with a short peak, as the head is turned: vertices, normals, faces."""
+    turned = np.eye(3, dtype=np.float32) if body.head_turn is None else body.head_turn
+    skull = body.vertices[(body.parts == HEAD) | (body.parts == HAIR)]
+    local = (skull - skull.mean(0)) @ turned
+    crown = float(local[:, 2].max())
+    around = local[local[:, 2] > crown - 0.11]
+    (x0, y0), (x1, y1) = around[:, :2].min(0), around[:, :2].max(0)
+    centre, half = np.array([(x0 + x1) / 2, (y0 + y1) / 2]), np.array([(x1 - x0) / 2, (y1 - y0) / 2])
+    uv, faces = grid(24, 2)
+    angle = (uv[:, 0] - 0.5) * (2 * np.pi if all_round else np.pi)
+    forward = np.maximum(np.cos(angle), 0)
+    reach = uv[:, 1] * ((0.025 + 0.035 * forward) if all_round else 0.085 * forward ** 0.5)
+    flat = centre + np.stack([np.sin(angle), -np.cos(angle)], 1) * (half + 0.03 * all_round + reach[:, None])
+    height = np.full(len(uv), crown - 0.085) - 0.25 * reach
+    points = np.column_stack([flat, height]).astype(np.float32) @ turned.T + skull.mean(0)
+    return points.astype(np.float32), np.repeat(turned[None, :, 2], len(uv), 0), faces
+
+
 def _belongings(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw: float, person: int) -> None:
     """Brim of a cap (part of the person); bags and boxes (part of the background)."""
     rng = np.random.default_rng(outfit.seed)
@@ -204,15 +240,14 @@ def _belongings(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw: f
         return np.asarray(place(np.asarray(local[None], np.float32), yaw, at)[0], np.float32)
 
     head = head_sphere(body)
-    if outfit.hat in {"cap", "helmet"} and body.kind not in {"lie", "bend"}:
-        colour = outfit.shirt if outfit.hat == "cap" else np.clip(outfit.shoes + 0.5, 0, 1)
-        add_box(out, (0.15, 0.12, 0.015), spot(head[:3] + np.array([0, -0.12, 0.07])), yaw, Surface(tint=_rgb(colour)),
-                person=person)
+    if outfit.hat in {"cap", "helmet"} and (body.head_turn is not None or body.kind not in {"lie", "bend"}):
+        brim, normals, faces = _brim(body, outfit.hat == "helmet")
+        out.add(place(brim, yaw, at), place(normals, yaw, 0.0), faces, tint=outfit.hat_colour, share=0.0, person=person)
     hands = body.vertices[body.parts == HAND]
     right = hands[hands[:, 0] < 0] if (hands[:, 0] < 0).any() else hands
     hand = right.mean(0)
     look = Surface(tint=_rgb(cloth_colour(rng)))
-    if outfit.bag == "backpack" and body.kind in {"stand", "walk"}:
+    if outfit.bag == "backpack" and body.kind in _UPRIGHT:
         back = body.vertices[body.parts == TORSO]
         add_box(out, (0.3, 0.17, 0.42), spot(np.array([0, back[:, 1].max() + 0.07, head[2] - 0.62])), yaw, look,
                 person=person)
@@ -221,7 +256,7 @@ def _belongings(out: MeshBuilder, body: Body, outfit: Outfit, at: Floats, yaw: f
     elif outfit.bag == "box" and body.kind in {"stand", "walk"}:
         middle = hands.mean(0)
         add_box(out, (0.35, 0.28, 0.25), spot(middle - [0, 0.1, 0.05]), yaw, Surface(tint=(0.65, 0.5, 0.33)))
-    elif outfit.bag == "phone":
+    elif outfit.bag == "phone" and body.kind not in {"push", "climb"}:
         add_box(out, (0.07, 0.14, 0.012), spot(hand + np.array([0, -0.04, 0.01])), yaw,
                 Surface(tint=(0.04, 0.04, 0.05)))
     elif outfit.bag == "laptop" and body.kind in {"stand", "walk"}:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from training.render import furniture as fur
 from training.render.extras import distractors, scatter_people
+from training.render.handling import equip
 from training.render.layouts import FILL
 from training.render.mesh import Surface, add_box, add_quad
 from training.render.stage import Stage
@@ -35,6 +36,7 @@ def build(stage: Stage, kind: str | None, wall_mount: bool) -> str:
     FILL[kind](stage)
     walkers = {"office": 2.5, "call_centre": 3, "meeting": 1.5, "lab": 2, "classroom": 2, "shop": 7, "warehouse": 4,
                "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3}[kind]
+    equip(stage, kind)
     scatter_people(stage, int(rng.poisson(walkers * (0.3 + stage.crowding))))
     distractors(stage)
     return kind

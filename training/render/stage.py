@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render.bodies import Bank, Floats
-from training.render.furniture import Style, add_chair, add_jacket, random_style
+from training.render.furniture import Style, add_chair, add_jacket, add_shelf, random_style
 from training.render.gl import Geometry
 from training.render.mesh import MeshBuilder, turn
 from training.render.people import Body, Outfit, add_person, random_outfit
@@ -33,6 +33,15 @@ class Placed:
     faces: int
 
 
+@dataclass(frozen=True)
+class Front:
+    """A shelf's face: the middle of its foot (3,), the yaw of who looks at it, its height."""
+
+    at: NDArray[np.float64]
+    yaw_rad: float
+    height_m: float
+
+
 @dataclass
 class Stage:
     """Builder of one scene in the floor frame, camera over the origin."""
@@ -53,6 +62,8 @@ class Stage:
     crowding: float = 0.6
     extras: tuple[int, int] = (0, 0)
     soft: bool = False  # padded chairs in place of plain ones
+    helmets: float = 0.0  # share of people under caps and helmets, beyond the usual one
+    fronts: list[Front] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.style = random_style(self.rng, self.textures)
@@ -92,18 +103,34 @@ class Stage:
             if spot is not None:
                 yield spot
 
-    def person(self, kinds: tuple[str, ...], at: NDArray[np.float64], yaw_rad: float, outfit: Outfit | None = None,
-               as_person: bool = True) -> bool:
-        """Add a random body of these kinds; False when it would touch the camera or ids run out."""
-        choice = int(self.rng.choice(self.bank.of(*kinds)))
-        vertices = self.bank.vertices[choice].astype(np.float32)
-        kind = str(self.bank.kinds[choice])
-        worn = outfit or random_outfit(self.rng, self.textures, kind)
+    def pick(self, *kinds: str) -> Body:
+        """A random body of these kinds; raises ValueError when the bank has none."""
+        found = self.bank.of(*kinds)
+        if not len(found):
+            raise ValueError(f"no bodies of {kinds} in the bank: make it again with `python -m training.render bodies`")
+        return self.body(int(self.rng.choice(found)))
+
+    def body(self, choice: int) -> Body:
+        """The bank's body number `choice`."""
+        return Body(self.bank.vertices[choice].astype(np.float32), self.bank.faces, self.bank.parts,
+                    str(self.bank.kinds[choice]), head_turn=self.bank.head_turns[choice])
+
+    def shelf(self, at: NDArray[np.float64], yaw_rad: float, size: tuple[float, float, float]) -> None:
+        """A shelf of goods; remembers where one can stand before it."""
+        add_shelf(self.things, self.rng, self.textures, self.style, at, yaw_rad, size)
+        for side in (yaw_rad, yaw_rad + np.pi):
+            self.fronts.append(Front(at + turn(side) @ np.array([0, size[1] / 2, 0]), side, size[2]))
+
+    def person(self, kinds: tuple[str, ...] | Body, at: NDArray[np.float64], yaw_rad: float,
+               outfit: Outfit | None = None, as_person: bool = True) -> bool:
+        """Add this body or a random one of these kinds; False when it would touch the camera or ids run out."""
+        body = kinds if isinstance(kinds, Body) else self.pick(*kinds)
+        worn = outfit or random_outfit(self.rng, self.textures, body.kind, self.helmets)
+        vertices = body.vertices
         top = float(vertices[:, 2].max()) + float(at[2])
         close = float(np.hypot(at[0], at[1])) < 1.0
         if len(self.people) >= 250 or top > self.camera_height_m - (0.3 if close else -0.5):
             return False
-        body = Body(vertices, self.bank.faces, self.bank.parts, kind)
         if as_person:
             self.add_actor(body, worn, at, yaw_rad)
         else:
