@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import AipgError
 from aipg_plugin.frames import Frame
 from aipg_plugin.media.info import AudioHandler, AudioPacket, StreamInfo
 from aipg_plugin.media.intake import Intake
 from aipg_plugin.media.session import Picture, Session
 from aipg_plugin.media.timeline import Timeline
-from aipg_plugin.media.urls import redacted_url
 from aipg_plugin.options import Source
 
 _LOG = logging.getLogger(__name__)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 
+from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.live import Backoff
 from aipg_plugin.media.rtspclient import RtspRecording
 from aipg_plugin.media.session import reason_of
-from aipg_plugin.media.urls import redacted_url
 
 _LOG = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ import struct
 import time
 from urllib.parse import unquote, urlsplit
 
+from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.media.auth import authorization
 from aipg_plugin.media.encoded import nal_units
 from aipg_plugin.media.fanout import Chunk
 from aipg_plugin.media.rtp import RtpTrack, session_description
-from aipg_plugin.media.urls import redacted_url
 
 _REPORT_S = 5.0
 _MAX_HEAD = 65_536

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
+from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.media.info import AudioHandler, AudioInfo, AudioPacket, StreamInfo
 from aipg_plugin.media.pictures import colour_of, planes_of
-from aipg_plugin.media.urls import SourceKind, local_path, redacted_url, source_kind
+from aipg_plugin.media.urls import SourceKind, local_path, source_kind
 from aipg_plugin.options import Source
 
 _LOG = logging.getLogger(__name__)

@@ -6,13 +6,14 @@ import logging
 from dataclasses import replace
 from typing import Protocol
 
+from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.filesink import SegmentSink, open_file_sink
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.publish import RtspPublisher
-from aipg_plugin.media.urls import SourceKind, redacted_url, source_kind
+from aipg_plugin.media.urls import SourceKind, source_kind
 from aipg_plugin.options import Audio, Output, OutputKind
 
 _LOG = logging.getLogger(__name__)

@@ -1,17 +1,12 @@
-"""What kind of place a URL names, and how it may be shown to people."""
+"""What kind of place a URL names."""
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-
-_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
-_SECRET_QUERY = re.compile(
-    r"(?i)([?&;](?:[a-z_]*(?:user|usr|login|pass|pwd|token|key|auth|secret|sig)[a-z_]*)=)[^&;#\s]*")
 
 
 class SourceKind(StrEnum):
@@ -23,11 +18,6 @@ class SourceKind(StrEnum):
     RTSP = "rtsp"
     NETWORK = "network"
     WEBCAM = "webcam"
-
-
-def redacted_url(text: str) -> str:
-    """Hide user names, passwords and tokens in every URL of `text`; the rest stays readable."""
-    return _SECRET_QUERY.sub(r"\1***", _USERINFO.sub("***@", text))
 
 
 def source_kind(url: str) -> SourceKind:
