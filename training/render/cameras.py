@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,3 +82,11 @@ def random_light(rng: Rng, height_m: float, half_size_m: float, infrared: bool) 
     r, s = [tuple(float(x) for x in v) for v in (ambient, sun_rgb)]
     return Light(lamps, (float(sun[0]), float(sun[1]), float(sun[2])), (s[0], s[1], s[2]), (r[0], r[1], r[2]),
                  float(rng.uniform(0.02, 0.2)), float(rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0))
+
+
+def in_mood(light: Light, level: float, warmth: float) -> Light:
+    """The same light `level` times as bright, with `warmth` more red and less blue."""
+    def tinted(rgb: tuple[float, float, float]) -> tuple[float, float, float]:
+        return rgb[0] * level * (1 + warmth), rgb[1] * level, rgb[2] * level * (1 - warmth)
+
+    return replace(light, sun_rgb=tinted(light.sun_rgb), ambient_rgb=tinted(light.ambient_rgb))

@@ -1,4 +1,4 @@
-"""What people push: shopping carts, hand trucks, pallet trolleys, platform and luggage trolleys.
+"""What people push: shopping carts, hand trucks, pallet trolleys, platform and luggage trolleys, strollers.
 
 Each is built in its own frame, metres: its handle over the origin, the rest in front (−y), floor at z = 0.
 """
@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 
 from training.render.equipment import RUBBER, add_wheel, metal_look, paint_look
 from training.render.furniture import any_colour, grey
-from training.render.mesh import Floats, MeshBuilder, Surface, add_box, add_quad, add_rods, turn
+from training.render.mesh import Floats, MeshBuilder, Surface, add_box, add_limb, add_quad, add_rods, turn
 from training.render.textures import TextureBank
 
 Rng = np.random.Generator
-CARTS = ("basket", "truck", "pallet", "platform", "luggage")
+CARTS = ("basket", "truck", "pallet", "platform", "luggage", "stroller")
 
 
 def _pitch(angle_rad: float) -> Floats:
@@ -136,8 +136,32 @@ def _luggage(out: MeshBuilder, rng: Rng, textures: TextureBank, handle_m: float)
     _platform(out, rng, textures, handle_m, True)
 
 
+def _stroller(out: MeshBuilder, rng: Rng, textures: TextureBank, handle_m: float) -> None:
+    """A pram or a buggy under its hood and blanket: nobody to be seen in it."""
+    metal = metal_look(rng)
+    cloth = Surface(textures.pick(rng, "cloth"), grey(rng, 0.03, 0.7, 0.1) if rng.random() < 0.7
+                    else any_colour(rng, 0.05, 0.7), repeat_m=0.4)
+    cover = Surface(textures.pick(rng, "cloth"), any_colour(rng, 0.1, 0.9), repeat_m=0.4)
+    seat, wheel, w = float(rng.uniform(0.5, 0.65)), float(rng.uniform(0.09, 0.15)), float(rng.uniform(0.19, 0.24))
+    tub = np.array([(0, -0.28, seat), (0, -0.5, seat - 0.06), (0, -0.8, seat - 0.03), (0, -0.98, seat + 0.02)])
+    add_limb(out, tub, (0.15, 0.17, 0.16, 0.1), cloth, w / 0.17, 14)
+    add_limb(out, np.add(tub[1:], (0, 0.04, 0.09)), (0.12, 0.12, 0.06), cover, w / 0.14, 12)
+    for tip in np.linspace(0.0, 1.3, 5):
+        reach = np.array([0, -np.sin(tip), np.cos(tip)]) * 0.34
+        add_limb(out, [tub[0] + [0, -0.04, 0], tub[0] + [0, -0.04, 0] + reach], (0.06, 0.05), cloth, w / 0.06, 12)
+    for sx in (-1, 1):
+        x = sx * w
+        add_rods(out, [(x, 0, handle_m), (x, -0.3, seat), (x, -0.9, wheel)], 0.012, metal)
+        add_rods(out, [(x, -0.2, wheel), (x, -0.6, seat - 0.1)], 0.012, metal)
+        for y in (-0.2, -0.9):
+            add_wheel(out, wheel, 0.02, (sx * (w + 0.03), y, wheel), metal)
+    add_rods(out, [(-w, 0, handle_m), (w, 0, handle_m)], 0.016, RUBBER)
+    add_box(out, (2 * w - 0.06, 0.4, 0.15), (0, -0.52, wheel + 0.08), 0.0, cloth)
+
+
 _MAKE: dict[str, Callable[[MeshBuilder, Rng, TextureBank, float], None]] = {
-    "basket": _basket, "truck": _truck, "pallet": _pallet, "platform": _platform, "luggage": _luggage}
+    "basket": _basket, "truck": _truck, "pallet": _pallet, "platform": _platform, "luggage": _luggage,
+    "stroller": _stroller}
 
 
 def add_cart(out: MeshBuilder, rng: Rng, textures: TextureBank, kind: str, at: ArrayLike, yaw_rad: float,

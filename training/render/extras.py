@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import furniture as fur
+from training.render.animals import DOG_POSES, add_dog
 from training.render.mesh import Surface, add_cylinder
 from training.render.people import Outfit, random_outfit
 from training.render.props import add_prop
 from training.render.stage import Stage
+from training.render.statues import statue
 
 Vec = NDArray[np.float64]
 
@@ -67,12 +69,12 @@ def add_plant_somewhere(stage: Stage) -> None:
 
 
 def distractors(stage: Stage) -> None:
-    """Coat racks, plants, bins, cartons, loose chairs, jackets over chairs."""
+    """Coat racks, plants, bins, cartons, loose chairs, dogs, statues; few of what looks most like people."""
     rng = stage.rng
     small = [p for p in stage.props if p.radius_m < 0.6]
     for spot in stage.free_spots(int(rng.poisson(3.5)), 0.35):
-        kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin", "model"],
-                          p=[0.14, 0.12, 0.08, 0.15, 0.14, 0.01, 0.36])
+        kind = rng.choice(["rack", "plant", "bin", "boxes", "chair", "mannequin", "model", "dog", "statue"],
+                          p=[0.13, 0.11, 0.08, 0.14, 0.13, 0.01, 0.32, 0.065, 0.015])
         stage.take(float(spot[0]), float(spot[1]), 0.3)
         if kind == "rack":
             fur.add_coat_rack(stage.things, rng, stage.textures, stage.style, spot)
@@ -86,5 +88,10 @@ def distractors(stage: Stage) -> None:
             add_prop(stage.things, rng, small[int(rng.integers(len(small)))], spot, float(rng.uniform(0, 6.28)))
         elif kind == "chair":
             fur.add_chair(stage.things, rng, stage.style, spot, float(rng.uniform(0, 6.28)))
+        elif kind == "dog":
+            add_dog(stage.things, rng, stage.textures, spot, float(rng.uniform(0, 6.28)),
+                    float(rng.uniform(0.22, 0.75)), str(rng.choice(DOG_POSES)))
+        elif kind == "statue":
+            statue(stage, spot)
         else:
             mannequin(stage, spot)

@@ -17,6 +17,8 @@ from training.render.stage import Stage
 Vec = NDArray[np.float64]
 # By kind of room: share of such rooms that have one, and at most how many.
 _SHARES: dict[str, dict[str, tuple[float, int]]] = {
+    "restaurant": {"wheelchair": (0.1, 1), "cart": (0.1, 1)},
+    "car_park": {"cart": (0.4, 3), "wheelchair": (0.08, 1), "ladder": (0.03, 1)},
     "shop": {"cart": (0.45, 4), "ladder": (0.2, 1), "wheelchair": (0.06, 1)},
     "warehouse": {"cart": (0.4, 3), "ladder": (0.4, 2)},
     "lobby": {"cart": (0.2, 2), "wheelchair": (0.25, 2), "ladder": (0.04, 1)},
@@ -25,8 +27,9 @@ _SHARES: dict[str, dict[str, tuple[float, int]]] = {
     "lab": {"cart": (0.05, 1), "ladder": (0.03, 1)},
     "crowd": {"wheelchair": (0.35, 3), "cart": (0.15, 2)},
     "furniture": {"cart": (0.05, 1), "ladder": (0.03, 1)}}
-_CARTS = {"shop": (0.7, 0.08, 0.07, 0.15, 0.0), "warehouse": (0.0, 0.3, 0.4, 0.3, 0.0),
-          "lobby": (0.0, 0.15, 0.0, 0.2, 0.65), "crowd": (0.4, 0.1, 0.0, 0.1, 0.4)}
+_CARTS = {"shop": (0.6, 0.08, 0.07, 0.13, 0.0, 0.12), "warehouse": (0.0, 0.3, 0.4, 0.3, 0.0, 0.0),
+          "lobby": (0.0, 0.12, 0.0, 0.18, 0.5, 0.2), "crowd": (0.3, 0.1, 0.0, 0.1, 0.25, 0.25),
+          "restaurant": (0.0, 0.1, 0.0, 0.4, 0.0, 0.5), "car_park": (0.55, 0.08, 0.0, 0.07, 0.1, 0.2)}
 
 
 def equip(stage: Stage, room: str) -> None:
@@ -56,6 +59,12 @@ def _hand_height(body: Body) -> float:
     return float(np.clip(body.vertices[body.parts == HAND][:, 2].mean(), 0.85, 1.25))
 
 
+def seat_height(body: Body) -> float:
+    """Metres from the soles of somebody who sits to the seat below the thighs."""
+    thigh = body.vertices[body.parts == THIGH]
+    return float(np.percentile(thigh[thigh[:, 1] > -0.2][:, 2], 6))
+
+
 def wheelchair(stage: Stage, room: str = "") -> None:
     """A wheelchair: mostly with its owner, some of them pushed by somebody."""
     del room
@@ -66,8 +75,8 @@ def wheelchair(stage: Stage, room: str = "") -> None:
     seat_m, handle_m, feet = float(rng.uniform(0.46, 0.53)), float(rng.uniform(0.88, 0.98)), (-0.45, lift)
     sitter, helper = stage.pick("sit"), stage.pick("push")
     if rng.random() < 0.85 and stage.person(sitter, spot + np.array([0, 0, lift]), yaw):
-        thigh, foot = (sitter.vertices[sitter.parts == part] for part in (THIGH, FOOT))
-        seat_m = lift + float(np.percentile(thigh[thigh[:, 1] > -0.2][:, 2], 6))
+        foot = sitter.vertices[sitter.parts == FOOT]
+        seat_m = lift + seat_height(sitter)
         feet = (float(foot[:, 1].mean()), lift)
         if rng.random() < 0.35 and _pushed(stage, helper, _local(spot, yaw, 0, 0.35), yaw):
             handle_m = _hand_height(helper)
@@ -81,7 +90,7 @@ def cart(stage: Stage, room: str = "shop") -> None:
     if middle is None:
         return
     yaw, body = float(rng.uniform(0, 6.28)), stage.pick("push")
-    kind = str(rng.choice(CARTS, p=_CARTS.get(room, (0.0, 0.35, 0.0, 0.65, 0.0))))
+    kind = str(rng.choice(CARTS, p=_CARTS.get(room, (0.0, 0.35, 0.0, 0.65, 0.0, 0.0))))
     handle = _local(middle, yaw, 0, 0.6)
     pushed = rng.random() < 0.75 and _pushed(stage, body, handle, yaw)
     left_m = 1.6 if kind == "truck" else float(rng.uniform(0.95, 1.08))

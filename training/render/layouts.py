@@ -1,4 +1,4 @@
-"""What fills each kind of room: offices, call centres, meetings, labs, shops, warehouses, lobbies, crowds."""
+"""What fills each kind of room: offices, call centres, meetings, labs, shops, warehouses, lobbies, crowds and so on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import furniture as fur
+from training.render.car_park import car_park
 from training.render.extras import add_plant_somewhere, mannequin
 from training.render.mesh import Surface, add_box, add_quad, place
 from training.render.props import add_prop
+from training.render.restaurant import restaurant
 from training.render.soft import add_armchair, add_heap, add_soft_chair, upholstery
 from training.render.stage import Stage
 
@@ -271,4 +273,4 @@ def furniture(stage: Stage) -> None:
 FILL: dict[str, Callable[[Stage], None]] = {
     "office": office, "call_centre": call_centre, "meeting": meeting, "lab": lab, "classroom": classroom,
     "shop": shop, "warehouse": warehouse, "lobby": lobby, "crowd": crowd, "empty": empty,
-    "furniture": furniture}
+    "furniture": furniture, "restaurant": restaurant, "car_park": car_park}

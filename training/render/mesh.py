@@ -168,6 +168,42 @@ def add_hoop(out: MeshBuilder, radius_m: float, tube_m: float, centre: ArrayLike
             share=look.share, glow=look.glow)
 
 
+def add_loft(out: MeshBuilder, rings: ArrayLike, look: Surface, tints: ArrayLike | None = None) -> None:
+    """A skin through K closed rings of S points, (K, S, 3); `tints` of the same shape colour it point by point."""
+    path = np.asarray(rings, np.float32)
+    count, sides = path.shape[:2]
+    at = np.arange(count * sides).reshape(count, sides)
+    a, b, c, d = (x.reshape(-1) for x in (at[:-1], at[1:], np.roll(at[1:], -1, 1), np.roll(at[:-1], -1, 1)))
+    faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32)
+    points = path.reshape(-1, 3)
+    tint = look.tint if tints is None else np.asarray(tints, np.float32).reshape(-1, 3)
+    out.add(points, vertex_normals(points, faces), faces, uv=(points[:, :2] + points[:, 2:]) / look.repeat_m,
+            layer=look.layer, tint=tint, share=look.share, glow=look.glow)
+
+
+def limb_rings(points: ArrayLike, radii: ArrayLike, width: float = 1.0, sides: int = 10) -> Floats:
+    """(K + 4, S, 3) rings around a path (K, 3) that never runs along x; round ends, `width` times as wide along x."""
+    path, radius = np.asarray(points, float), np.asarray(radii, float)
+    along = np.gradient(path, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    first, last = along[0] * radius[0], along[-1] * radius[-1]
+    path = np.concatenate([[path[0] - 0.6 * first, path[0] - 0.4 * first], path,
+                           [path[-1] + 0.4 * last, path[-1] + 0.6 * last]])
+    radius = np.concatenate([[0, 0.8 * radius[0]], radius, [0.8 * radius[-1], 0]])
+    along = along[[0, 0, *range(len(along)), -1, -1]]
+    side = np.array([1.0, 0, 0]) - along[:, :1] * along
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    angle = np.arange(sides)[:, None] * 2 * np.pi / sides
+    ring = width * np.cos(angle) * side[:, None] + np.sin(angle) * np.cross(along, side)[:, None]
+    return np.asarray(path[:, None] + ring * radius[:, None, None], np.float32)
+
+
+def add_limb(out: MeshBuilder, points: ArrayLike, radii: ArrayLike, look: Surface, width: float = 1.0,
+             sides: int = 10) -> None:
+    """A closed tube of changing thickness along a path, as `limb_rings` gives it: legs, necks, bellies, bottles."""
+    add_loft(out, limb_rings(points, radii, width, sides), look)
+
+
 def vertex_normals(points: Floats, faces: Ints) -> Floats:
     """(V, 3) area-weighted unit normals."""
     tri = points[faces]

@@ -1,4 +1,6 @@
-"""Random rooms and who is in them: offices, call centres, meetings, labs, shops, warehouses, lobbies, crowds."""
+"""Random rooms and who is in them: offices, call centres, meetings, labs, shops, warehouses, lobbies, crowds,
+restaurants, car parks.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from training.render.mesh import Surface, add_box, add_quad
 from training.render.stage import Stage
 
 Vec = NDArray[np.float64]
-_SHARES = {"office": 0.20, "call_centre": 0.11, "meeting": 0.14, "lab": 0.10, "classroom": 0.05, "shop": 0.08,
-           "warehouse": 0.09, "lobby": 0.06, "crowd": 0.04, "empty": 0.03, "furniture": 0.1}
+_SHARES = {"office": 0.17, "call_centre": 0.095, "meeting": 0.12, "lab": 0.085, "classroom": 0.04, "shop": 0.07,
+           "warehouse": 0.075, "lobby": 0.05, "crowd": 0.035, "empty": 0.025, "furniture": 0.085, "restaurant": 0.075,
+           "car_park": 0.075}
 _SIZES = {"office": (4, 12), "call_centre": (7, 14), "meeting": (3.5, 7), "lab": (4, 9), "classroom": (6, 11),
           "shop": (6, 14), "warehouse": (10, 22), "lobby": (5, 13), "crowd": (5, 12), "empty": (3, 10),
-          "furniture": (5, 13)}
+          "furniture": (5, 13), "restaurant": (6, 14), "car_park": (12, 26)}
+_WALKERS = {"office": 2.5, "call_centre": 3, "meeting": 1.5, "lab": 2, "classroom": 2, "shop": 7, "warehouse": 4,
+            "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3, "restaurant": 3, "car_park": 7}
+_ON_WALLS = ("window", "poster", "door", "board", "nothing")
 
 
 def build(stage: Stage, kind: str | None, wall_mount: bool) -> str:
@@ -34,11 +40,10 @@ def build(stage: Stage, kind: str | None, wall_mount: bool) -> str:
     stage.soft = bool(rng.random() < 0.5)
     shell(stage, kind)
     FILL[kind](stage)
-    walkers = {"office": 2.5, "call_centre": 3, "meeting": 1.5, "lab": 2, "classroom": 2, "shop": 7, "warehouse": 4,
-               "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3}[kind]
     equip(stage, kind)
-    scatter_people(stage, int(rng.poisson(walkers * (0.3 + stage.crowding))))
-    distractors(stage)
+    scatter_people(stage, int(rng.poisson(_WALKERS[kind] * (0.3 + stage.crowding))))
+    if kind != "car_park" or rng.random() < 0.4:
+        distractors(stage)
     return kind
 
 
@@ -47,11 +52,13 @@ def shell(stage: Stage, kind: str) -> None:
     rng, tex, out = stage.rng, stage.textures, stage.room
     x0, x1, y0, y1 = stage.bounds
     ceiling = stage.camera_height_m + rng.uniform(0.03, 0.15)
-    floor = Surface(tex.pick(rng, "floor"), fur.grey(rng, 0.55, 1.0, 0.02), 1.0,
+    concrete = kind == "car_park" and rng.random() < 0.8
+    floor = Surface(tex.pick(rng, "wall" if concrete else "floor"), fur.grey(rng, 0.45, 0.8, 0.015) if concrete else
+                    fur.grey(rng, 0.55, 1.0, 0.02), 0.35 if concrete else 1.0,
                     repeat_m=float(rng.choice([0.6, 1.2, 2, 4])))
     wall = Surface(tex.pick(rng, "wall"), fur.grey(rng, 0.6, 1.0, 0.03), float(rng.uniform(0.3, 1)), repeat_m=3.0)
     ceiling_tint = fur.grey(rng, 0.6, 0.95)
-    step = 0.3 if kind == "warehouse" else 0.22
+    step = 0.3 if kind in {"warehouse", "car_park"} else 0.22
     add_quad(out, [x0, y0, 0], [x1 - x0, 0, 0], [0, y1 - y0, 0], floor, step)
     add_quad(out, [x0, y0, ceiling], [x1 - x0, 0, 0], [0, y1 - y0, 0], Surface(tint=ceiling_tint), 0.4)
     corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
@@ -61,13 +68,13 @@ def shell(stage: Stage, kind: str) -> None:
         inward = np.append([-(b - a)[1], (b - a)[0]], 0) / np.linalg.norm(b - a)
         base = np.append(a, 0)
         add_quad(out, base, along, [0, 0, ceiling], wall, 0.28)
-        _wall_things(stage, base + 0.02 * inward, along, inward, ceiling)
+        _wall_things(stage, kind, base + 0.02 * inward, along, inward, ceiling)
     # Near the camera the rim of a wide lens runs along the ceiling, so cells are small there.
     add_quad(out, [-2.2, -2.2, ceiling - 0.002], [4.4, 0, 0], [0, 4.4, 0], Surface(tint=ceiling_tint), 0.11)
     for _ in range(int(rng.integers(0, 10))):
         spot = [rng.uniform(x0, x1 - 0.6), rng.uniform(y0, y1 - 1.2), ceiling - 0.03]
         add_quad(out, spot, [0.6, 0, 0], [0, 1.2, 0], Surface(tint=(1.0, 1.0, 1.0), glow=1.0), 0.3)
-    if rng.random() < 0.25 and kind != "meeting":
+    if rng.random() < 0.25 and kind not in {"meeting", "car_park"}:
         for _ in range(int(rng.integers(1, 4))):
             spot_xy = stage.free_spot(0.4)
             if spot_xy is not None and np.hypot(spot_xy[0], spot_xy[1]) > 1.2:
@@ -75,15 +82,19 @@ def shell(stage: Stage, kind: str) -> None:
                 add_box(stage.things, (0.45, 0.45, ceiling), spot_xy, 0.0, wall, step_m=0.3)
 
 
-def _wall_things(stage: Stage, base: Vec, along: Vec, inward: Vec, ceiling: float) -> None:
+def _wall_things(stage: Stage, room: str, base: Vec, along: Vec, inward: Vec, ceiling: float) -> None:
     rng, tex, out = stage.rng, stage.textures, stage.room
     length = float(np.linalg.norm(along))
     u = along / length
     glare = rng.random() < 0.22
+    shares = [0.6, 0.1, 0.05, 0.05, 0.2] if glare else [0.0, 0.3, 0.12, 0.13, 0.45]
+    if room == "car_park":
+        shares = [0.0, 0.08, 0.07, 0.0, 0.85]
+    elif room == "restaurant":
+        shares = [0.5, 0.2, 0.05, 0.0, 0.25] if glare else [0.08, 0.45, 0.05, 0.02, 0.4]
     x = rng.uniform(0.1, 1.2)
     while x < length - 1.0:
-        kind = rng.choice(["window", "poster", "door", "board", "nothing"],
-                          p=[0.6, 0.1, 0.05, 0.05, 0.2] if glare else [0.0, 0.3, 0.12, 0.13, 0.45])
+        kind = rng.choice(_ON_WALLS, p=shares)
         width = {"window": 1.3, "poster": 0.6, "door": 0.95, "board": 1.8}.get(str(kind), 0.8) * rng.uniform(0.8, 1.2)
         width = min(width, length - x)
         low, high = {"window": (0.9, 2.1), "poster": (1.0, 1.9), "door": (0.0, 2.05), "board": (0.9, 2.0)}.get(

@@ -14,7 +14,7 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind
 from training.render.bodies import Bank
-from training.render.cameras import Shot, random_light, random_shot, scaled
+from training.render.cameras import Shot, in_mood, random_light, random_shot, scaled
 from training.render.gl import Light, Loaded, Renderer
 from training.render.optics import develop
 from training.render.props import Prop
@@ -74,6 +74,8 @@ def render_scene(renderer: Renderer, bank: Bank, textures: TextureBank, seed: in
     half = float(max(np.abs(stage.bounds))) * 1.42
     infrared = bool(rng.random() < 0.1)
     light = random_light(rng, shot.mount.height_m, half, infrared)
+    if not infrared:
+        light = in_mood(light, *stage.mood)
     mesh = renderer.load(geometry)
     try:
         picture, ids, truth = photograph(mesh, people, shot.camera, shot.mount, light, half)

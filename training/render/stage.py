@@ -63,6 +63,7 @@ class Stage:
     extras: tuple[int, int] = (0, 0)
     soft: bool = False  # padded chairs in place of plain ones
     helmets: float = 0.0  # share of people under caps and helmets, beyond the usual one
+    mood: tuple[float, float] = (1.0, 0.0)  # how bright the light is, how warm: share of blue taken to red
     fronts: list[Front] = field(default_factory=list)
 
     def __post_init__(self) -> None:
