@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.sensitivity import thresholds
+from aipg_plugin.detection.sensitivity import MaskedSuspects, thresholds
 from aipg_plugin.detection.tiles import LIVE
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
@@ -70,7 +70,8 @@ def delays_s(net: PersonNet, clip: Path, level: Sensitivity) -> tuple[list[float
         for index in range(phase, min(len(pictures), len(truth)), step):
             sighting = witness.look(pictures[index], index / fps, ())
             boxes = sighting.detections.boxes[sighting.detections.scores >= limit].astype(np.float64)
-            boxes = np.concatenate([boxes, np.asarray(sighting.suspects, np.float64).reshape(-1, 5)])
+            if thresholds(level).suspects is MaskedSuspects.ALL:
+                boxes = np.concatenate([boxes, sighting.suspects.boxes])
             for person in truth[index]["persons"]:
                 box = np.array([person["box"]], np.float64) * scale
                 is_found = len(boxes) > 0 and bool(
