@@ -53,10 +53,12 @@ def entries(truth: list[dict[str, list[dict[str, object]]]]) -> list[tuple[int, 
     return found
 
 
-def delays_s(net: PersonNet, clip: Path, level: Sensitivity) -> tuple[list[float], float]:
-    """Delay of every entry at every phase (inf: never found), and the share of visible people found per look."""
+def delays_s(net: PersonNet, clip: Path, level: Sensitivity, last: int | None = None) -> tuple[list[float], float]:
+    """Delay of every entry at every phase (inf: never found), and the share of visible people found per look; `last`
+    frames of the clip at the most.
+    """
     document = json.loads(clip.with_name(clip.stem + ".truth.json").read_text(encoding="utf-8"))
-    truth, fps = document["frames"], float(document["fps"])
+    truth, fps = document["frames"][:last], float(document["fps"])
     camera = FisheyeCamera(LENS, ImageCircle(*document["circle_px"]), tuple(document["size_wh"]))
     mount = Mount(MountKind.CEILING, float(document["height_m"]))
     detector = FisheyeDetector(net, camera, mount, plan=LIVE)
@@ -89,13 +91,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     parser.add_argument("--model", default="standard/fp32")
     parser.add_argument("--clip", type=Path, default=resource_path("samples", "lobby.mp4"))
+    parser.add_argument("--levels", nargs="+", type=Sensitivity, default=list(Sensitivity), help="sensitivities")
+    parser.add_argument("--frames", type=int, help="this many frames of the clip at the most")
     arguments = parser.parse_args()
     if not arguments.clip.is_file():
         print(f"skipped: no clip {arguments.clip}")
         return 0
     net = open_net(arguments.model, 2)
-    for level in Sensitivity:
-        delays, share = delays_s(net, arguments.clip, level)
+    for level in arguments.levels:
+        delays, share = delays_s(net, arguments.clip, level, arguments.frames)
         never = sum(d == float("inf") for d in delays)
         print(f"{level.value}: {len(delays)} entries, median {1000 * float(np.median(delays or [np.nan])):.0f} ms, "
               f"{never} never; {100 * share:.1f} % of visible people seen anew per look "

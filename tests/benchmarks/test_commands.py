@@ -65,6 +65,13 @@ def test_small_runs_give_figures(name: str, arguments: list[str], key: str | Non
         assert figures[key] > 0
 
 
+def test_the_wait_of_newcomers_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("latency", "--levels", "high", "--frames", "19", monkeypatch=monkeypatch) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("high: ")
+    assert float(told.split(";")[1].split("%")[0]) > 10  # of the people who stand there from the start
+
+
 def test_accuracy_without_its_data_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                            capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("AIPG_SHARED", str(tmp_path))
