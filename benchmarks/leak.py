@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
@@ -181,7 +182,7 @@ def main() -> int:
                          privacy_guard=replace(camera.privacy_guard, sensitivity=Sensitivity(options.sensitivity),
                                                masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
         live = options.mode == "live"
-        guard = make_guard(camera, net, live=live, keep_all=not live)
+        guard = make_guard(camera, net, live=live, keep_all=not live, plan=LIVE if live else THOROUGH)
         tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
         results[clip.name] = tally.result()
         if options.sheet and tally.sheet:

@@ -19,7 +19,7 @@ from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount, Pro
 from aipg_plugin.geometry.boxes import iou, to_pixels
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.options import CaptureMode, LensModelName, MountKind
-from tests.detection.nets import FIGURE_WH
+from tests.detection.nets import FIGURE_WH, ONE_RING
 from tests.detection.painting import FLOOR, around, in_tile, paint, picture_of
 from tests.strategies import numbers
 
@@ -29,7 +29,8 @@ CAMERA = FisheyeCamera(LAW, ImageCircle(320.0, 320.0, 320.0), (640, 640))
 
 
 def detector_of(net: PersonNet, mount: Mount = CEILING, projection: Projection = CAMERA) -> FisheyeDetector:
-    return FisheyeDetector(net, projection, mount, floor_score=0.2)
+    """One ring only: the red net looks for figures of one scale."""
+    return FisheyeDetector(net, projection, mount, plan=ONE_RING, floor_score=0.2)
 
 
 def rings(detector: FisheyeDetector) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,11 +12,11 @@ import pytest
 import torch
 
 from aipg_plugin.detection.onnx import open_file
-from aipg_plugin.detection.tiles import LIVE, make_tiles
+from aipg_plugin.detection.tiles import make_tiles
 from aipg_plugin.detection.upright import UprightTile
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from benchmarks.dev_pictures import LENS, MOUNT
-from tests.detection.nets import FIGURE_WH, red_net
+from tests.detection.nets import FIGURE_WH, ONE_RING, red_net
 from tests.detection.painting import FLOOR, RED
 from training import evaluate
 from training.config import Config
@@ -26,7 +25,7 @@ from training.net import PersonNet
 from training.render.truth import gravity_box
 
 SIZE_PX, CIRCLE = 500, (250.0, 250.0, 240.0)
-PLAN = replace(LIVE, input_px=416)
+PLAN = ONE_RING
 
 
 @pytest.fixture(scope="module")
