@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -32,7 +31,6 @@ class FlatTile:
     reach_px: float = math.inf
     free_px: float = math.inf
     sector_deg: float = 180.0
-    defers_below: ClassVar[bool] = False
 
     @property
     def scale_xy(self) -> tuple[float, float]:

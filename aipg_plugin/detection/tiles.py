@@ -68,13 +68,11 @@ def _ceiling_tiles(camera: FisheyeCamera, mount: Mount, plan: TilePlan, input_px
     tiles: list[Tile] = []
     rim_deg = math.degrees(camera.law.half_fov_rad) - 90
     top = lowest = northing(min(rim_deg, _CEILING_TOP_DEG) + _ABOVE_RIM_DEG)
-    deepest_deg = min((ring.lowest_deg for ring in plan.rings), default=0.0)
     for ring in plan.rings:
         span = northing(_ABOVE_RIM_DEG) - northing(ring.lowest_deg)
         lowest = min(lowest, top - span)
         tiles += [UprightTile(camera, mount, k * 360.0 / ring.count, top - span / 2, span, input_px,
-                              sector_deg=_RING_SECTOR * 360.0 / ring.count, defers_below=ring.lowest_deg > deepest_deg)
-                  for k in range(ring.count)]
+                              sector_deg=_RING_SECTOR * 360.0 / ring.count) for k in range(ring.count)]
     if plan.nadir_zoom > 0:
         side = plan.nadir_zoom * camera.circle.radius_px
         # Where the rings end: farther out than usual on an orthographic lens.

@@ -45,8 +45,7 @@ class UprightTile:
 
     Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
     tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom
-    its border may cut, belong to its neighbours. `defers_below`: people whom its lower border cuts belong to tiles that
-    reach deeper. `roll_deg` turns the tile clockwise, for training only.
+    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only.
     """
 
     camera: FisheyeCamera
@@ -56,7 +55,6 @@ class UprightTile:
     span: float
     input_px: int
     sector_deg: float = 180.0
-    defers_below: bool = False
     roll_deg: float = 0.0
 
     @cached_property

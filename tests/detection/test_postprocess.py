@@ -88,16 +88,3 @@ def test_candidates_beyond_their_tile_and_beyond_its_reach_are_left_to_others() 
     assert len(place(camera, mount, patch, (SIDE / 2, SIDE / 2)).scores) == 1
     assert not len(place(camera, mount, patch, (SIDE - 20.0, SIDE - 20.0)).scores)
     assert not len(place(camera, mount, tiles[0], (-3.0, 160.0)).scores)
-
-
-def test_people_cut_below_are_left_to_tiles_that_reach_deeper() -> None:
-    camera = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(320, 320, 320), (640, 640))
-    mount = Mount(MountKind.CEILING, 3.0)
-    tiles = [tile for tile in make_tiles(camera, mount, LIVE, SIDE) if isinstance(tile, UprightTile)]
-    deep, shallow = max(tiles, key=lambda t: t.span), min(tiles, key=lambda t: t.span)
-    assert {tile.defers_below for tile in tiles if tile.span == deep.span} == {False}
-    assert {tile.defers_below for tile in tiles if tile.span == shallow.span} == {True}
-    cut = (SIDE / 2, SIDE - WH[1] / 2)
-    assert not len(place(camera, mount, shallow, cut).scores)
-    assert len(place(camera, mount, deep, cut).scores) == 1
-    assert len(place(camera, mount, shallow, (SIDE / 2, WH[1] / 2)).scores) == 1  # cut above: nobody else sees more
