@@ -125,8 +125,7 @@ def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Plac
     tilt = boxes[:, 4] - 90 - np.degrees(np.arctan2(along[:, 1], along[:, 0]))
     boxes[:, 2:4] = _sizes_by_gravity(boxes[:, 2:4], tilt)
     edge = _BORDER_SHARE * n
-    cut_low, cut_high = b[:, :2] - b[:, 2:] / 2 < edge, b[:, :2] + b[:, 2:] / 2 > n - edge
-    cut = (cut_low | cut_high).any(1)
+    cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
     mine = tile.owns(middles) & np.isfinite(boxes).all(1) & ((b[:, :2] >= 0) & (b[:, :2] <= n)).all(1)
     placed = Placed(boxes, found.scores.astype(np.float64), _heads(found.heads, tile, boxes[:, 0] - middles[:, 0]),
                     np.asarray(cut, bool), np.full(len(b), batch_index, np.intp))
