@@ -45,15 +45,20 @@ def _room() -> NDArray[np.uint8]:
 
 
 def walker_net(path: Path) -> Path:
-    """Write an ONNX net in the layout `yolox`, one class: every 8 px cell amid red gives a box of 104 x 184 px."""
+    """Write an ONNX net in the layout `yolox`, one class: every 8 px cell amid red gives a box of 144 x 240 px.
+
+    The score is highest in the middle of what is red, and the box covers the walker of `picture` in every kind of tile.
+    """
     def constant(name: str, values: object) -> onnx.TensorProto:
         return numpy_helper.from_array(np.asarray(values, np.float32), name)
 
+    around_x, around_y = (np.exp(-0.5 * (np.arange(-reach, reach + 1) / (reach / 3)) ** 2) for reach in (9, 15))
+    window = np.outer(around_y, around_x)
     nodes = [
         helper.make_node("Conv", ["image", "redness"], ["signed"], kernel_shape=[1, 1]),
         helper.make_node("Relu", ["signed"], ["red"]),
         helper.make_node("AveragePool", ["red"], ["s8"], kernel_shape=[8, 8], strides=[8, 8]),
-        helper.make_node("Conv", ["s8", "window"], ["score8"], kernel_shape=[5, 5], pads=[2, 2, 2, 2]),
+        helper.make_node("Conv", ["s8", "window"], ["score8"], kernel_shape=[31, 19], pads=[15, 9, 15, 9]),
         helper.make_node("AveragePool", ["s8"], ["s16"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("AveragePool", ["s16"], ["s32"], kernel_shape=[2, 2], strides=[2, 2]),
         *(helper.make_node("Mul", [f"s{stride}", "zero"], [f"score{stride}"]) for stride in (16, 32)),
@@ -63,9 +68,9 @@ def walker_net(path: Path) -> Path:
         helper.make_node("Add", ["spread", "bias"], ["raw"])]
     initializers = [
         constant("redness", np.array([-0.5, -0.5, 1.0]).reshape(1, 3, 1, 1) / 255),
-        constant("window", np.full((1, 1, 5, 5), 2 / 25)), constant("zero", 0.0),
+        constant("window", 2.5 * window[None, None] / window.sum()), constant("zero", 0.0),
         constant("weight", [[0, 0, 0, 0, 1, 0]]),
-        constant("bias", [[0.5, 0.5, np.log(104 / 8), np.log(184 / 8), 0, 1]]),
+        constant("bias", [[0.5, 0.5, np.log(144 / 8), np.log(240 / 8), 0, 1]]),
         numpy_helper.from_array(np.array([0, -1, 1], np.int64), "column")]
     picture_in = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])
     raw = helper.make_tensor_value_info("raw", onnx.TensorProto.FLOAT, None)
