@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection import postprocess
-from aipg_plugin.detection.detections import Detections, rounded_box
+from aipg_plugin.detection.closeup import CloseUps
+from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
@@ -23,6 +24,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, scaled
 
 _BATCH = 4  # tiles a run: larger batches gain nothing on a CPU and cost memory
+_CLOSE_UPS_PER_TILE = 2  # at most, on average: a crowd may not delay the next picture for long
 
 
 class Detector(Protocol):
@@ -38,8 +40,14 @@ class Detector(Protocol):
         """What a sweep consists of, in pixels of `size_wh`."""
         ...
 
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None) -> Detections:
-        """People in the picture, looking at the tiles with these indices (None: all)."""
+    @property
+    def follows(self) -> bool:
+        """Whether `detect` looks at whom it is told to expect."""
+        ...
+
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
+               expected: NDArray[np.floating] | None = None) -> Detections:
+        """People in the picture, looking at the tiles with these indices (None: all) and at `expected` boxes (N, 5)."""
         ...
 
     def full_sweep(self) -> tuple[int, ...]:
@@ -62,15 +70,24 @@ class FisheyeDetector:
         self.tiles = make_tiles(self.projection, mount, plan, input_px)
         self.net, self.mount, self.plan, self.floor_score = net, mount, plan, floor_score
         self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
+        self._close_ups = None if net.closer is None else CloseUps(net.closer, self.projection, mount, self._align,
+                                                                   plan.closeup_px, self._wrap_px)
 
     def full_sweep(self) -> tuple[int, ...]:
         """Indices of all tiles."""
         return tuple(range(len(self.tiles)))
 
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None) -> Detections:
+    @property
+    def follows(self) -> bool:
+        """Whether `detect` looks at whom it is told to expect, tiles or no tiles."""
+        return self._close_ups is not None
+
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
+               expected: NDArray[np.floating] | None = None) -> Detections:
         """People in the picture, best first, merged across the tiles looked at (None: all).
 
-        `picture_bgr` (H, W, 3) uint8 of `size_wh`; grey, BGRA and 16-bit pictures are converted.
+        `picture_bgr` (H, W, 3) uint8 of `size_wh`; grey, BGRA and 16-bit pictures are converted. `expected` (N, 5):
+        boxes of people to look for, one by one, where the tiles show nobody.
         Raises DetectionError on another size, an unknown tile, or a failing net.
         """
         picture = as_bgr(picture_bgr)
@@ -81,13 +98,15 @@ class FisheyeDetector:
         if any(not 0 <= i < len(self.tiles) for i in chosen):
             raise DetectionError("no such tile among {count}: {tiles}", count=len(self.tiles), tiles=chosen)
         looked_at = [self.tiles[i] for i in chosen]
-        if not looked_at:
-            return Detections.empty()
         if self._wrap_px:
-            widest = max(tile.size_px[0] for tile in looked_at if isinstance(tile, FlatTile))
-            picture = extend_right(picture, int(widest) // 2 + 1)
-        placed, silhouettes = self._run(picture, looked_at)
-        return self._finish(placed, looked_at, silhouettes)
+            widest = max(tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile))
+            picture = extend_right(picture, int(widest) + 1)  # room for a close-up beyond the seam
+        found = self._swept(*self._run(picture, looked_at), looked_at)
+        if self._close_ups is not None:
+            found = self._close_ups.improve(picture, found, most=_CLOSE_UPS_PER_TILE * len(looked_at))
+            if expected is not None and len(expected):
+                found = self._close_ups.follow(picture, np.asarray(expected, np.float64), found)
+        return found.detections(self.floor_score)
 
     def _align(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._wrap_px:
@@ -95,14 +114,6 @@ class FisheyeDetector:
             boxes[:, 0] %= self._wrap_px
         result: NDArray[np.float64] = aligned(self.projection, self.mount, boxes)
         return result
-
-    def _beside(self, box: NDArray[np.float64], tile: Tile) -> NDArray[np.float64]:
-        """The box, moved by whole turns to where a tile that reaches over the seam saw it."""
-        if not self._wrap_px:
-            return box
-        middle = tile.to_picture(np.full((1, 2), tile.input_px / 2))
-        turns = round((float(middle[0, 0]) - float(box[0])) / self._wrap_px)
-        return np.asarray(box + np.array([turns * self._wrap_px, 0, 0, 0, 0]), np.float64)
 
     def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
              ) -> tuple[postprocess.Placed, list[NDArray[np.float32] | None]]:
@@ -116,24 +127,15 @@ class FisheyeDetector:
                 silhouettes.append(None if maps is None else maps[k, 0])
         return postprocess.join(parts), silhouettes
 
-    def _finish(self, placed: postprocess.Placed, looked_at: list[Tile],
-                silhouettes: list[NDArray[np.float32] | None]) -> Detections:
-        possible = np.asarray(plausible(self.projection, self.mount, placed.boxes), bool)
-        placed = placed.select(possible)
+    def _swept(self, placed: postprocess.Placed, silhouettes: list[NDArray[np.float32] | None],
+               looked_at: list[Tile]) -> postprocess.Found:
+        """Everybody once, of all that the tiles show."""
+        placed = placed.select(np.asarray(plausible(self.projection, self.mount, placed.boxes), bool))
         kept = postprocess.merge(placed, self._wrap_px)
-        if not len(kept):
-            return Detections.empty()
         boxes = self._align(postprocess.averaged(placed, kept)[:, :4])
         placed = replace(placed.select(kept), boxes=boxes)
-        scores, outlines = placed.scores.copy(), []
-        for k, (box, head, i) in enumerate(zip(placed.boxes, placed.heads, placed.tile, strict=True)):
-            silhouette = silhouettes[i]
-            if silhouette is None:
-                outlines.append(rounded_box())
-                continue
-            around = postprocess.silhouette_around(self._beside(box, looked_at[i]), looked_at[i], silhouette)
-            scores[k] = postprocess.supported(scores[k], around)
-            outlines.append(postprocess.outline(box, head, around))
-        found = Detections.of(placed.boxes, scores, placed.heads, outlines)
-        order = np.argsort(-found.scores, kind="stable")
-        return found.select(order[found.scores[order] >= self.floor_score])
+        shown = [() if (seen := silhouettes[i]) is None else
+                 (postprocess.Silhouette(looked_at[i], seen, self._wrap_px),) for i in placed.tile.tolist()]
+        scores = np.array([postprocess.supported(score, one[0].around(box)) if one else score
+                           for score, box, one in zip(placed.scores.tolist(), boxes, shown, strict=True)], np.float64)
+        return postprocess.Found(placed.boxes, scores, placed.heads, tuple(shown), placed.cut)

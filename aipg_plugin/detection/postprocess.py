@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.detections import rounded_box
+from aipg_plugin.detection.detections import Detections, rounded_box
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.geometry import boxes as box_math
@@ -58,6 +58,55 @@ class Placed:
     def select(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Placed:
         """The candidates at `index`."""
         return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """What a net saw of bodies in one tile: a map (h, w) in 0-1. `wrap_px`: width of a picture whose borders meet."""
+
+    tile: Tile
+    map: Float32
+    wrap_px: float = 0.0
+
+    def around(self, box: Float64) -> NDArray[np.uint8]:
+        """(64, 64) uint8, 0-255: the map over a box's neighbourhood, wherever the tile reaches over the seam."""
+        if self.wrap_px:
+            middle = self.tile.to_picture(np.full((1, 2), self.tile.input_px / 2))
+            turns = round((float(middle[0, 0]) - float(box[0])) / self.wrap_px)
+            box = box + np.array([turns * self.wrap_px, 0, 0, 0, 0])
+        return silhouette_around(box, self.tile, self.map)
+
+
+@dataclass(frozen=True)
+class Found:
+    """People of one picture before they get their outlines: `boxes` (N, 5), `scores` (N,), `heads` (N, 3), the
+    silhouettes in which each is seen (none from a net without), `cut` (N,) True where a tile's border cut the box.
+    `parts` are by index boxes (P, 5) that turned out to be of the same person, and are masked too.
+    """
+
+    boxes: Float64
+    scores: Float64
+    heads: Float64
+    silhouettes: tuple[tuple[Silhouette, ...], ...]
+    cut: NDArray[np.bool_]
+    parts: dict[int, Float64] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def detections(self, floor_score: float) -> Detections:
+        """With outlines, best first, those of at least `floor_score`."""
+        order = np.argsort(-self.scores, kind="stable")
+        order = order[self.scores[order] >= floor_score]
+        return Detections.of(self.boxes[order], self.scores[order], self.heads[order],
+                             [self._outline(k) for k in order.tolist()])
+
+    def _outline(self, k: int) -> Float32:
+        box, seen = self.boxes[k], self.silhouettes[k]
+        if not seen and k not in self.parts:
+            return rounded_box()
+        around = np.mean([one.around(box) for one in seen], axis=0).astype(np.uint8) if seen else None
+        return outline(box, self.heads[k], around, self.parts.get(k))
 
 
 def join(parts: list[Placed]) -> Placed:
@@ -225,15 +274,21 @@ def supported(score: float, around: NDArray[np.uint8]) -> float:
     return float(score ** (1 - _SUPPORT_WEIGHT) * support ** _SUPPORT_WEIGHT)
 
 
-def outline(box: Float64, head: Float64, around: NDArray[np.uint8]) -> Float32:
+def outline(box: Float64, head: Float64, around: NDArray[np.uint8] | None, parts: Float64 | None = None) -> Float32:
     """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
-    head disc. `around` as `silhouette_around` gives it.
+    head disc, plus the cores of `parts` (P, 5). `around` as `silhouette_around` gives it; None: the whole rounded box.
     """
-    body = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
-    sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
-    # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
-    canvas = cv2.dilate(sure, np.ones((3, 3), np.uint8))
+    if around is None:
+        body, canvas = rounded_box(), np.zeros((_CANVAS_PX, _CANVAS_PX), np.uint8)
+    else:
+        body = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
+        sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
+        # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
+        canvas = np.asarray(cv2.dilate(sure, np.ones((3, 3), np.uint8)), np.uint8)
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
+    for part in () if parts is None else parts:
+        core = box_math.to_pixels(part, _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT))
+        cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, core)))], 255, shift=4)
     if np.isfinite(head).all() and head[2] < _LARGEST_HEAD * box[2:4].max():
         ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         disc = head[:2] + head[2] * 1.15 * np.stack([np.cos(ring), np.sin(ring)], 1)

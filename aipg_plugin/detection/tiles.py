@@ -48,7 +48,8 @@ class Ring:
 @dataclass(frozen=True)
 class TilePlan:
     """What a sweep looks at. `nadir_zoom` × radius is the side of the patch straight below (0: none), looked at in
-    `nadir_turns` turns, since nothing there is upright; `grid_deg` is what one tile spans where there are no rings.
+    `nadir_turns` turns, since nothing there is upright; `grid_deg` is what one tile spans where there are no rings;
+    `closeup_px` is the side of a close-up: the larger, the more it shows around its candidate.
     """
 
     name: str
@@ -57,10 +58,11 @@ class TilePlan:
     nadir_turns: int
     input_px: int
     grid_deg: float
+    closeup_px: int = 192
 
 
 LIVE = TilePlan("live", (Ring(7, -70.0), Ring(12, -50.0)), 0.9, 4, 352, 70.0)
-THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 416, 60.0)
+THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 416, 60.0, closeup_px=256)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
 

@@ -28,6 +28,7 @@ _NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend 
 _MAX_TILE_AGE_S = 1.5
 _AT_RISK_AGE_S = 0.3
 _AT_RISK_SCORE = 0.4
+_MOST_FOLLOWED = 8       # close-ups of people at risk to a look
 _SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
 _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a suspect this much inside the figures' masks adds nothing
@@ -82,7 +83,7 @@ class SceneWitness:
                             gone=lambda track: None)
         self._shifted_s = None
         if self._still:
-            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 2))), NO_SUSPECTS)
+            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_SUSPECTS)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
         motion = self._scene.update(small, t_s, outlines)
         cut = motion.upset or self._check.changed
@@ -111,10 +112,11 @@ class SceneWitness:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
 
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
-               at_risk_px: NDArray[np.float64]) -> Detections:
-        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=at_risk_px)
+               at_risk: NDArray[np.float64]) -> Detections:
+        follows = self._detector.follows
+        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=at_risk[:0, :2] if follows else at_risk[:, :2])
         start_s = time.perf_counter()
-        found = self._detector.detect(picture_bgr, tiles)
+        found = self._detector.detect(picture_bgr, tiles, at_risk[:_MOST_FOLLOWED] if follows else None)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         return found
@@ -151,18 +153,18 @@ class SceneWitness:
 
 
 def _at_risk(figures: tuple[Figure, ...], moving: NDArray[np.bool_], width_px: int) -> NDArray[np.float64]:
-    """(M, 2) centres of the figures not seen for a while that move, or that were never sure.
+    """(M, 5) boxes of the figures not seen for a while that move, or that were never sure, the longest unseen first.
 
     `moving` (h, w) is the motion in the picture `width_px` wide. A still figure waits for its tile's turn.
     """
     scale = moving.shape[1] / width_px
-    centres = []
-    for figure in figures:
+    boxes = []
+    for figure in sorted(figures, key=lambda one: -one.age_s):
         if figure.age_s <= _AT_RISK_AGE_S:
             continue
         x, y = figure.box[:2] * scale
         reach = float(figure.box[2:4].max()) * scale / 2
         top, bottom, left, right = (max(0, int(edge)) for edge in (y - reach, y + reach + 1, x - reach, x + reach + 1))
         if figure.score < _AT_RISK_SCORE or moving[top:bottom, left:right].any():
-            centres.append(figure.box[:2])
-    return np.array(centres, np.float64).reshape(-1, 2)
+            boxes.append(figure.box)
+    return np.array(boxes, np.float64).reshape(-1, 5)

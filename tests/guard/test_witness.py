@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.frames import Frame
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Witness
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.witness import SceneWitness
-from aipg_plugin.options import Area, Camera
+from aipg_plugin.options import Area, Camera, LensModelName, MountKind
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import SIZE_WH, TruthWitness, camera, clear_share, frame, person_xywh, sighting
 
@@ -29,6 +31,8 @@ class ScriptedDetector:
     mount: Mount
     sees: range | tuple[int, ...]
     looks: int = 0
+    follows: bool = False
+    asked: list[int] = field(default_factory=list)  # how many people each look was told to expect
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -38,8 +42,10 @@ class ScriptedDetector:
     def tiles(self) -> tuple[()]:
         return ()
 
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: object = None) -> Detections:
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: object = None,
+               expected: NDArray[np.float64] | None = None) -> Detections:
         self.looks += 1
+        self.asked.append(0 if expected is None else len(expected))
         if self.looks not in self.sees:
             return Detections.empty()
         return sighting(TruthWitness(self.projection, self.mount).boxes(picture_bgr)).detections
@@ -92,3 +98,22 @@ def _room() -> Frame:
     x, y, pw, ph = person_xywh(0)
     luma[y:y + ph, x:x + pw] = empty.planes[0][y:y + ph, x:x + pw]
     return replace(empty, planes=(luma, *empty.planes[1:]))
+
+
+def test_somebody_who_walks_unseen_is_looked_for_where_they_are_expected() -> None:
+    """Seen three times, then by no tile; somebody who stands still waits for their tile."""
+    circle = ImageCircle(SIZE_WH[0] / 2, SIZE_WH[1] / 2, SIZE_WH[0] / 2)
+    projection = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), circle, SIZE_WH)
+    mount = Mount(MountKind.CEILING, 3.0)
+    walking, standing = (ScriptedDetector(projection, mount, range(1, 4), follows=True) for _ in range(2))
+    for detector, moves in ((walking, True), (standing, False)):
+        tracker = Tracker(detector.projection, mount)
+        witness = SceneWitness(cast("FisheyeDetector", detector), mount, live=False, still=False)
+        for index in range(12):
+            t_s = index / 5
+            picture = frame(index if moves else 0).to_bgr()
+            seen = witness.look(picture, t_s, tracker.figures(t_s))
+            tracker.update(seen.detections, t_s, seen.gone)
+    assert sum(walking.asked[:4]) == 0
+    assert sum(walking.asked[5:]) >= 4
+    assert sum(standing.asked) == 0

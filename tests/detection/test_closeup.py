@@ -1,0 +1,179 @@
+"""Close-ups: their geometry, and what a second opinion changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.closeup import PERSON_PX, CloseUps, closeup_tile
+from aipg_plugin.detection.flat import FlatTile
+from aipg_plugin.detection.layouts import Candidates
+from aipg_plugin.detection.onnx import PersonNet
+from aipg_plugin.detection.postprocess import Found
+from aipg_plugin.detection.upright import UprightTile
+from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.figure import standing_boxes
+from aipg_plugin.geometry.gravity import aligned
+from aipg_plugin.geometry.lens import LensLaw
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection, make_projection
+from aipg_plugin.options import CaptureMode, LensModelName, MountKind
+
+SIDE_PX = 192
+CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(400, 400, 400), (800, 800))
+MOUNT = Mount(MountKind.CEILING, 3.0)
+
+
+class RedNet:
+    """Finds what is red, each connected piece one person, of any size, 0.9 sure, as a net for close-ups does."""
+
+    def run(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], None]:
+        rows = np.zeros((len(tiles), 20, 5), np.float32)
+        for row, tile in zip(rows, tiles, strict=True):
+            red = ((tile[..., 2] > 150) & (tile[..., 1] < 100)).astype(np.uint8)
+            count, _, stats, _ = cv2.connectedComponentsWithStats(red)
+            for k, (x, y, w, h, area) in enumerate(stats[1:count][:20]):
+                row[k] = (x + w / 2, y + h / 2, w, h, 0.9 if area > 30 else 0)
+        return rows, None
+
+    def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], floor: float) -> Candidates:
+        seen = raw[raw[:, 4] > floor]
+        return Candidates(seen[:, :4], seen[:, 4], np.full((len(seen), 3), np.nan, np.float32))
+
+
+def close_ups(projection: Projection = CAMERA, wrap_px: float = 0.0) -> CloseUps:
+    def align(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        boxes = boxes.copy()
+        if wrap_px:
+            boxes[:, 0] %= wrap_px
+        return np.asarray(aligned(projection, MOUNT, boxes))
+
+    return CloseUps(cast("PersonNet", RedNet()), projection, MOUNT, align, SIDE_PX, wrap_px)
+
+
+def picture_of(boxes: NDArray[np.float64], size_wh: tuple[int, int] = (800, 800)) -> NDArray[np.uint8]:
+    picture = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
+    for box in boxes:
+        cv2.fillPoly(picture, [np.round(box_math.corners(box[None])[0]).astype(np.int32)], (30, 30, 220))
+    return picture
+
+
+def found(boxes: NDArray[np.float64], *scores: float) -> Found:
+    return Found(boxes, np.array(scores), np.full((len(boxes), 3), np.nan), ((),) * len(boxes),
+                 np.zeros(len(boxes), bool))
+
+
+def somebody(x_m: float, y_m: float) -> NDArray[np.float64]:
+    return np.asarray(standing_boxes(CAMERA, MOUNT, np.array([[x_m, y_m]])), np.float64)
+
+
+@settings(max_examples=60)
+@given(away_m=st.floats(1.2, 9.0), azimuth=st.floats(0, 6.28), kind=st.sampled_from(list(MountKind)))
+def test_a_close_up_shows_its_candidate_upright_in_the_middle_and_of_one_size(away_m: float, azimuth: float,
+                                                                            kind: MountKind) -> None:
+    mount = Mount(kind, 3.0)
+    turn = azimuth if kind is MountKind.CEILING else (azimuth / 6.28 - 0.5) * 1.5
+    place = away_m * np.array([[np.sin(turn), np.cos(turn)]])
+    box = np.asarray(standing_boxes(CAMERA, mount, place), np.float64)[0]
+    tile = closeup_tile(CAMERA, mount, box, SIDE_PX)
+    middle, head, foot, left, right = tile.to_tile(
+        np.asarray(box_math.to_pixels(box, np.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]]))))
+    assert tile.input_px == SIDE_PX
+    assert head[1] < foot[1]
+    assert abs(head[0] - foot[0]) < 0.15 * (foot[1] - head[1])
+    assert abs(middle - SIDE_PX / 2).max() < 0.12 * SIDE_PX
+    assert max(foot[1] - head[1], right[0] - left[0]) == pytest.approx(PERSON_PX, rel=0.15)
+
+
+def test_straight_below_a_close_up_is_a_turned_crop() -> None:
+    assert isinstance(closeup_tile(CAMERA, MOUNT, somebody(0.1, 0.2)[0], SIDE_PX), FlatTile)
+    assert isinstance(closeup_tile(CAMERA, MOUNT, somebody(2.0, 2.0)[0], SIDE_PX), UprightTile)
+
+
+def test_a_second_opinion_moves_box_and_score_towards_what_is_there() -> None:
+    truth = somebody(2.0, 1.5)
+    off = truth.copy()
+    off[:, :2] += 0.1 * truth[:, 2]
+    off[:, 2:4] *= (1.25, 0.85)
+    empty = somebody(-2.0, -2.0)
+    better = close_ups().improve(picture_of(truth), found(np.concatenate([off, empty]), 0.4, 0.4), most=9)
+    there, nowhere = better.scores
+    assert there > 0.6
+    assert nowhere < 0.2
+    before, after = (float(np.asarray(box_math.iou(boxes[:1], truth))[0, 0]) for boxes in (off, better.boxes))
+    assert after > before + 0.05
+    assert better.boxes[1] == pytest.approx(empty[0])
+
+
+def test_a_box_that_a_border_cut_is_completed() -> None:
+    truth = somebody(2.0, 1.5)
+    half = truth.copy()
+    half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.35]]))
+    half[:, 3] *= 0.6
+    seen = close_ups().improve(picture_of(truth), replace(found(half, 0.4), cut=np.ones(1, bool)), most=9)
+    assert float(np.asarray(box_math.iou(seen.boxes, truth))[0, 0]) > 0.7
+    assert seen.boxes[0, 3] == pytest.approx(truth[0, 3], rel=0.12)
+
+
+def test_only_as_many_as_allowed_are_looked_at_the_doubtful_first() -> None:
+    people = np.concatenate([somebody(2, 2), somebody(-2, 2), somebody(2, -2)])
+    scores = (0.9, 0.25, 0.05)
+    assert close_ups().improve(picture_of(people), found(people, *scores), most=0).scores == pytest.approx(scores)
+    assert close_ups().improve(picture_of(people), found(people, *scores), most=1).scores == pytest.approx(
+        (0.9, 0.634, 0.05), abs=0.01)
+    assert len(close_ups().improve(picture_of(people), found(people[:0]), most=9)) == 0
+
+
+def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() -> None:
+    adult = somebody(2.5, 0)[0]
+    part = adult.copy()
+    part[2:4] *= 0.5
+    child = part.copy()
+    both = found(np.stack([adult, part]), 0.6, 0.5)
+    assert len(close_ups().improve(picture_of(adult[None]), both, most=9)) == 1
+
+    leaning = adult.copy()  # what of a part lies outside is masked too
+    leaning[:2] = box_math.to_pixels(adult, np.array([[0.2, -0.65]]))[0]
+    leaning[2:4] *= 0.5
+    one = close_ups().improve(picture_of(adult[None]), found(np.stack([adult, leaning]), 0.6, 0.5), most=9)
+    (outline,) = one.detections(0.1).outlines
+    alone = close_ups().improve(picture_of(adult[None]), found(adult[None], 0.6), most=9).detections(0.1)
+    assert outline[:, 1].min() < alone.outlines[0][:, 1].min() - 0.02
+
+    picture = picture_of(adult[None])
+    rim = child.copy()
+    rim[2:4] *= 1.25
+    cv2.fillPoly(picture, [np.round(box_math.corners(rim[None])[0]).astype(np.int32)], (0, 90, 0))
+    cv2.fillPoly(picture, [np.round(box_math.corners(child[None])[0]).astype(np.int32)], (30, 30, 220))
+    assert len(close_ups().improve(picture, both, most=9)) == 2
+
+
+def test_who_is_expected_is_found_without_a_tile_unless_gone_or_found_already() -> None:
+    truth = somebody(2.0, 1.5)
+    expected = truth + np.array([0.12 * truth[0, 2], 0, 0, 0, 0])
+    nobody = found(np.zeros((0, 5)))
+    followed = close_ups().follow(picture_of(truth), expected, nobody)
+    assert float(np.asarray(box_math.iou(followed.boxes, truth))[0, 0]) > 0.7
+    assert len(close_ups().follow(picture_of(truth[:0]), expected, nobody)) == 0
+    assert len(close_ups().follow(picture_of(truth), expected, found(truth, 0.7))) == 1
+
+
+@pytest.mark.parametrize("x_px", [3.0, 20.0, 1180.0, 1198.0])
+def test_over_the_seam_of_a_panorama(x_px: float) -> None:
+    strip = make_projection(CaptureMode.PANORAMA, law=CAMERA.law, circle=CAMERA.circle, mount=MOUNT,
+                            size_wh=(1200, 300))
+    truth = np.asarray(aligned(strip, MOUNT, np.array([[x_px, 150.0, 40.0, 90.0]])), np.float64)
+    turns = np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0)
+    around = picture_of(truth + turns, (1200, 300))
+    extended = np.concatenate([around, around[:, :400]], axis=1)
+    better = close_ups(strip, 1200.0).improve(extended, found(truth, 0.4), most=3)
+    assert better.scores[0] > 0.6
+    assert better.boxes[0] == pytest.approx(truth[0], abs=4)
