@@ -30,6 +30,7 @@ Float32 = NDArray[np.float32]
 
 PERSON_PX = 116              # a candidate's longer side in its close-up
 _STEEPEST = northing(-72.0)  # below it a fisheye picture is cut flat: the Mercator map has no end there
+_BELOW_VIEW = 1.5            # there boxes say less of where somebody ends
 _BATCH = 6
 _SAME_IOU = 0.4              # of what the close-up shows with the candidate
 _DOUBLE_IOU = 0.65
@@ -44,7 +45,9 @@ _UNSEEN_SCORE = 0.01         # of a candidate whom the close-up does not show
 
 
 def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: int) -> Tile:
-    """The tile around a gravity-aligned box (5,), in which it is upright and 116 pixels high (or wide)."""
+    """The tile around a gravity-aligned box (5,), in which it is upright and 116 pixels high (or wide), 77 pixels
+    straight below a fisheye camera.
+    """
     zoom = input_px / PERSON_PX
     if isinstance(projection, FisheyeCamera):
         cross = np.asarray(box_math.to_pixels(box, np.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]])), np.float64)
@@ -54,6 +57,7 @@ def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: i
             high = abs(float(north[1] - north[2]))
             middle = float(north[1] + north[2]) / 2
             return UprightTile(projection, mount, math.degrees(east[0]), middle, zoom * max(wide, high), input_px)
+        zoom *= _BELOW_VIEW
     side = zoom * float(box[2:4].max())
     return FlatTile((float(box[0]), float(box[1])), (side, side), float(box[4]), input_px)
 

@@ -62,7 +62,7 @@ class TilePlan:
 
 
 LIVE = TilePlan("live", (Ring(7, -70.0), Ring(12, -50.0)), 0.9, 4, 352, 70.0)
-THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 416, 60.0, closeup_px=256)
+THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 352, 60.0, closeup_px=256)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
 
