@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
     parser.add_argument("--crf", type=int, default=23, help="quality of a video, lower is better (default 23)")
     parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop)")
-    parser.add_argument("--fast", action="store_true", help="look at videos as live: quicker, misses more")
+    parser.add_argument("--fast", action="store_true", help="look at videos as live: a little quicker")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_camera_arguments(parser)
