@@ -18,15 +18,13 @@ import numpy as np
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.tiles import LIVE, PLANS
+from aipg_plugin.detection.tiles import PLANS
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
-from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.guard.witness import SceneWitness
-from aipg_plugin.options import MountKind
 from aipg_plugin.resources import resource_path
 from aipg_plugin.tracking.tracker import Tracker
 from benchmarks.dev_pictures import LENS, MOUNT
-from benchmarks.latency import frames as clip_pictures
+from benchmarks.latency import open_clip
 from benchmarks.systems import open_net, yolox_nano
 
 DECISIONS_HZ = 5.0
@@ -74,17 +72,14 @@ def nets_by_tile(nets: dict[str, PersonNet], repeats: int) -> dict[str, float]:
 
 
 def scheduled(net: PersonNet, clip: Path, seconds: float) -> dict[str, float]:
-    """One camera, the sample clip (up to ten people, most of them walking) at 5 looks a second: CPU share of one core.
+    """One camera, the sample clip (seven people, five of whom walk) at 5 looks a second: CPU share of one core.
 
     A look is the product's own: picture check, motion, tiles, close-ups, tracks. The first second, a full sweep, is
     left out.
     """
-    document = json.loads(clip.with_suffix(".truth.json").read_text(encoding="utf-8"))
-    lobby = FisheyeCamera(LENS, ImageCircle(*document["circle_px"]), tuple(document["size_wh"]))
-    mount = Mount(MountKind.CEILING, float(document["height_m"]))
-    detector = FisheyeDetector(net, lobby, mount, plan=LIVE)
-    pictures = clip_pictures(clip, detector.size_wh)
-    witness, tracker = SceneWitness(detector, mount, live=True, still=False), Tracker(detector.projection, mount)
+    document, detector, pictures = open_clip(net, clip)
+    witness = SceneWitness(detector, detector.mount, live=True, still=False)
+    tracker = Tracker(detector.projection, detector.mount)
     step = round(float(document["fps"]) / DECISIONS_HZ)
     count, spent_s, people = int(seconds * DECISIONS_HZ), 0.0, 0
     for i in range(count + int(DECISIONS_HZ)):

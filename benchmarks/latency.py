@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -39,6 +40,15 @@ def frames(path: Path, size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:
                 for f in container.decode(video=0)]
 
 
+def open_clip(net: PersonNet, clip: Path) -> tuple[dict[str, Any], FisheyeDetector, list[NDArray[np.uint8]]]:
+    """The truth of a rendered clip, the live detector of its camera, and its pictures at the size that takes."""
+    document: dict[str, Any] = json.loads(clip.with_suffix(".truth.json").read_text(encoding="utf-8"))
+    camera = FisheyeCamera(LENS, ImageCircle(*document["circle_px"]), tuple(document["size_wh"]))
+    mount = Mount(MountKind.CEILING, float(document["height_m"]))
+    detector = FisheyeDetector(net, camera, mount, plan=LIVE)
+    return document, detector, frames(clip, detector.size_wh)
+
+
 def entries(truth: list[dict[str, list[dict[str, object]]]]) -> list[tuple[int, int]]:
     """(frame, person) of everybody who comes into view after the first second, half of them visible."""
     seen: set[int] = set()
@@ -57,17 +67,13 @@ def delays_s(net: PersonNet, clip: Path, level: Sensitivity, last: int | None = 
     """Delay of every entry at every phase (inf: never found), and the share of visible people found per look; `last`
     frames of the clip at the most.
     """
-    document = json.loads(clip.with_name(clip.stem + ".truth.json").read_text(encoding="utf-8"))
+    document, detector, pictures = open_clip(net, clip)
     truth, fps = document["frames"][:last], float(document["fps"])
-    camera = FisheyeCamera(LENS, ImageCircle(*document["circle_px"]), tuple(document["size_wh"]))
-    mount = Mount(MountKind.CEILING, float(document["height_m"]))
-    detector = FisheyeDetector(net, camera, mount, plan=LIVE)
-    pictures = frames(clip, detector.size_wh)
-    scale = np.array([*[detector.size_wh[0] / camera.size_wh[0]] * 4, 1.0])
+    scale = np.array([*[detector.size_wh[0] / document["size_wh"][0]] * 4, 1.0])
     step, limit = round(fps / 5), thresholds(level).on_score
     delays, hits, people = [], 0, 0
     for phase in range(step):
-        witness = SceneWitness(detector, mount, live=False, still=False)
+        witness = SceneWitness(detector, detector.mount, live=False, still=False)
         waiting = {number: index for index, number in entries(truth)}
         for index in range(phase, min(len(pictures), len(truth)), step):
             sighting = witness.look(pictures[index], index / fps, ())

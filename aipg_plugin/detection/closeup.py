@@ -89,8 +89,8 @@ class CloseUps:
         person; a box that a tile's border had cut is completed. Two that turn out to be one person are one: those with
         one box, and one inside another where the close-up of the larger shows nobody else.
         """
-        urgency = np.where(found.cut, np.inf, -np.abs(_logit(found.scores) - _logit(np.array(_DOUBT))))
-        chosen = np.argsort(-urgency, kind="stable")
+        sureness = np.where(found.cut, -1.0, np.abs(_logit(found.scores) - _logit(np.array(_DOUBT))))
+        chosen = np.argsort(sureness, kind="stable")
         chosen = chosen[found.scores[chosen] >= _LEAST_SCORE][:most]
         boxes, scores, silhouettes = self._off_the_left(found.boxes), found.scores.copy(), list(found.silhouettes)
         others: dict[int, Float64] = {}
@@ -139,13 +139,11 @@ class CloseUps:
         """Who in a close-up is the candidate with this box."""
         shown = self.net.decode(raw, (tile.input_px, tile.input_px), _UNSEEN_SCORE)
         placed = postprocess.place(shown, tile, 0, self.align)
-        if self.wrap_px:
-            placed.boxes[:, 0] -= np.round((placed.boxes[:, 0] - box[0]) / self.wrap_px) * self.wrap_px
+        placed.boxes[:, 0] = postprocess.beside(placed.boxes[:, 0], box[0], self.wrap_px)
         other = placed.scores >= _OTHER_SCORE
         same = np.asarray(box_math.iou(box[None], placed.boxes))[0] > _SAME_IOU
         if cut and not same.any():
-            inside = np.asarray(box_math.intersection(box[None], placed.boxes))[0] / (box[2] * box[3])
-            same = inside > _INSIDE_SHARE
+            same = box_math.share_inside(box[None], placed.boxes)[0] > _INSIDE_SHARE
         if not same.any():
             return _Seen(box, _UNSEEN_SCORE, np.full(3, np.nan), (), placed.boxes[other])
         best = int(np.where(same, placed.scores, -1).argmax())
@@ -175,8 +173,7 @@ def _mean_score(first: float, second: float) -> float:
 
 def _without_doubles(found: Found, others: dict[int, Float64]) -> Found:
     """Everybody once, their parts theirs; `others` are those whom the close-up of somebody shows besides them."""
-    overlap, shared = (np.asarray(f(found.boxes, found.boxes)) for f in (box_math.iou, box_math.intersection))
-    inside = shared / np.maximum(found.boxes[:, 2] * found.boxes[:, 3], 1e-9)[:, None]
+    overlap, inside = (f(found.boxes, found.boxes) for f in (box_math.iou, box_math.share_inside))
     kept: list[int] = []
 
     def double(k: int, better: int) -> bool:

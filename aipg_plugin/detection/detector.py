@@ -70,6 +70,8 @@ class FisheyeDetector:
         self.tiles = make_tiles(self.projection, mount, plan, input_px)
         self.net, self.mount, self.plan, self.floor_score = net, mount, plan, floor_score
         self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
+        widest = max((tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile)), default=0.0)
+        self._seam_px = int(widest) + 1  # room for a close-up beyond the seam
         self._close_ups = None if net.closer is None else CloseUps(net.closer, self.projection, mount, self._align,
                                                                    plan.closeup_px, self._wrap_px)
 
@@ -99,8 +101,7 @@ class FisheyeDetector:
             raise DetectionError("no such tile among {count}: {tiles}", count=len(self.tiles), tiles=chosen)
         looked_at = [self.tiles[i] for i in chosen]
         if self._wrap_px:
-            widest = max(tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile))
-            picture = extend_right(picture, int(widest) + 1)  # room for a close-up beyond the seam
+            picture = extend_right(picture, self._seam_px)
         found = self._swept(*self._run(picture, looked_at), looked_at)
         if self._close_ups is not None:
             found = self._close_ups.improve(picture, found, most=_CLOSE_UPS_PER_TILE * len(looked_at))

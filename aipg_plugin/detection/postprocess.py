@@ -60,6 +60,11 @@ class Placed:
         return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
 
 
+def beside(x_px: Float64, near_px: float, wrap_px: float) -> Float64:
+    """(N,) x moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where it is nearest `near_px`."""
+    return x_px + np.round((near_px - x_px) / wrap_px) * wrap_px if wrap_px else x_px
+
+
 @dataclass(frozen=True)
 class Silhouette:
     """What a net saw of bodies in one tile: a map (h, w) in 0-1. `wrap_px`: width of a picture whose borders meet."""
@@ -72,8 +77,7 @@ class Silhouette:
         """(64, 64) uint8, 0-255: the map over a box's neighbourhood, wherever the tile reaches over the seam."""
         if self.wrap_px:
             middle = self.tile.to_picture(np.full((1, 2), self.tile.input_px / 2))
-            turns = round((float(middle[0, 0]) - float(box[0])) / self.wrap_px)
-            box = box + np.array([turns * self.wrap_px, 0, 0, 0, 0])
+            box = np.append(beside(box[:1], float(middle[0, 0]), self.wrap_px), box[1:])
         return silhouette_around(box, self.tile, self.map)
 
 

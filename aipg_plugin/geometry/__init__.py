@@ -1,6 +1,16 @@
 """Lenses, mounts, projections, boxes and figures; numpy only."""
 
-from aipg_plugin.geometry.boxes import contains, corners, intersection, iou, nms, paired_iou, to_local, to_pixels
+from aipg_plugin.geometry.boxes import (
+    contains,
+    corners,
+    intersection,
+    iou,
+    nms,
+    paired_iou,
+    share_inside,
+    to_local,
+    to_pixels,
+)
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, default_circle, find_image_circle
 from aipg_plugin.geometry.figure import Figure, floor_position, pixels_per_metre, plausible, standing_boxes
 from aipg_plugin.geometry.gravity import aligned, up_angle_deg
@@ -13,5 +23,5 @@ __all__ = [
     "DewarpedView", "Figure", "FisheyeCamera", "ImageCircle", "LensLaw", "Mount", "Projection", "aligned",
     "contains", "corners", "default_circle", "find_image_circle", "floor_position", "intersection", "iou",
     "make_projection", "nms", "paired_iou", "pixels_near", "pixels_per_metre", "plausible", "remap_outline", "scaled",
-    "standing_boxes", "to_local", "to_pixels", "up_angle_deg",
+    "share_inside", "standing_boxes", "to_local", "to_pixels", "up_angle_deg",
 ]

@@ -111,6 +111,12 @@ def iou(a: ArrayLike, b: ArrayLike) -> Floats:
     return np.where(common > 0, common / np.maximum(total, 1e-12), 0.0)
 
 
+def share_inside(a: ArrayLike, b: ArrayLike) -> Floats:
+    """(N, M) share of each box of a (N, 5) inside each of b (M, 5); 0 where either is empty, NaN where a holds one."""
+    first = rows(a, 5)
+    return intersection(first, b) / np.maximum(first[:, 2] * first[:, 3], 1e-9)[:, None]
+
+
 def paired_iou(a: ArrayLike, b: ArrayLike) -> Floats:
     """(N,) exact intersection over union of each box of a (N, 5) with its counterpart in b (N, 5)."""
     first, second = rows(a, 5), rows(b, 5)

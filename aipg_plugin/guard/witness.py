@@ -113,10 +113,10 @@ class SceneWitness:
 
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
                at_risk: NDArray[np.float64]) -> Detections:
-        follows = self._detector.follows
-        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=at_risk[:0, :2] if follows else at_risk[:, :2])
+        waiting = at_risk[:0] if self._detector.follows else at_risk  # for their tiles, instead of close-ups
+        tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2])
         start_s = time.perf_counter()
-        found = self._detector.detect(picture_bgr, tiles, at_risk[:_MOST_FOLLOWED] if follows else None)
+        found = self._detector.detect(picture_bgr, tiles, at_risk[:_MOST_FOLLOWED])
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         return found

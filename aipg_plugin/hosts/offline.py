@@ -78,7 +78,7 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
                  plan: TilePlan = THOROUGH, progress: Progress = lambda *_: None) -> Report:
     """Mask a video: look at all of it, then mask and write every frame.
 
-    `plan` says how closely it is looked at: LIVE takes less time than THOROUGH, whose finer tiles see farther.
+    `plan` says how closely it is looked at: LIVE takes a little less time, THOROUGH's close-ups show more around.
 
     Raises MediaError when it cannot be read or written; then, or when interrupted, the target is as it was before.
     """

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, intersection, up_angle_deg
+from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, share_inside, up_angle_deg
 from aipg_plugin.geometry.arrays import Floats, Ints
 from aipg_plugin.tracking.association import CONFIDENT, WEAK, match, overlap, wrapped_dx
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
@@ -193,7 +193,7 @@ class Tracker:
         dts = np.array([min(t_s - h.last.t_s, EXTRAPOLATE_S) for h in missed])
         boxes = self._maker.predicted(missed, dts)
         others = np.stack([h.last.box for h in seen]) if seen else np.zeros((0, 5))
-        shared = intersection(boxes, others) / np.maximum(boxes[:, 2] * boxes[:, 3], 1e-9)[:, None]
+        shared = share_inside(boxes, others)
         for history, box, share in zip(missed, boxes, shared.max(axis=1, initial=0.0), strict=True):
             unseen_s = t_s - history.last.t_s
             answer = _empty(gone, history, box)

@@ -26,6 +26,7 @@ from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
 from aipg_plugin.options import CaptureMode, LensModelName, MountKind
+from tests.detection.painting import paint, picture_of
 
 SIDE_PX = 192
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(400, 400, 400), (800, 800))
@@ -59,11 +60,8 @@ def close_ups(projection: Projection = CAMERA, wrap_px: float = 0.0) -> CloseUps
     return CloseUps(cast("PersonNet", RedNet()), projection, MOUNT, align, SIDE_PX, wrap_px)
 
 
-def picture_of(boxes: NDArray[np.float64], size_wh: tuple[int, int] = (800, 800)) -> NDArray[np.uint8]:
-    picture = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
-    for box in boxes:
-        cv2.fillPoly(picture, [np.round(box_math.corners(box[None])[0]).astype(np.int32)], (30, 30, 220))
-    return picture
+def room_with(boxes: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.asarray(picture_of(CAMERA.size_wh, boxes), np.uint8)
 
 
 def found(boxes: NDArray[np.float64], *scores: float) -> Found:
@@ -105,7 +103,7 @@ def test_a_second_opinion_moves_box_and_score_towards_what_is_there() -> None:
     off[:, :2] += 0.1 * truth[:, 2]
     off[:, 2:4] *= (1.25, 0.85)
     empty = somebody(-2.0, -2.0)
-    better = close_ups().improve(picture_of(truth), found(np.concatenate([off, empty]), 0.4, 0.4), most=9)
+    better = close_ups().improve(room_with(truth), found(np.concatenate([off, empty]), 0.4, 0.4), most=9)
     there, nowhere = better.scores
     assert there > 0.6
     assert nowhere < 0.2
@@ -119,7 +117,7 @@ def test_a_box_that_a_border_cut_is_completed() -> None:
     half = truth.copy()
     half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.35]]))
     half[:, 3] *= 0.6
-    seen = close_ups().improve(picture_of(truth), replace(found(half, 0.4), cut=np.ones(1, bool)), most=9)
+    seen = close_ups().improve(room_with(truth), replace(found(half, 0.4), cut=np.ones(1, bool)), most=9)
     assert float(np.asarray(box_math.iou(seen.boxes, truth))[0, 0]) > 0.7
     assert seen.boxes[0, 3] == pytest.approx(truth[0, 3], rel=0.12)
 
@@ -127,10 +125,10 @@ def test_a_box_that_a_border_cut_is_completed() -> None:
 def test_only_as_many_as_allowed_are_looked_at_the_doubtful_first() -> None:
     people = np.concatenate([somebody(2, 2), somebody(-2, 2), somebody(2, -2)])
     scores = (0.9, 0.25, 0.05)
-    assert close_ups().improve(picture_of(people), found(people, *scores), most=0).scores == pytest.approx(scores)
-    assert close_ups().improve(picture_of(people), found(people, *scores), most=1).scores == pytest.approx(
+    assert close_ups().improve(room_with(people), found(people, *scores), most=0).scores == pytest.approx(scores)
+    assert close_ups().improve(room_with(people), found(people, *scores), most=1).scores == pytest.approx(
         (0.9, 0.634, 0.05), abs=0.01)
-    assert len(close_ups().improve(picture_of(people), found(people[:0]), most=9)) == 0
+    assert len(close_ups().improve(room_with(people), found(people[:0]), most=9)) == 0
 
 
 def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() -> None:
@@ -139,21 +137,21 @@ def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() ->
     part[2:4] *= 0.5
     child = part.copy()
     both = found(np.stack([adult, part]), 0.6, 0.5)
-    assert len(close_ups().improve(picture_of(adult[None]), both, most=9)) == 1
+    assert len(close_ups().improve(room_with(adult[None]), both, most=9)) == 1
 
     leaning = adult.copy()  # what of a part lies outside is masked too
     leaning[:2] = box_math.to_pixels(adult, np.array([[0.2, -0.65]]))[0]
     leaning[2:4] *= 0.5
-    one = close_ups().improve(picture_of(adult[None]), found(np.stack([adult, leaning]), 0.6, 0.5), most=9)
+    one = close_ups().improve(room_with(adult[None]), found(np.stack([adult, leaning]), 0.6, 0.5), most=9)
     (outline,) = one.detections(0.1).outlines
-    alone = close_ups().improve(picture_of(adult[None]), found(adult[None], 0.6), most=9).detections(0.1)
+    alone = close_ups().improve(room_with(adult[None]), found(adult[None], 0.6), most=9).detections(0.1)
     assert outline[:, 1].min() < alone.outlines[0][:, 1].min() - 0.02
 
-    picture = picture_of(adult[None])
+    picture = room_with(adult[None])
     rim = child.copy()
     rim[2:4] *= 1.25
     cv2.fillPoly(picture, [np.round(box_math.corners(rim[None])[0]).astype(np.int32)], (0, 90, 0))
-    cv2.fillPoly(picture, [np.round(box_math.corners(child[None])[0]).astype(np.int32)], (30, 30, 220))
+    paint(picture, box_math.corners(child[None])[0])
     assert len(close_ups().improve(picture, both, most=9)) == 2
 
 
@@ -161,10 +159,10 @@ def test_who_is_expected_is_found_without_a_tile_unless_gone_or_found_already() 
     truth = somebody(2.0, 1.5)
     expected = truth + np.array([0.12 * truth[0, 2], 0, 0, 0, 0])
     nobody = found(np.zeros((0, 5)))
-    followed = close_ups().follow(picture_of(truth), expected, nobody)
+    followed = close_ups().follow(room_with(truth), expected, nobody)
     assert float(np.asarray(box_math.iou(followed.boxes, truth))[0, 0]) > 0.7
-    assert len(close_ups().follow(picture_of(truth[:0]), expected, nobody)) == 0
-    assert len(close_ups().follow(picture_of(truth), expected, found(truth, 0.7))) == 1
+    assert len(close_ups().follow(room_with(truth[:0]), expected, nobody)) == 0
+    assert len(close_ups().follow(room_with(truth), expected, found(truth, 0.7))) == 1
 
 
 @pytest.mark.parametrize("x_px", [3.0, 20.0, 1180.0, 1198.0])
@@ -173,7 +171,7 @@ def test_over_the_seam_of_a_panorama(x_px: float) -> None:
                             size_wh=(1200, 300))
     truth = np.asarray(aligned(strip, MOUNT, np.array([[x_px, 150.0, 40.0, 90.0]])), np.float64)
     turns = np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0)
-    around = picture_of(truth + turns, (1200, 300))
+    around = picture_of((1200, 300), truth + turns)
     extended = np.concatenate([around, around[:, :400]], axis=1)
     better = close_ups(strip, 1200.0).improve(extended, found(truth, 0.4), most=3)
     assert better.scores[0] > 0.6

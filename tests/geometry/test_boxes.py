@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.geometry import contains, corners, intersection, iou, nms, paired_iou, to_local, to_pixels
+from aipg_plugin.geometry import (
+    contains,
+    corners,
+    intersection,
+    iou,
+    nms,
+    paired_iou,
+    share_inside,
+    to_local,
+    to_pixels,
+)
 from tests.strategies import boxes
 
 
@@ -46,6 +56,13 @@ def test_iou_of_known_boxes() -> None:
     others = [square, [10, 10, 10, 10, 90], [15, 10, 10, 10, 0], [10, 10, 5, 5, 30], [20, 10, 10, 10, 0],
               [10, 10, 0, 10, 0], [np.nan] * 5]
     np.testing.assert_allclose(iou([square], others)[0], [1, 1, 1 / 3, 0.25, 0, 0, 0], atol=1e-9)
+
+
+def test_share_inside_is_of_the_first_box() -> None:
+    large, half_out = [0, 0, 10, 10, 30], [0, 0, 5, 20, 30]
+    assert share_inside([large, half_out], [large, half_out]) == pytest.approx(np.array([[1, 0.5], [0.5, 1]]))
+    assert share_inside([large], [[50, 0, 1, 1, 0]]).tolist() == [[0]]
+    assert share_inside(np.zeros((0, 5)), [large]).shape == (0, 1)
 
 
 @given(boxes(), st.floats(0, 360), st.floats(-1e5, 1e5))
