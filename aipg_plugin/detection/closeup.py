@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class CloseUps:
             boxes[k, :4] = seen.box[:4] if found.cut[k] else (boxes[k, :4] + seen.box[:4]) / 2
             silhouettes[k] += seen.silhouettes
         better = Found(self.align(boxes[:, :4]), scores, found.heads, tuple(silhouettes), found.cut)
-        return _without_doubles(better, others)
+        return _without_doubles(better, others, self.wrap_px)
 
     def follow(self, picture_bgr: NDArray[np.uint8], expected: Float64, found: Found) -> Found:
         """`found`, and those whom a close-up shows where a box (N, 5) of `expected` is and nobody was found."""
@@ -139,7 +139,7 @@ class CloseUps:
         """Who in a close-up is the candidate with this box."""
         shown = self.net.decode(raw, (tile.input_px, tile.input_px), _UNSEEN_SCORE)
         placed = postprocess.place(shown, tile, 0, self.align)
-        placed.boxes[:, 0] = postprocess.beside(placed.boxes[:, 0], box[0], self.wrap_px)
+        placed = replace(placed, boxes=postprocess.beside(placed.boxes, box[0], self.wrap_px))
         other = placed.scores >= _OTHER_SCORE
         same = np.asarray(box_math.iou(box[None], placed.boxes))[0] > _SAME_IOU
         if cut and not same.any():
@@ -171,9 +171,9 @@ def _mean_score(first: float, second: float) -> float:
     return 1 / (1 + math.exp(-mean))
 
 
-def _without_doubles(found: Found, others: dict[int, Float64]) -> Found:
+def _without_doubles(found: Found, others: dict[int, Float64], wrap_px: float) -> Found:
     """Everybody once, their parts theirs; `others` are those whom the close-up of somebody shows besides them."""
-    overlap, inside = (f(found.boxes, found.boxes) for f in (box_math.iou, box_math.share_inside))
+    overlap, inside = postprocess.overlaps(found.boxes, wrap_px)
     kept: list[int] = []
 
     def double(k: int, better: int) -> bool:
@@ -181,7 +181,8 @@ def _without_doubles(found: Found, others: dict[int, Float64]) -> Found:
             return True
         if inside[k, better] < _INSIDE_SHARE or better not in others:
             return False
-        return bool((np.asarray(box_math.iou(found.boxes[k][None], others[better])) <= _SAME_IOU).all())
+        theirs = postprocess.beside(others[better], found.boxes[k, 0], wrap_px)
+        return bool((np.asarray(box_math.iou(found.boxes[k][None], theirs)) <= _SAME_IOU).all())
 
     parts: dict[int, list[int]] = {}
     for k in np.argsort(-found.scores, kind="stable").tolist():
@@ -189,6 +190,7 @@ def _without_doubles(found: Found, others: dict[int, Float64]) -> Found:
         if owner is None:
             kept.append(k)
         else:
-            parts.setdefault(kept.index(owner), []).append(k)
+            parts.setdefault(owner, []).append(k)
     return Found(found.boxes[kept], found.scores[kept], found.heads[kept], tuple(found.silhouettes[k] for k in kept),
-                 found.cut[kept], {row: found.boxes[of] for row, of in parts.items()})
+                 found.cut[kept], {row: postprocess.beside(found.boxes[parts[k]], found.boxes[k, 0], wrap_px)
+                                   for row, k in enumerate(kept) if k in parts})

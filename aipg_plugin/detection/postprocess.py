@@ -60,9 +60,15 @@ class Placed:
         return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
 
 
-def beside(x_px: Float64, near_px: float, wrap_px: float) -> Float64:
-    """(N,) x moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where it is nearest `near_px`."""
-    return x_px + np.round((near_px - x_px) / wrap_px) * wrap_px if wrap_px else x_px
+def beside(boxes: Float64, near_px: float, wrap_px: float) -> Float64:
+    """Boxes (..., 5) moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where they are nearest
+    x = `near_px`.
+    """
+    if not wrap_px:
+        return boxes
+    turns = np.round((near_px - boxes[..., :1]) / wrap_px)
+    result: Float64 = boxes + turns * (wrap_px * np.eye(boxes.shape[-1])[0])
+    return result
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Silhouette:
         """(64, 64) uint8, 0-255: the map over a box's neighbourhood, wherever the tile reaches over the seam."""
         if self.wrap_px:
             middle = self.tile.to_picture(np.full((1, 2), self.tile.input_px / 2))
-            box = np.append(beside(box[:1], float(middle[0, 0]), self.wrap_px), box[1:])
+            box = beside(box, float(middle[0, 0]), self.wrap_px)
         return silhouette_around(box, self.tile, self.map)
 
 
@@ -195,13 +201,16 @@ def _heads(heads: Float32, tile: Tile, moved_px: Float64) -> Float64:
     return np.where(np.isfinite(discs).all(1, keepdims=True), discs, np.nan)
 
 
-def _shared(boxes: Float64, wrap_px: float) -> Float64:
-    """Common area of all pairs (N, N), px²; with `wrap_px` also across the seam of a picture that wide."""
+def overlaps(boxes: Float64, wrap_px: float = 0.0) -> tuple[Float64, Float64]:
+    """IoU of all pairs (N, N), and the share of the first that lies inside the second; with `wrap_px` also across the
+    seam of a picture that wide.
+    """
     shared = box_math.intersection(boxes, boxes)
     if wrap_px:
         for shift in (-wrap_px, wrap_px):
             shared = np.maximum(shared, box_math.intersection(boxes, boxes + np.array([shift, 0, 0, 0, 0])))
-    return np.asarray(shared, np.float64)
+    area = boxes[:, 2] * boxes[:, 3]
+    return shared / (area[:, None] + area - shared), shared / area[:, None]
 
 
 def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
@@ -214,15 +223,12 @@ def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
     if not len(placed.scores):
         return np.zeros(0, np.intp)
     order = np.argsort(-placed.scores * np.where(placed.cut, _CUT_SCORE, 1.0), kind="stable")
-    shared = _shared(placed.boxes, wrap_px)
-    area = placed.boxes[:, 2] * placed.boxes[:, 3]
-    overlap = shared / (area[:, None] + area - shared)
+    overlap, inside = overlaps(placed.boxes, wrap_px)
     kept: list[int] = []
     for i in order:
         if kept:
             same = overlap[i, kept] > _MERGE_IOU
-            inside = shared[i, kept] / area[i] > _INSIDE_SHARE
-            if (same | (inside & placed.cut[i])).any():
+            if (same | ((inside[i, kept] > _INSIDE_SHARE) & placed.cut[i])).any():
                 continue
         kept.append(int(i))
     return np.array(kept, np.intp)

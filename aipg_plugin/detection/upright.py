@@ -93,7 +93,7 @@ class UprightTile:
         azimuth, north = bearings(self.camera, self.mount, picture_px)
         return (azimuth - math.radians(self.azimuth_deg) + np.pi) % (2 * np.pi) - np.pi, north
 
-    def sampling(self, step_px: int = 8) -> NDArray[np.float32]:
+    def sampling(self, step_px: int = 6) -> NDArray[np.float32]:
         """(S, S, 2) float32 picture positions for cv2.remap, interpolated from a grid of every `step_px`-th pixel.
 
         Far outside the picture where the lens sees nothing.

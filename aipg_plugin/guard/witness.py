@@ -113,10 +113,11 @@ class SceneWitness:
 
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
                at_risk: NDArray[np.float64]) -> Detections:
-        waiting = at_risk[:0] if self._detector.follows else at_risk  # for their tiles, instead of close-ups
+        followed = at_risk[:_MOST_FOLLOWED if self._detector.follows else 0]
+        waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2])
         start_s = time.perf_counter()
-        found = self._detector.detect(picture_bgr, tiles, at_risk[:_MOST_FOLLOWED])
+        found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         return found

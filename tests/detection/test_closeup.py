@@ -176,3 +176,21 @@ def test_over_the_seam_of_a_panorama(x_px: float) -> None:
     better = close_ups(strip, 1200.0).improve(extended, found(truth, 0.4), most=3)
     assert better.scores[0] > 0.6
     assert better.boxes[0] == pytest.approx(truth[0], abs=4)
+
+
+def test_two_of_one_person_on_either_side_of_the_seam_are_one_and_all_of_it_is_masked() -> None:
+    strip = make_projection(CaptureMode.PANORAMA, law=CAMERA.law, circle=CAMERA.circle, mount=MOUNT,
+                            size_wh=(1200, 300))
+    adult, again, part = np.asarray(aligned(strip, MOUNT, np.array(
+        [[4.0, 150.0, 40.0, 90.0], [1200.0, 150.0, 40.0, 92.0], [1191.0, 125.0, 18.0, 40.0]])), np.float64)
+    turns = np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0)
+    around = picture_of((1200, 300), adult + turns)
+    extended = np.concatenate([around, around[:, :400]], axis=1)
+    looks = close_ups(strip, 1200.0)
+    assert len(looks.improve(extended, found(np.stack([adult, again]), 0.6, 0.5), most=3)) == 1
+    whole = looks.improve(extended, found(np.stack([adult, part]), 0.6, 0.5), most=3)
+    alone = looks.improve(extended, found(adult[None], 0.6), most=3)
+    assert len(whole) == 1
+    outlines = [one.detections(0.1).outlines[0] for one in (whole, alone)]
+    assert outlines[0][:, 0].min() < outlines[1][:, 0].min() - 0.03  # on the adult's own side of the picture
+    assert outlines[0][:, 0].max() < 1.3

@@ -129,7 +129,7 @@ def test_the_sampling_follows_the_map(law: LensLaw, mount: Mount, radius: float,
         around = np.stack([tile.to_picture(px + 8 * np.array(d)) for d in ((-1, -1), (-1, 1), (1, -1), (1, 1))])
         ok = np.isfinite(around).all((0, 2)) & (theta < min(law.half_fov_rad, 2.5))
         off = np.abs(at[y[ok], x[ok]] + 0.5 - tile.to_picture(px[ok]))
-        assert off.max(initial=0) < 0.5
+        assert off.max(initial=0) < 0.25
         unseen = np.isnan(around).all((0, 2))
         assert (at[y[unseen], x[unseen]] < -1).all()
 

@@ -8,10 +8,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.detections import Detections, rounded_box
 from aipg_plugin.detection.detector import FisheyeDetector
+from aipg_plugin.detection.tiles import LIVE, Tile, make_tiles
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.figure import Figure, standing_boxes
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
@@ -21,6 +23,10 @@ from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.options import Area, Camera, LensModelName, MountKind
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import SIZE_WH, TruthWitness, camera, clear_share, frame, person_xywh, sighting
+
+LENS = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0),
+                     ImageCircle(SIZE_WH[0] / 2, SIZE_WH[1] / 2, SIZE_WH[0] / 2), SIZE_WH)
+MOUNT = Mount(MountKind.CEILING, 3.0)
 
 
 @dataclass
@@ -32,19 +38,18 @@ class ScriptedDetector:
     sees: range | tuple[int, ...]
     looks: int = 0
     follows: bool = False
+    tiles: tuple[Tile, ...] = ()
     asked: list[int] = field(default_factory=list)  # how many people each look was told to expect
+    swept: list[tuple[int, ...]] = field(default_factory=list)  # each look's tiles
 
     @property
     def size_wh(self) -> tuple[int, int]:
         return self.projection.size_wh
 
-    @property
-    def tiles(self) -> tuple[()]:
-        return ()
-
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: object = None,
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: tuple[int, ...] = (),
                expected: NDArray[np.float64] | None = None) -> Detections:
         self.looks += 1
+        self.swept.append(tiles)
         self.asked.append(0 if expected is None else len(expected))
         if self.looks not in self.sees:
             return Detections.empty()
@@ -102,13 +107,10 @@ def _room() -> Frame:
 
 def test_somebody_who_walks_unseen_is_looked_for_where_they_are_expected() -> None:
     """Seen three times, then by no tile; somebody who stands still waits for their tile."""
-    circle = ImageCircle(SIZE_WH[0] / 2, SIZE_WH[1] / 2, SIZE_WH[0] / 2)
-    projection = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), circle, SIZE_WH)
-    mount = Mount(MountKind.CEILING, 3.0)
-    walking, standing = (ScriptedDetector(projection, mount, range(1, 4), follows=True) for _ in range(2))
+    walking, standing = (ScriptedDetector(LENS, MOUNT, range(1, 4), follows=True) for _ in range(2))
     for detector, moves in ((walking, True), (standing, False)):
-        tracker = Tracker(detector.projection, mount)
-        witness = SceneWitness(cast("FisheyeDetector", detector), mount, live=False, still=False)
+        tracker = Tracker(LENS, MOUNT)
+        witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
         for index in range(12):
             t_s = index / 5
             picture = frame(index if moves else 0).to_bgr()
@@ -117,3 +119,25 @@ def test_somebody_who_walks_unseen_is_looked_for_where_they_are_expected() -> No
     assert sum(walking.asked[:4]) == 0
     assert sum(walking.asked[5:]) >= 4
     assert sum(standing.asked) == 0
+
+
+def test_of_a_crowd_at_risk_those_beyond_the_close_ups_get_their_tiles() -> None:
+    """Eight on one side, unseen for longest; the ninth alone on the other."""
+    tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+    places = [(-2.0, 0.3 * k - 1) for k in range(8)] + [(2.5, 0.0)]
+    crowd = tuple(Figure(id=k, box=box, outline=rounded_box().astype(np.float64), head=np.full(3, np.nan), score=0.3,
+                         seen_s=0.0, age_s=2.0 - 0.1 * k)
+                  for k, box in enumerate(standing_boxes(LENS, MOUNT, np.array(places))))
+    place = crowd[8].box[None, :2]
+    theirs = {k for k, tile in enumerate(tiles)
+              if (abs(tile.to_tile(place) / 96 - 0.5) < 0.5).all() and tile.owns(place)}
+    asked = []
+    for there in (crowd[:8], crowd):
+        detector = ScriptedDetector(LENS, MOUNT, (), follows=True, tiles=tiles)
+        witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
+        for index in range(2):
+            witness.look(frame(0).to_bgr(), index / 5, there)
+        assert len(detector.swept[0]) == len(tiles)
+        assert detector.asked[1] == 8
+        asked.append(bool(theirs & set(detector.swept[1][:1])))
+    assert asked == [False, True]
