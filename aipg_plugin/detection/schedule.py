@@ -80,13 +80,19 @@ class SweepSchedule:
         self._last_s = t_s
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
-    def _served(self, px: ArrayLike) -> Float64:
-        """(T,) how many points each tile serves best, at most 2; a point counts for the tile it lies deepest in."""
+    def serves(self, tiles: Sequence[int], px: ArrayLike) -> NDArray[np.bool_]:
+        """(K,) bool: whether the tile that shows a point (K, 2) best, if there is one, is among `tiles`."""
+        return np.isin(self._best(px), (-1, *tiles))
+
+    def _best(self, px: ArrayLike) -> NDArray[np.intp]:
+        """(K,) index of the tile that each point (K, 2) lies deepest in, -1 for none."""
         points = np.asarray(px, np.float64).reshape(-1, 2)
-        points = points[np.isfinite(points).all(1)]
-        counts = np.zeros(len(self._tiles))
-        if len(points) and self._tiles:
-            depth = np.stack([_inside_depth(tile, points) for tile in self._tiles])
-            best = depth.argmax(0)
-            np.add.at(counts, best[depth.max(0) > 0], 1.0)
-        return np.minimum(counts, 2.0)
+        if not len(points) or not self._tiles:
+            return np.full(len(points), -1, np.intp)
+        depth = np.stack([_inside_depth(tile, points) for tile in self._tiles])
+        return np.where(depth.max(0) > 0, depth.argmax(0), -1)
+
+    def _served(self, px: ArrayLike) -> Float64:
+        """(T,) how many points each tile serves best, at most 2."""
+        best = self._best(px)
+        return np.minimum(np.bincount(best[best >= 0], minlength=len(self._tiles)), 2.0)

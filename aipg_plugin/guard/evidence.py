@@ -18,6 +18,7 @@ from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import PrivacyGuard, Sensitivity
+from aipg_plugin.tracking.figures import unknown_stray_m
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -193,7 +194,7 @@ class Evidence:
         unknown = np.full(3, np.nan)
         return figures + tuple(
             Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=unknown, score=0.0,
-                   seen_s=t_s - age_s, age_s=age_s)
+                   seen_s=t_s - age_s, age_s=age_s, stray_m=unknown_stray_m(age_s))
             for index, (box, outline) in enumerate(shapes))
 
     def prune(self, before_s: float) -> None:

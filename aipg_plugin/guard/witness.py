@@ -100,10 +100,11 @@ class SceneWitness:
         return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
 
     def _news(self, moving_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The places that move and were not asked about in the look before: shadows and leaves move all the time."""
+        """The places that move, but for those just looked at because of it: shadows and leaves move all the time."""
         gaps = np.linalg.norm(moving_px[:, None] - self._asked_px[None], axis=2)
-        self._asked_px = moving_px[gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
-        return self._asked_px
+        news: NDArray[np.float64] = moving_px[
+            gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
+        return news
 
     def _sighting(self, found: Detections, suspects: Suspects) -> Sighting:
         return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
@@ -116,6 +117,7 @@ class SceneWitness:
         followed = at_risk[:_MOST_FOLLOWED if self._detector.follows else 0]
         waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2])
+        self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
         start_s = time.perf_counter()
         found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)

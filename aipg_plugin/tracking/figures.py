@@ -17,8 +17,8 @@ EXTRAPOLATE_S = 0.4
 _STILL_IOU = 0.5         # neighbours that overlap more are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
 # How far somebody may stray, metres per second of evidence age: seen before and after at the same place, seen on either
-# side, last seen standing, last seen walking.
-_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING = 0.05, 0.35, 0.2, 0.6
+# side, last seen standing, last seen walking (and expected farther on), seen once or as motion only.
+_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING, _STRAY_UNKNOWN = 0.05, 0.35, 0.2, 0.6, 1.2
 _WALKING_M_S = 0.2
 _MAX_STRAY_M = 0.8
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
@@ -89,7 +89,7 @@ class FigureMaker:
         figures = []
         for guess, box in zip(guesses, boxes, strict=True):
             seen = guess.base
-            stray_m = min(_MAX_STRAY_M, _speed_of_stray(guess) * guess.age_s)
+            stray_m = _stray_m(guess)
             if guess.dt_s == 0 or np.array_equal(box, seen.box):
                 figures.append(_exact(guess.history, seen, guess.age_s, stray_m))
                 continue
@@ -128,12 +128,20 @@ def _tell_still(neighbours: list[tuple[History, Sighting | None, Sighting | None
         history.still[a.t_s] = overlap > _STILL_IOU
 
 
-def _speed_of_stray(guess: _Guess) -> float:
-    """Metres per second; somebody seen once only may walk."""
+def unknown_stray_m(age_s: float) -> float:
+    """How far somebody of whom only one moment is known, `age_s` away, may be: a walk in any direction."""
+    return min(_MAX_STRAY_M, _STRAY_UNKNOWN * age_s)
+
+
+def _stray_m(guess: _Guess) -> float:
+    """How far somebody may be from where they were last (or will first be) seen and where they are expected."""
     if len(guess.history.sightings) < 2:
-        return _STRAY_WALKING
+        return unknown_stray_m(guess.age_s)
     speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
-    return _STRAY_STANDING if speed_m_s < _WALKING_M_S else _STRAY_WALKING
+    if speed_m_s < _WALKING_M_S:
+        return min(_MAX_STRAY_M, _STRAY_STANDING * guess.age_s)
+    expected_s = abs(guess.dt_s)
+    return min(_MAX_STRAY_M, _STRAY_WALKING * expected_s + unknown_stray_m(guess.age_s - expected_s))
 
 
 def _exact(history: History, seen: Sighting, age_s: float, stray_m: float = 0.0) -> Figure:

@@ -141,3 +141,21 @@ def test_of_a_crowd_at_risk_those_beyond_the_close_ups_get_their_tiles() -> None
         assert detector.asked[1] == 8
         asked.append(bool(theirs & set(detector.swept[1][:1])))
     assert asked == [False, True]
+
+
+def test_what_moves_asks_until_its_tile_had_its_turn() -> None:
+    """Nine places around the camera move in every look, more than a look can afford."""
+    tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+    detector = ScriptedDetector(LENS, MOUNT, (), tiles=tiles)
+    witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
+    turns = np.radians(40 * np.arange(9) + 11)
+    places = 160 + 105 * np.stack([np.sin(turns), -np.cos(turns)], 1)
+    for index in range(3):
+        picture = _room().to_bgr()
+        for x, y in places.astype(int):
+            picture[y - 5:y + 5, x - 5:x + 5] = 250 * (index % 2)
+        witness.look(picture, index / 5, ())
+    depth = np.stack([np.where(t.owns(places), 0.5 - np.abs(t.to_tile(places) / 96 - 0.5).max(1), -1) for t in tiles])
+    wanted = set(depth.argmax(0).tolist())
+    assert len(wanted) > 5 >= len(detector.swept[1])
+    assert wanted <= set(detector.swept[1]) | set(detector.swept[2])

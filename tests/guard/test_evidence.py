@@ -1,0 +1,84 @@
+"""How far masks reach around people of whom only one moment is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.suspects import Suspects
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.evidence import Evidence, Sighting
+from aipg_plugin.guard.scene import Scene
+from aipg_plugin.masking.region import RegionMap
+from aipg_plugin.options import PrivacyGuard, Sensitivity
+from aipg_plugin.tracking.tracker import Tracker
+from tests.guard.scenes import sighting
+from tests.tracking.walkers import CAMERA, CEILING, OVAL, at, painted, seen
+
+START_M = (-1.5, 2.0)
+
+
+@dataclass
+class OneLook:
+    """Sees somebody at START_M in its first look, found or as motion only, and is late with the next."""
+
+    found: bool
+    looks: int = 0
+
+    @property
+    def projection(self) -> Projection:
+        return CAMERA
+
+    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...]) -> Sighting:
+        self.looks += 1
+        boxes = at([START_M])
+        if self.found:
+            return sighting(boxes)
+        return replace(sighting(boxes[:0]), suspects=Suspects(boxes, (OVAL.astype(np.float32),)))
+
+    def reset(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("heading_deg", [0, 90, 180, 270])
+def test_who_was_seen_once_may_walk_anywhere(found: bool, heading_deg: int) -> None:
+    evidence = Evidence(OneLook(found), Tracker(CAMERA, CEILING), period_s=0.2)
+    evidence.look(np.zeros((960, 960, 3), np.uint8), 1.0)
+    step = 1.1 * np.array([np.cos(np.radians(heading_deg)), np.sin(np.radians(heading_deg))])
+    areas = []
+    for age_s in (0.0, 0.3, 0.6):
+        mask = _masked(evidence.figures(1.0 + age_s, suspects=Sensitivity.HIGH))
+        assert mask[_person(np.array(START_M) + age_s * step)].mean() > 0.95, age_s
+        areas.append(int(mask.sum()))
+    assert areas[0] < areas[1] < areas[2]
+    assert areas[0] < 2.2 * _person(np.array(START_M)).sum()
+
+
+@pytest.mark.parametrize("turn_deg", [0, 40])
+def test_who_walks_on_while_looks_are_late_stays_covered(turn_deg: int) -> None:
+    tracker = Tracker(CAMERA, CEILING)
+    start, along = np.array(START_M), np.array([1.4, 0.0])
+    turned = 1.4 * np.array([np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))])
+    for t_s in (0.6, 0.8, 1.0):
+        tracker.update(seen(at([start + (t_s - 1.0) * along])), t_s)
+    for age_s in (0.2, 0.5, 0.9):
+        mask = _masked(tracker.figures(1.0 + age_s))
+        assert mask[_person(start + age_s * turned)].mean() > 0.95, age_s
+
+
+def _masked(figures: tuple[Figure, ...]) -> NDArray[np.bool_]:
+    """(H, W) bool: what the product masks for these figures."""
+    scene = Scene(projection=CAMERA, source=CAMERA, mount=CEILING, same=True, stream="1")
+    regions = RegionMap(CAMERA.size_wh)
+    regions.compose(scene.plan(figures, PrivacyGuard(), full=False), {})
+    return np.kron(regions.level > 0, np.ones((2, 2), bool))
+
+
+def _person(place_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(H, W) bool: the oval of somebody who stands there."""
+    return painted((Figure(0, at([place_m])[0], OVAL * 0.95, np.full(3, np.nan), 1, 0),))
