@@ -59,3 +59,21 @@ def test_who_pushes_climbs_and_kneels_has_hands_and_knees_where_they_belong() ->
         assert bending[head, 2].mean() < pushing[head, 2].mean()
         folded += bool(bending[head, 2].mean() < 0.65 * pushing[head, 2].mean() or np.ptp(bending[shin, 2]) < 0.35)
     assert folded >= 3
+
+
+def test_who_lies_lies_flat_on_back_face_or_side() -> None:
+    pytest.importorskip("anny", reason="posing bodies needs anny (pip install .[train])")
+    from training.render.bodies import FOOT, HEAD, TORSO, BodyModel, random_shape, settle
+
+    model = BodyModel()
+    head, torso, foot = (model.parts == part for part in (HEAD, TORSO, FOOT))
+    rng = np.random.default_rng(5)
+    body = model.pose({}, random_shape(rng) | {"age": 0.7})
+    nose = np.flatnonzero(head)[body[head, 1].argmin()]  # who stands faces −y
+    for roll_deg, faces_to in ((0, (0, 1)), (180, (0, -1)), (90, (1, 0)), (-90, (-1, 0))):
+        lying, _ = settle(body, model.parts, "lie", roll_deg)
+        assert lying[:, 2].min() == pytest.approx(0, abs=1e-4)
+        assert lying[head, 1].mean() > 0.5 > -0.4 > lying[foot, 1].mean()
+        assert lying[torso, 2].max() < 0.75
+        ahead = (lying[nose] - lying[head].mean(0))[[0, 2]]
+        assert ahead @ faces_to > 0.06, roll_deg

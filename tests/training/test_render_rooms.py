@@ -15,6 +15,7 @@ from training.render.handling import seat_height
 from training.render.mesh import Floats, MeshBuilder, Surface, add_box, turn
 from training.render.people import Body
 from training.render.restaurant import fits, restaurant
+from training.render.resting import resting
 from training.render.rooms import build
 from training.render.stage import Stage
 from training.render.textures import TextureBank
@@ -119,3 +120,18 @@ def test_moods_dim_and_warm_the_light() -> None:
     assert dim.ambient_rgb == pytest.approx((0.48, 0.4, 0.32))
     assert dim.sun_rgb == pytest.approx((0.24, 0.2, 0.16))
     assert in_mood(light, 1.0, 0.0).ambient_rgb == light.ambient_rgb
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_who_rests_lies_on_a_bed_or_a_mat(seed: int) -> None:
+    stage = _stage(seed)
+    resting(stage)
+    assert sum(person.kind == "lie" for person in stage.people) >= 2
+    things, _ = stage.things.arrays()
+    figures, figure_faces = stage.figures.arrays()
+    for person in stage.people:
+        own = figures[np.unique(figure_faces[person.first_face:person.first_face + person.faces])]
+        height_m = float(own[:, 2].min())
+        assert -0.02 < height_m < 0.7
+        under = things[(np.hypot(*(things[:, :2] - person.floor_xy_m).T) < 1.6) & (things[:, 2] <= height_m + 0.03)]
+        assert under[:, 2].max() > height_m - 0.03  # nobody floats

@@ -17,7 +17,7 @@ THIGH, SHIN, FOOT, TORSO, UPPER_ARM, FOREARM, HAND, HEAD, HAIR = range(1, 10)
 _PREFIXES = ((("upperleg", "pelvis", "root"), THIGH), (("lowerleg",), SHIN), (("foot", "toe"), FOOT),
              (("spine", "clavicle", "shoulder"), TORSO), (("upperarm",), UPPER_ARM), (("lowerarm",), FOREARM),
              (("wrist", "finger", "metacarpal"), HAND))
-_SHARES = {"stand": 0.22, "walk": 0.22, "sit": 0.13, "desk": 0.2, "squat": 0.04, "bend": 0.09, "lie": 0.03,
+_SHARES = {"stand": 0.2, "walk": 0.2, "sit": 0.12, "desk": 0.2, "squat": 0.04, "bend": 0.09, "lie": 0.08,
            "push": 0.04, "climb": 0.03}
 # One vertex is kept per cell of this size; hands may be coarser than faces.
 _CELL_M = {THIGH: 0.035, SHIN: 0.03, FOOT: 0.03, TORSO: 0.033, UPPER_ARM: 0.028, FOREARM: 0.025, HAND: 0.03,
@@ -132,10 +132,15 @@ def random_shape(rng: np.random.Generator) -> dict[str, float]:
             "proportions": float(rng.uniform(0.3, 0.8))}
 
 
-def settle(vertices: Floats, parts: NDArray[np.int8], kind: str) -> tuple[Floats, Floats]:
-    """Put a body on the floor, hips over the origin; returns vertices and (3,) hip point (z: seat height)."""
+def settle(vertices: Floats, parts: NDArray[np.int8], kind: str, roll_deg: float = 0.0) -> tuple[Floats, Floats]:
+    """Put a body on the floor, hips over the origin; returns vertices and (3,) hip point (z: seat height).
+
+    Who lies has the head at +y, on the back, or rolled from there by `roll_deg` onto a side or the face.
+    """
     if kind == "lie":
-        vertices = vertices @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
+        c, s = np.cos(np.radians(roll_deg)), np.sin(np.radians(roll_deg))
+        on_back = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
+        vertices = vertices @ on_back @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]], np.float32)
     thigh = vertices[parts == THIGH]
     hip = thigh[np.argsort(thigh[:, 1])[-len(thigh) // 3:]] if kind in {"sit", "desk"} else thigh
     centre = hip.mean(0)
@@ -144,10 +149,18 @@ def settle(vertices: Floats, parts: NDArray[np.int8], kind: str) -> tuple[Floats
     return moved.astype(np.float32), np.array([0, 0, seat], np.float32)
 
 
+def _roll_deg(rng: np.random.Generator, kind: str) -> float:
+    """Back, face or either side, and not quite flat."""
+    if kind != "lie":
+        return 0.0
+    return float(rng.choice([0, 180, 90, -90], p=[0.4, 0.25, 0.175, 0.175]) + rng.normal(0, 8))
+
+
 def _on_its_feet(model: BodyModel, rng: np.random.Generator, kind: str) -> tuple[Floats, Floats]:
     """A random body as `settle` gives it; the hands of those who bend or squat don't carry them off the floor."""
     for _ in range(12):
-        body, hip = settle(model.pose(random_pose(rng, kind), random_shape(rng)), model.parts, kind)
+        posed, roll_deg = model.pose(random_pose(rng, kind), random_shape(rng)), _roll_deg(rng, kind)
+        body, hip = settle(posed, model.parts, kind, roll_deg)
         if kind not in {"bend", "squat"} or body[np.isin(model.parts, (THIGH, SHIN, FOOT)), 2].min() < 0.02:
             break
     return body, hip

@@ -33,7 +33,7 @@ def scatter_people(stage: Stage, count: int) -> None:
                 towards = float(np.arctan2(-np.cos(angle), np.sin(angle)))
                 stage.person((str(rng.choice(["stand", "bend"])),), spot, towards)
     # Where helmets are worn people also work on the floor.
-    shares = [0.33, 0.33, 0.11, 0.2, 0.03] if stage.helmets else [0.43, 0.43, 0.05, 0.06, 0.03]
+    shares = [0.32, 0.32, 0.11, 0.2, 0.05] if stage.helmets else [0.42, 0.42, 0.05, 0.06, 0.05]
     for i in range(count):
         near = i == 0 and rng.random() < 0.5
         place_here = stage.free_spot(0.2, 0.5 if near else 0.0)

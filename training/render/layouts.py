@@ -14,6 +14,7 @@ from training.render.extras import add_plant_somewhere, mannequin
 from training.render.mesh import Surface, add_box, add_quad, place
 from training.render.props import add_prop
 from training.render.restaurant import restaurant
+from training.render.resting import resting
 from training.render.soft import add_armchair, add_heap, add_soft_chair, upholstery
 from training.render.stage import Stage
 
@@ -273,4 +274,4 @@ def furniture(stage: Stage) -> None:
 FILL: dict[str, Callable[[Stage], None]] = {
     "office": office, "call_centre": call_centre, "meeting": meeting, "lab": lab, "classroom": classroom,
     "shop": shop, "warehouse": warehouse, "lobby": lobby, "crowd": crowd, "empty": empty,
-    "furniture": furniture, "restaurant": restaurant, "car_park": car_park}
+    "furniture": furniture, "restaurant": restaurant, "car_park": car_park, "resting": resting}

@@ -44,6 +44,7 @@ def _arms(rng: np.random.Generator, pose: Pose, style: str) -> None:
 def _legs(rng: np.random.Generator, pose: Pose, kind: str) -> None:
     n = rng.normal
     stride = rng.uniform(-32, 32)
+    curl = rng.uniform(0, 70) if kind == "lie" and rng.random() < 0.4 else 0.0
     for side, sign in _SIDES:
         if kind == "walk":
             upper, knee = (-sign * stride, 0.0, n(0, 3)), abs(n(0, 12)) + max(0.0, -sign * stride) * 0.5
@@ -52,7 +53,7 @@ def _legs(rng: np.random.Generator, pose: Pose, kind: str) -> None:
         elif kind == "squat":
             upper, knee = (-112 + n(0, 10), n(0, 10), n(0, 10)), 122 + n(0, 10)
         elif kind == "lie":
-            upper, knee = (n(0, 22) - 15, n(0, 8), n(0, 8)), abs(n(0, 30))
+            upper, knee = (n(0, 22) - 15 - curl, n(0, 8), n(0, 8)), abs(n(0, 30)) + 1.2 * curl
         else:
             upper, knee = (n(0, 4), n(0, 4), n(0, 3)), abs(n(0, 5))
         pose[f"upperleg01.{side}"], pose[f"lowerleg01.{side}"] = upper, (knee, 0.0, n(0, 3))
