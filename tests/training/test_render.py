@@ -20,7 +20,7 @@ pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[
 
 from training.render.bodies import FOOT, HAIR, HAND, HEAD, THIGH, TORSO, Bank
 from training.render.cameras import Shot
-from training.render.gl import Renderer
+from training.render.gl import GlRenderer
 from training.render.mesh import MeshBuilder, Surface, add_box, add_cylinder
 from training.render.scene import Scene, render_scene, save_scene
 from training.render.textures import TextureBank, build_textures, load_textures
@@ -54,9 +54,9 @@ def textures(tmp_path_factory: pytest.TempPathFactory) -> TextureBank:
 
 
 @pytest.fixture(scope="module")
-def renderer(textures: TextureBank) -> Iterator[Renderer]:
+def renderer(textures: TextureBank) -> Iterator[GlRenderer]:
     try:
-        made = Renderer(textures)
+        made = GlRenderer(textures)
     except RuntimeError as error:
         pytest.skip(str(error))
     yield made
@@ -73,7 +73,7 @@ CASES = [("office", MountKind.CEILING, "equidistant"), ("crowd", MountKind.CEILI
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda c: f"{c[0]}-{c[1].value}-{c[2]}")
-def scene(request: pytest.FixtureRequest, renderer: Renderer, bank: Bank, textures: TextureBank) -> Scene:
+def scene(request: pytest.FixtureRequest, renderer: GlRenderer, bank: Bank, textures: TextureBank) -> Scene:
     room, kind, law = request.param
     for index in range(20):
         made = render_scene(renderer, bank, textures, 7, index, room, _shot(kind, law))
@@ -83,7 +83,8 @@ def scene(request: pytest.FixtureRequest, renderer: Renderer, bank: Bank, textur
 
 
 @pytest.mark.parametrize("room", ["office", "furniture", "warehouse"])
-def test_the_same_seed_gives_the_same_picture(renderer: Renderer, bank: Bank, textures: TextureBank, room: str) -> None:
+def test_the_same_seed_gives_the_same_picture(renderer: GlRenderer, bank: Bank, textures: TextureBank,
+                                              room: str) -> None:
     first, again, other = (render_scene(renderer, bank, textures, 3, i, room, _shot(MountKind.CEILING))
                            for i in (5, 5, 6))
     assert first.room == room
@@ -151,7 +152,7 @@ def test_saved_files_hold_what_was_rendered(scene: Scene, tmp_path: Path) -> Non
         assert len(saved["pose"]) == len(saved["floor_xy_m"]) == len(scene.truth.ids)
 
 
-def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, renderer: Renderer,
+def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, renderer: GlRenderer,
                                             tmp_path: Path) -> None:
     del renderer  # asked for only so that this is skipped where there is no OpenGL
     from training.render.batch import render_many
@@ -170,7 +171,7 @@ def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, r
     assert cv2.imread(str(out / "000001.jpg")) is not None
 
 
-def test_a_box_in_front_hides_what_is_behind(renderer: Renderer, bank: Bank, textures: TextureBank) -> None:
+def test_a_box_in_front_hides_what_is_behind(renderer: GlRenderer, bank: Bank, textures: TextureBank) -> None:
     from training.render.cameras import random_light
     from training.render.scene import photograph
     from training.render.stage import Stage

@@ -10,19 +10,19 @@ import cv2
 from tqdm import tqdm
 
 from training.render.bodies import Bank, load_bank
-from training.render.gl import Renderer
+from training.render.gl import GlRenderer
 from training.render.props import Prop, load_props
 from training.render.scene import render_scene, save_scene
 from training.render.textures import TextureBank, load_textures
 
-_state: tuple[Renderer, Bank, TextureBank, list[Prop]] | None = None
+_state: tuple[GlRenderer, Bank, TextureBank, list[Prop]] | None = None
 
 
 def _start(data: Path) -> None:
     global _state  # noqa: PLW0603 — an OpenGL context can't be passed to a pool's workers
     cv2.setNumThreads(1)
     textures = load_textures(data / "textures.npz")
-    _state = (Renderer(textures), load_bank(data / "bodies.npz"), textures, load_props(data / "props.npz"))
+    _state = (GlRenderer(textures), load_bank(data / "bodies.npz"), textures, load_props(data / "props.npz"))
 
 
 def _one(job: tuple[Path, int, int, str | None]) -> int:

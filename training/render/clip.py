@@ -19,7 +19,8 @@ from aipg_plugin.geometry.mount import Mount
 from training.render.actors import Actors, load_actors
 from training.render.bodies import load_bank
 from training.render.cameras import Shot, random_light, random_shot
-from training.render.gl import Light, Renderer
+from training.render.drawing import Light
+from training.render.gl import GlRenderer
 from training.render.people import Body, Outfit, random_outfit
 from training.render.props import load_props
 from training.render.rooms import build
@@ -90,7 +91,7 @@ class Film:
     parts: list[Part] = field(default_factory=list)
     oversample: float = 1.25
 
-    def frames(self, renderer: Renderer, actors: Actors, fps: float, count: int) -> Iterator[
+    def frames(self, renderer: GlRenderer, actors: Actors, fps: float, count: int) -> Iterator[
             tuple[NDArray[np.uint8], NDArray[np.uint8], Truth, Stage]]:
         """Clean picture, ids and truth of every frame."""
         half = float(max(np.abs(self.stage.bounds))) * 1.42
@@ -165,7 +166,7 @@ def render_sample(data: Path, out: Path, seed: int) -> None:
     pictures, masks, rows = [], [], []
     count = round(FPS * SECONDS)
     rng = np.random.default_rng(seed)
-    for picture, ids, truth, stage in tqdm(film.frames(Renderer(textures), actors, FPS, count), total=count):
+    for picture, ids, truth, stage in tqdm(film.frames(GlRenderer(textures), actors, FPS, count), total=count):
         pictures.append(finish(picture, film.shot.camera, rng))
         masks.append(ids[2::4, 2::4])
         rows.append(frame_truth(truth, stage))
@@ -207,7 +208,7 @@ def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float
     out.mkdir(parents=True, exist_ok=True)
     stage.keep_people()
     count, rows, gain = round(seconds * fps), [], 0.0
-    frames = film.frames(Renderer(textures), actors, fps, count)
+    frames = film.frames(GlRenderer(textures), actors, fps, count)
     for k, (picture, ids, truth, now) in enumerate(tqdm(frames, total=count, desc=out.name, mininterval=5)):
         rows.append(frame_truth(truth, now))
         gain = gain or 105 / max(20.0, float(picture[shot.camera.valid_mask()].mean()))
