@@ -23,7 +23,7 @@ class Texels:
             count += len(flat[-1])
             if sizes[-1] == 1:
                 break
-            level = torch.stack([_halved(some) for some in level])
+            level = torch.cat([_halved(some) for some in torch.split(level, 32)])
         self._flat = torch.cat(flat)
         self._sizes, self._starts = torch.tensor(sizes, device=device), torch.tensor(starts, device=device)
 
@@ -49,8 +49,7 @@ class Texels:
         return above + (below - above) * v
 
 
-def _halved(texture: Tensor) -> Tensor:
-    """(S, S, 3) uint8 with the mean of each two by two, rounded."""
-    half = texture.shape[0] // 2
-    cells = texture.reshape(half, 2, half, 2, 3).float()
-    return (cells.mean((1, 3)) + 0.5).floor().to(torch.uint8)
+def _halved(textures: Tensor) -> Tensor:
+    """(L, S, S, 3) uint8 with the mean of each two by two, rounded up after each axis as Mesa does."""
+    wide = (textures[:, :, 0::2].short() + textures[:, :, 1::2] + 1) // 2
+    return ((wide[:, 0::2] + wide[:, 1::2] + 1) // 2).to(torch.uint8)
