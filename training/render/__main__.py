@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from training.render.choice import RENDERERS
+
 DATA = Path(os.environ.get("AIPG_RENDER_DATA", "render_data"))
 
 
@@ -25,20 +27,27 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--out", type=Path, default=out, required=out is None)
         return sub
 
+    def drawing(name: str, text: str, out: Path | None) -> argparse.ArgumentParser:
+        sub = command(name, text, out)
+        sub.add_argument("--renderer", choices=RENDERERS, default="auto",
+                         help="gl: OpenGL through EGL; tensors: torch, on a GPU with CUDA if there is one; auto: gl "
+                              "where OpenGL opens, tensors elsewhere (default)")
+        return sub
+
     sub = command("bodies", "pose a bank of bodies (needs anny and torch)", DATA / "bodies.npz")
     sub.add_argument("--count", type=int, default=1100)
     command("textures", "make the bank of textures", DATA / "textures.npz")
     sub = command("props", "read the furniture models (needs trimesh)", DATA / "props.npz")
     sub.add_argument("--models", type=Path, default=None, help="folder of GLB files")
-    sub = command("scenes", "render pictures with truth; goes on where it stopped", None)
+    sub = drawing("scenes", "render pictures with truth; goes on where it stopped", None)
     sub.add_argument("--count", type=int, default=100)
     sub.add_argument("--first", type=int, default=0)
     sub.add_argument("--processes", type=int, default=1)
     sub.add_argument("--room", default=None)
-    sub = command("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
+    sub = drawing("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
     sub.add_argument("--seconds", type=float, default=8.0)
     sub.add_argument("--fps", type=float, default=12.5)
-    command("sample", "render the project's sample clip", Path("samples"))
+    drawing("sample", "render the project's sample clip", Path("samples"))
     sheet = commands.add_parser("sheet", help="contact sheet of scenes with their truth drawn")
     sheet.add_argument("folder", type=Path)
     sheet.add_argument("picture", type=Path)
@@ -71,7 +80,7 @@ def main() -> None:
         from training.render.batch import render_many
 
         render_many(args.out, args.data, args.seed, range(args.first, args.first + args.count), args.processes,
-                    args.room)
+                    args.room, args.renderer)
     elif args.command == "sheet":
         from training.render.sheet import contact_sheet
 
@@ -84,9 +93,9 @@ def main() -> None:
         from training.render import clip
 
         if args.command == "sample":
-            clip.render_sample(args.data, args.out, args.seed)
+            clip.render_sample(args.data, args.out, args.seed, args.renderer)
         else:
-            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps)
+            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps, args.renderer)
 
 
 if __name__ == "__main__":
