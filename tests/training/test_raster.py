@@ -108,3 +108,12 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.array_equal(whole[0], chunked[0])
     assert np.array_equal(whole[1], chunked[1])
     assert len(np.unique(whole[0])) > 10
+
+
+def test_where_there_is_nothing_to_draw_nothing_is_drawn() -> None:
+    flat = ((0, 0), (SUBPIXELS, SUBPIXELS), (5 * SUBPIXELS, 5 * SUBPIXELS))
+    beside = ((-900, 0), (-300, 0), (-300, 900))
+    for triangles in ([], [flat], [beside]):
+        face, depth = _draw(triangles, np.zeros(3 * len(triangles)))
+        assert (face == -1).all()
+        assert (depth == 1).all()

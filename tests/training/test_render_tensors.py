@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from training.render.scene import render_scene
 from training.render.tensors import TensorRenderer
 from training.render.texels import Texels
 from training.render.textures import TextureBank
+from training.render.timing import Stopwatch
 
 U8 = NDArray[np.uint8]
 CUT_OFF = ImageCircle(150, 190, 240)
@@ -148,7 +150,7 @@ def test_the_same_scene_gives_the_same_bytes(bank: Bank, textures: TextureBank,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
     shot = shot_from(MountKind.CEILING)
     first = render_scene(TensorRenderer(textures), bank, textures, 3, 5, "office", shot)
-    monkeypatch.setattr(tensors, "_SHADED", {"cpu": 7001, "cuda": 7001})
+    monkeypatch.setattr(tensors, "_SHADED_PX", 7001)
     again = render_scene(TensorRenderer(textures), bank, textures, 3, 5, "office", shot)
     assert np.array_equal(first.image, again.image)
     assert np.array_equal(first.ids, again.ids)
@@ -166,6 +168,18 @@ def test_everything_stays_on_the_renderers_device(in_tensors: TensorRenderer) ->
         mesh = renderer.load(_still_life())
         assert mesh.silhouette(shot.camera, shot.mount, 0, 400).any()
     assert np.array_equal(picture[0], expected[0])
+
+
+def test_the_stopwatch_changes_nothing_and_counts_what_is_drawn(in_tensors: TensorRenderer) -> None:
+    shot = shot_from(MountKind.CEILING)
+    watch, plain = Stopwatch(in_tensors), in_tensors.load(_still_life())
+    started = time.perf_counter()
+    assert np.array_equal(_draw(watch, shot)[0], _draw(in_tensors, shot)[0])
+    assert 0 < watch.spent_s < time.perf_counter() - started
+    mesh = watch.load(_still_life())
+    assert np.array_equal(mesh.silhouette(shot.camera, shot.mount, 0, 400),
+                          plain.silhouette(shot.camera, shot.mount, 0, 400))
+    assert watch.spent_s > 0
 
 
 def test_textures_repeat_and_blend_between_texels_and_sizes() -> None:

@@ -25,8 +25,7 @@ from training.render.shading import DepthMap, Shading, Spots, depth_map
 from training.render.texels import Texels
 from training.render.textures import TextureBank
 
-# Pixels shaded at once: what a processor's cache holds, what keeps a GPU busy.
-_SHADED = {"cpu": 1 << 16, "cuda": 1 << 20}
+_SHADED_PX = 1 << 17  # pixels at once: few enough for small memories, many enough to keep a GPU busy
 
 
 def best_device() -> torch.device:
@@ -69,7 +68,7 @@ class TensorLoaded:
         face, _ = rasterise(points_px, depth, self._faces, (w, h), margin)
         picture = torch.zeros((w * h, 3), dtype=torch.uint8, device=device)
         ids = torch.zeros(w * h, dtype=torch.uint8, device=device)
-        for pixels in torch.split((face >= 0).nonzero()[:, 0], _SHADED[device.type]):
+        for pixels in torch.split((face >= 0).nonzero()[:, 0], _SHADED_PX):
             spots = self._spots(points_px, self._faces[face[pixels]], pixels % w, pixels // w)
             picture[pixels] = shading.bgr(spots)
             ids[pixels] = spots.person.round().to(torch.uint8)
