@@ -20,7 +20,7 @@ from training.render.bodies import HAIR, HAND, HEAD, TORSO, Bank, load_bank
 from training.render.cameras import random_light
 from training.render.clip import finish
 from training.render.extras import mannequin, scatter_people
-from training.render.gl import Renderer
+from training.render.gl import GlRenderer
 from training.render.layouts import FILL
 from training.render.mesh import Surface, add_quad
 from training.render.people import random_outfit
@@ -39,7 +39,7 @@ Rng = np.random.Generator
 class Studio:
     """A renderer and what it draws with."""
 
-    renderer: Renderer
+    renderer: GlRenderer
     bank: Bank
     textures: TextureBank
     props: list[Prop]
@@ -48,7 +48,7 @@ class Studio:
     def open(cls, data: Path) -> Studio:
         """Raises FileNotFoundError without the banks, RuntimeError without OpenGL, each naming the cure."""
         bank, textures = load_bank(data / "bodies.npz"), load_textures(data / "textures.npz")
-        return cls(Renderer(textures), bank, textures, load_props(data / "props.npz"))
+        return cls(GlRenderer(textures), bank, textures, load_props(data / "props.npz"))
 
     def room(self, rng: Rng, kind: str, size_m: float, height_m: float, seated: float = 0.0) -> Stage:
         """A furnished room around the camera; `seated`: share of its seats taken."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,81 +9,33 @@ import numpy as np
 import pytest
 
 from aipg_plugin.geometry.boxes import contains
-from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.gravity import up_angle_deg
-from aipg_plugin.geometry.lens import LensLaw
-from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.options import LensModelName, MountKind
-
-pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[train])")
-
-from training.render.bodies import FOOT, HAIR, HAND, HEAD, THIGH, TORSO, Bank
-from training.render.cameras import Shot
-from training.render.gl import Renderer
-from training.render.mesh import MeshBuilder, Surface, add_box, add_cylinder
+from aipg_plugin.options import MountKind
+from tests.training.stick_figures import shot_from
+from training.render.bodies import Bank
+from training.render.gl import GlRenderer
+from training.render.mesh import Surface, add_box
 from training.render.scene import Scene, render_scene, save_scene
-from training.render.textures import TextureBank, build_textures, load_textures
-
-
-def _stick_figure(height_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    out = MeshBuilder()
-    look = Surface()
-    parts: list[int] = []
-    for part, low, high, radius in ((FOOT, 0.0, 0.1, 0.12), (THIGH, 0.1, 0.5, 0.13), (TORSO, 0.5, 0.82, 0.2),
-                                    (HAND, 0.45, 0.5, 0.25), (HEAD, 0.84, 0.92, 0.1), (HAIR, 0.92, 1.0, 0.09)):
-        add_cylinder(out, radius, (high - low) * height_m, (0, 0, low * height_m), look)
-        parts += [part] * (out.count - len(parts))
-    vertices, faces = out.arrays()
-    return vertices[:, :3], faces, np.array(parts, np.int8)
-
-
-@pytest.fixture(scope="module")
-def bank() -> Bank:
-    vertices, faces, parts = _stick_figure(1.7)
-    kinds = np.array(["stand", "walk", "sit", "desk", "squat", "bend", "lie", "push", "climb"])
-    scale = np.array([1, 1.03, 0.75, 0.75, 0.6, 0.8, 0.3, 1, 1])[:, None, None]
-    return Bank((vertices[None] * scale).astype(np.float16), faces, parts, kinds, np.zeros((9, 3), np.float32))
-
-
-@pytest.fixture(scope="module")
-def textures(tmp_path_factory: pytest.TempPathFactory) -> TextureBank:
-    path = tmp_path_factory.mktemp("render") / "textures.npz"
-    build_textures(path, None, 1)
-    return load_textures(path)
-
-
-@pytest.fixture(scope="module")
-def renderer(textures: TextureBank) -> Iterator[Renderer]:
-    try:
-        made = Renderer(textures)
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    yield made
-    made.ctx.release()
-
-
-def _shot(kind: MountKind, law: str = "equidistant", size: tuple[int, int] = (360, 320), height_m: float = 3.0) -> Shot:
-    camera = FisheyeCamera(LensLaw(LensModelName(law), 170.0), ImageCircle(180, 158, 165), size)
-    return Shot(camera, Mount(kind, height_m))
-
+from training.render.textures import TextureBank
 
 CASES = [("office", MountKind.CEILING, "equidistant"), ("crowd", MountKind.CEILING, "stereographic"),
          ("meeting", MountKind.CEILING, "equisolid"), ("crowd", MountKind.WALL, "orthographic")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda c: f"{c[0]}-{c[1].value}-{c[2]}")
-def scene(request: pytest.FixtureRequest, renderer: Renderer, bank: Bank, textures: TextureBank) -> Scene:
+def scene(request: pytest.FixtureRequest, renderer: GlRenderer, bank: Bank, textures: TextureBank) -> Scene:
     room, kind, law = request.param
     for index in range(20):
-        made = render_scene(renderer, bank, textures, 7, index, room, _shot(kind, law))
+        made = render_scene(renderer, bank, textures, 7, index, room, shot_from(kind, law))
         if len(made.truth.ids) >= 2:
             return made
     raise AssertionError("20 rooms without two people in sight")
 
 
 @pytest.mark.parametrize("room", ["office", "furniture", "warehouse"])
-def test_the_same_seed_gives_the_same_picture(renderer: Renderer, bank: Bank, textures: TextureBank, room: str) -> None:
-    first, again, other = (render_scene(renderer, bank, textures, 3, i, room, _shot(MountKind.CEILING))
+def test_the_same_seed_gives_the_same_picture(renderer: GlRenderer, bank: Bank, textures: TextureBank,
+                                              room: str) -> None:
+    first, again, other = (render_scene(renderer, bank, textures, 3, i, room, shot_from(MountKind.CEILING))
                            for i in (5, 5, 6))
     assert first.room == room
     assert set(np.unique(first.ids)) - {0} == set(first.truth.ids)
@@ -151,7 +102,7 @@ def test_saved_files_hold_what_was_rendered(scene: Scene, tmp_path: Path) -> Non
         assert len(saved["pose"]) == len(saved["floor_xy_m"]) == len(scene.truth.ids)
 
 
-def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, renderer: Renderer,
+def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, renderer: GlRenderer,
                                             tmp_path: Path) -> None:
     del renderer  # asked for only so that this is skipped where there is no OpenGL
     from training.render.batch import render_many
@@ -170,7 +121,7 @@ def test_rendering_goes_on_where_it_stopped(bank: Bank, textures: TextureBank, r
     assert cv2.imread(str(out / "000001.jpg")) is not None
 
 
-def test_a_box_in_front_hides_what_is_behind(renderer: Renderer, bank: Bank, textures: TextureBank) -> None:
+def test_a_box_in_front_hides_what_is_behind(renderer: GlRenderer, bank: Bank, textures: TextureBank) -> None:
     from training.render.cameras import random_light
     from training.render.scene import photograph
     from training.render.stage import Stage
@@ -182,7 +133,7 @@ def test_a_box_in_front_hides_what_is_behind(renderer: Renderer, bank: Bank, tex
         if hidden:
             add_box(stage.things, (0.1, 1.5, 1.5), (1.6, 0.4, 0), 0.0, Surface())
         add_box(stage.room, (8, 8, 0.01), (0, 0, -0.01), 0.0, Surface())
-        shot = _shot(MountKind.CEILING)
+        shot = shot_from(MountKind.CEILING)
         geometry, people = stage.geometry(0.0)
         mesh = renderer.load(geometry)
         light = random_light(np.random.default_rng(2), 3.0, 5.0, False)

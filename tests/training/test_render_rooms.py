@@ -10,7 +10,7 @@ pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[
 from training.render.bodies import FOOT, FOREARM, HAIR, HAND, HEAD, SHIN, THIGH, TORSO, Bank
 from training.render.cameras import in_mood
 from training.render.car_park import car_park
-from training.render.gl import Light
+from training.render.drawing import Light
 from training.render.handling import seat_height
 from training.render.mesh import Floats, MeshBuilder, Surface, add_box, turn
 from training.render.people import Body

@@ -1,10 +1,13 @@
-"""Command line of the renderer: bodies, textures, props, scenes, sequence, sample, sheet, labels."""
+"""Command line of the renderer: bodies, textures, props, scenes, time, sequence, sample, sheet, labels."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from pathlib import Path
+from statistics import median
+
+from training.render.choice import RENDERERS
 
 DATA = Path(os.environ.get("AIPG_RENDER_DATA", "render_data"))
 
@@ -18,11 +21,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.render", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name: str, text: str, out: Path | None) -> argparse.ArgumentParser:
+    def command(name: str, text: str, out: Path | None, writes: bool = True) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--data", type=Path, default=DATA, help="folder with bodies.npz and textures.npz")
         sub.add_argument("--seed", type=int, default=0)
-        sub.add_argument("--out", type=Path, default=out, required=out is None)
+        if writes:
+            sub.add_argument("--out", type=Path, default=out, required=out is None)
+        return sub
+
+    def drawing(name: str, text: str, out: Path | None, writes: bool = True) -> argparse.ArgumentParser:
+        sub = command(name, text, out, writes)
+        sub.add_argument("--renderer", choices=RENDERERS, default="auto",
+                         help="gl: OpenGL through EGL; tensors: torch, on a GPU with CUDA if there is one; auto: gl "
+                              "where OpenGL opens, tensors elsewhere (default)")
         return sub
 
     sub = command("bodies", "pose a bank of bodies (needs anny and torch)", DATA / "bodies.npz")
@@ -30,15 +41,18 @@ def _parser() -> argparse.ArgumentParser:
     command("textures", "make the bank of textures", DATA / "textures.npz")
     sub = command("props", "read the furniture models (needs trimesh)", DATA / "props.npz")
     sub.add_argument("--models", type=Path, default=None, help="folder of GLB files")
-    sub = command("scenes", "render pictures with truth; goes on where it stopped", None)
+    sub = drawing("scenes", "render pictures with truth; goes on where it stopped", None)
     sub.add_argument("--count", type=int, default=100)
     sub.add_argument("--first", type=int, default=0)
     sub.add_argument("--processes", type=int, default=1)
     sub.add_argument("--room", default=None)
-    sub = command("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
+    sub = drawing("time", "how long a renderer takes to draw the first scenes of a set; nothing is saved", None, False)
+    sub.add_argument("--count", type=int, default=12)
+    sub.add_argument("--threads", type=int, default=1)
+    sub = drawing("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
     sub.add_argument("--seconds", type=float, default=8.0)
     sub.add_argument("--fps", type=float, default=12.5)
-    command("sample", "render the project's sample clip", Path("samples"))
+    drawing("sample", "render the project's sample clip", Path("samples"))
     sheet = commands.add_parser("sheet", help="contact sheet of scenes with their truth drawn")
     sheet.add_argument("folder", type=Path)
     sheet.add_argument("picture", type=Path)
@@ -71,7 +85,12 @@ def main() -> None:
         from training.render.batch import render_many
 
         render_many(args.out, args.data, args.seed, range(args.first, args.first + args.count), args.processes,
-                    args.room)
+                    args.room, args.renderer)
+    elif args.command == "time":
+        from training.render.timing import time_scenes
+
+        spent_s = time_scenes(args.data, args.seed, args.count, args.renderer, args.threads)
+        print(f"{median(spent_s):.2f} s a scene in the median, {min(spent_s):.2f} to {max(spent_s):.2f}")
     elif args.command == "sheet":
         from training.render.sheet import contact_sheet
 
@@ -84,9 +103,9 @@ def main() -> None:
         from training.render import clip
 
         if args.command == "sample":
-            clip.render_sample(args.data, args.out, args.seed)
+            clip.render_sample(args.data, args.out, args.seed, args.renderer)
         else:
-            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps)
+            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps, args.renderer)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import cv2
 from tqdm import tqdm
 
 from training.render.bodies import Bank, load_bank
-from training.render.gl import Renderer
+from training.render.choice import open_renderer, settled
+from training.render.drawing import Renderer
 from training.render.props import Prop, load_props
 from training.render.scene import render_scene, save_scene
 from training.render.textures import TextureBank, load_textures
@@ -18,11 +19,12 @@ from training.render.textures import TextureBank, load_textures
 _state: tuple[Renderer, Bank, TextureBank, list[Prop]] | None = None
 
 
-def _start(data: Path) -> None:
-    global _state  # noqa: PLW0603 — an OpenGL context can't be passed to a pool's workers
+def _start(data: Path, renderer: str) -> None:
+    global _state  # noqa: PLW0603 — a renderer can't be passed to a pool's workers
     cv2.setNumThreads(1)
     textures = load_textures(data / "textures.npz")
-    _state = (Renderer(textures), load_bank(data / "bodies.npz"), textures, load_props(data / "props.npz"))
+    bank, props = load_bank(data / "bodies.npz"), load_props(data / "props.npz")
+    _state = (open_renderer(textures, renderer), bank, textures, props)
 
 
 def _one(job: tuple[Path, int, int, str | None]) -> int:
@@ -35,15 +37,19 @@ def _one(job: tuple[Path, int, int, str | None]) -> int:
 
 
 def render_many(folder: Path, data: Path, seed: int, indices: Iterable[int], processes: int,
-                room: str | None = None) -> None:
-    """Render scenes `indices` of set `seed` into `folder` as NNNNNN.jpg, .png, .npz; those with an .npz are skipped."""
+                room: str | None = None, renderer: str = "auto") -> None:
+    """Render scenes `indices` of set `seed` into `folder` as NNNNNN.jpg, .png, .npz; those with an .npz are skipped.
+
+    `renderer`: one of `choice.RENDERERS`.
+    """
+    renderer = settled(renderer)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(folder, seed, i, room) for i in indices if not (folder / f"{i:06d}.npz").exists()]
     if processes <= 1:
-        _start(data)
+        _start(data, renderer)
         for job in tqdm(jobs, desc=folder.name, mininterval=5):
             _one(job)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (data,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (data, renderer)) as pool:
         for _ in tqdm(pool.imap_unordered(_one, jobs), total=len(jobs), desc=folder.name, mininterval=5):
             pass

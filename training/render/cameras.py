@@ -10,7 +10,7 @@ from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import LensModelName, MountKind
-from training.render.gl import Light
+from training.render.drawing import Light
 
 Rng = np.random.Generator
 

@@ -19,7 +19,8 @@ from aipg_plugin.geometry.mount import Mount
 from training.render.actors import Actors, load_actors
 from training.render.bodies import load_bank
 from training.render.cameras import Shot, random_light, random_shot
-from training.render.gl import Light, Renderer
+from training.render.choice import open_renderer
+from training.render.drawing import Light, Renderer
 from training.render.people import Body, Outfit, random_outfit
 from training.render.props import load_props
 from training.render.rooms import build
@@ -154,7 +155,7 @@ def encode(path: Path, pictures: list[NDArray[np.uint8]], fps: float, limit_byte
     raise RuntimeError(f"{path}: the clip stays above {limit_bytes} bytes; shorten it")
 
 
-def render_sample(data: Path, out: Path, seed: int) -> None:
+def render_sample(data: Path, out: Path, seed: int, renderer: str = "auto") -> None:
     """Write lobby.mp4, lobby.truth.json, lobby.silhouettes.npz (ids at a quarter of the size) and lobby_still.jpg."""
     from training.render.lobby import FPS, SECONDS, lobby_film
 
@@ -165,7 +166,8 @@ def render_sample(data: Path, out: Path, seed: int) -> None:
     pictures, masks, rows = [], [], []
     count = round(FPS * SECONDS)
     rng = np.random.default_rng(seed)
-    for picture, ids, truth, stage in tqdm(film.frames(Renderer(textures), actors, FPS, count), total=count):
+    frames = film.frames(open_renderer(textures, renderer), actors, FPS, count)
+    for picture, ids, truth, stage in tqdm(frames, total=count):
         pictures.append(finish(picture, film.shot.camera, rng))
         masks.append(ids[2::4, 2::4])
         rows.append(frame_truth(truth, stage))
@@ -192,7 +194,7 @@ def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Gen
     return np.asarray(np.clip(img, 0, 255), np.uint8)
 
 
-def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float) -> None:
+def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float, renderer: str = "auto") -> None:
     """Write a clip as numbered scenes (same files as `scenes`) plus sequence.json, written last."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 5])
@@ -207,7 +209,7 @@ def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float
     out.mkdir(parents=True, exist_ok=True)
     stage.keep_people()
     count, rows, gain = round(seconds * fps), [], 0.0
-    frames = film.frames(Renderer(textures), actors, fps, count)
+    frames = film.frames(open_renderer(textures, renderer), actors, fps, count)
     for k, (picture, ids, truth, now) in enumerate(tqdm(frames, total=count, desc=out.name, mininterval=5)):
         rows.append(frame_truth(truth, now))
         gain = gain or 105 / max(20.0, float(picture[shot.camera.valid_mask()].mean()))

@@ -14,7 +14,7 @@ from training.render import furniture as fur
 from training.render.bodies import Bank
 from training.render.cameras import Shot
 from training.render.clip import Film, Part
-from training.render.gl import Light
+from training.render.drawing import Light
 from training.render.mesh import Surface, add_box, add_quad
 from training.render.people import Outfit, random_outfit
 from training.render.stage import Stage

@@ -15,7 +15,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind
 from training.render.bodies import Bank
 from training.render.cameras import Shot, in_mood, random_light, random_shot, scaled
-from training.render.gl import Light, Loaded, Renderer
+from training.render.drawing import Light, Loaded, Renderer
 from training.render.optics import develop
 from training.render.props import Prop
 from training.render.rooms import build

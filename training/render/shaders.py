@@ -1,7 +1,15 @@
-"""GLSL sources of the fisheye renderer."""
+"""GLSL sources of the fisheye renderer; `shading` says the same of the surfaces in tensors."""
 
-FISHEYE_VS = """
+from training.render.drawing import FAR_M, LENS_TABLE, MAX_LAMPS
+
+_HEAD = f"""
 #version 330
+#define FAR_M {FAR_M:.1f}
+#define LENS_TABLE {LENS_TABLE:.1f}
+#define MAX_LAMPS {MAX_LAMPS}
+"""
+
+FISHEYE_VS = _HEAD + """
 uniform mat3 to_camera; uniform float camera_z; uniform vec3 circle; uniform ivec2 size; uniform sampler2D lut;
 uniform float theta_max;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in float in_layer; in vec3 in_tint; in float in_share;
@@ -14,19 +22,19 @@ void main() {
   float theta = atan(across, d.z);
   // Clipping instead of a discard keeps the early depth test.
   gl_ClipDistance[0] = theta_max - theta;
-  float r = texture(lut, vec2(theta / 3.14159265 * (2047.0 / 2048.0) + 0.5 / 2048.0, 0.5)).r * circle.z;
+  float place = theta / 3.14159265 * ((LENS_TABLE - 1.0) / LENS_TABLE) + 0.5 / LENS_TABLE;
+  float r = texture(lut, vec2(place, 0.5)).r * circle.z;
   vec2 px = circle.xy + r * (across > 1e-9 ? d.xy / across : vec2(1.0, 0.0));
-  gl_Position = vec4(2.0 * px / vec2(size) - 1.0, min(length(d) / 60.0, 1.0) * 2.0 - 1.0, 1.0);
+  gl_Position = vec4(2.0 * px / vec2(size) - 1.0, min(length(d) / FAR_M, 1.0) * 2.0 - 1.0, 1.0);
   position = in_position; normal = in_normal; uvl = vec3(in_uv, in_layer); tint = in_tint; share = in_share;
   person = in_person; glow = in_glow;
 }
 """
 
-FISHEYE_FS = """
-#version 330
+FISHEYE_FS = _HEAD + """
 uniform sampler2DArray textures; uniform sampler2D above; uniform sampler2D shadow;
 uniform mat4 above_matrix; uniform mat4 sun_matrix; uniform vec3 sun; uniform vec3 sun_rgb; uniform vec3 ambient_rgb;
-uniform vec4 lamps[6]; uniform int lamp_count; uniform float camera_z; uniform float soft; uniform float gloss;
+uniform vec4 lamps[MAX_LAMPS]; uniform int lamp_count; uniform float camera_z; uniform float soft; uniform float gloss;
 in vec3 position; in vec3 normal; in vec3 uvl; in vec3 tint; in float share; flat in float person;
 in float glow;
 out vec4 colour;

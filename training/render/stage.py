@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render.bodies import Bank, Floats
+from training.render.drawing import Geometry
 from training.render.furniture import Style, add_chair, add_jacket, add_shelf, random_style
-from training.render.gl import Geometry
 from training.render.mesh import MeshBuilder, turn
 from training.render.people import Body, Outfit, add_person, random_outfit
 from training.render.props import Prop, add_prop

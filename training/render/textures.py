@@ -204,6 +204,8 @@ def build_textures(path: Path, shared: Path | None, seed: int) -> None:
         return sorted((shared / "data" / folder).rglob("*.jpg")) if shared else []
 
     objects, fashion, rooms = files("photos/caltech101"), files("photos/clothing_coparsing"), files("panoramas")
+    if not (objects and fashion and rooms):
+        print(f"{path}: photographs are missing, procedural textures take their place")
     makers: dict[str, Callable[[Rng], U8]] = {
         "cloth": cloth,
         "photocloth": (lambda r: photo_cloth(r, fashion)) if fashion else cloth,

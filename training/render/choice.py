@@ -1,0 +1,36 @@
+"""Which of the two renderers a machine draws with."""
+
+from __future__ import annotations
+
+from training.render.drawing import Renderer
+from training.render.textures import TextureBank
+
+RENDERERS = ("auto", "gl", "tensors")
+
+
+def settled(kind: str) -> str:
+    """"gl" or "tensors" for one of `RENDERERS`: "auto" is OpenGL where a context opens and says so where none does."""
+    if kind != "auto":
+        return kind
+    from training.render.gl import open_context
+
+    try:
+        open_context().release()
+    except (ImportError, RuntimeError) as error:
+        print(f"{error}; drawing in tensors instead")
+        return "tensors"
+    return "gl"
+
+
+def open_renderer(textures: TextureBank, kind: str, threads: int = 1) -> Renderer:
+    """A renderer with the textures loaded; raises RuntimeError or ImportError if the machine lacks what it needs."""
+    if settled(kind) == "gl":
+        from training.render.gl import GlRenderer
+
+        return GlRenderer(textures, threads)
+    import torch
+
+    from training.render.tensors import TensorRenderer
+
+    torch.set_num_threads(threads)
+    return TensorRenderer(textures)
