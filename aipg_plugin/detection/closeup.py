@@ -36,6 +36,7 @@ _SAME_IOU = 0.4              # of what the close-up shows with the candidate
 _DOUBLE_IOU = 0.65
 _INSIDE_SHARE = 0.8
 _CUT_VIEW = np.array([1, 1, 1.7, 1.7, 1])  # a box that a border cut may be half of somebody
+_LARGEST_WHOLE = 3.0         # of somebody over the part of them that was seen
 _OTHER_SCORE = 0.03          # of somebody else in a close-up
 _FOUND_IOU = 0.3             # of somebody expected with somebody found
 _LEAST_OPINION = 0.05        # a close-up that shows nobody is no proof
@@ -72,7 +73,8 @@ class CloseUps:
     """Looks again at candidates in one projection's pictures.
 
     `align` makes boxes (N, 4) gravity-aligned (N, 5). In a picture `wrap_px` wide whose borders meet (0: they don't),
-    close-ups, `input_px` wide, may reach over the right one.
+    close-ups, `input_px` wide, may reach over the right one. `cut_only`: no second opinions, for a net that may not be
+    made for it; only the boxes that a tile's border had cut are completed.
     """
 
     net: PersonNet
@@ -81,6 +83,7 @@ class CloseUps:
     align: Callable[[Float64], Float64]
     input_px: int
     wrap_px: float = 0.0
+    cut_only: bool = False
 
     def improve(self, picture_bgr: NDArray[np.uint8], found: Found, most: int) -> Found:
         """What was found, with a second opinion on the `most` candidates that it matters for; the rest as it was.
@@ -91,12 +94,12 @@ class CloseUps:
         """
         sureness = np.where(found.cut, -1.0, np.abs(_logit(found.scores) - _logit(np.array(_DOUBT))))
         chosen = np.argsort(sureness, kind="stable")
-        chosen = chosen[found.scores[chosen] >= _LEAST_SCORE][:most]
+        chosen = chosen[(found.scores[chosen] >= _LEAST_SCORE) & (found.cut[chosen] | (not self.cut_only))][:most]
         boxes, scores, silhouettes = self._off_the_left(found.boxes), found.scores.copy(), list(found.silhouettes)
         others: dict[int, Float64] = {}
         for k, seen in zip(chosen.tolist(), self._look(picture_bgr, boxes[chosen], found.cut[chosen]), strict=True):
             others[k] = seen.others
-            scores[k] = _mean_score(scores[k], seen.score)
+            scores[k] = max(scores[k], seen.score) if self.cut_only else _mean_score(scores[k], seen.score)
             boxes[k, :4] = seen.box[:4] if found.cut[k] else (boxes[k, :4] + seen.box[:4]) / 2
             silhouettes[k] += seen.silhouettes
         better = Found(self.align(boxes[:, :4]), scores, found.heads, tuple(silhouettes), found.cut)
@@ -144,6 +147,8 @@ class CloseUps:
         same = np.asarray(box_math.iou(box[None], placed.boxes))[0] > _SAME_IOU
         if cut and not same.any():
             same = box_math.share_inside(box[None], placed.boxes)[0] > _INSIDE_SHARE
+        if self.cut_only:  # of a net that knows figures of one size alone, the view would make giants
+            same &= (placed.boxes[:, 2:4] < _LARGEST_WHOLE * box[2:4].max()).all(1)
         if not same.any():
             return _Seen(box, _UNSEEN_SCORE, np.full(3, np.nan), (), placed.boxes[other])
         best = int(np.where(same, placed.scores, -1).argmax())

@@ -72,8 +72,9 @@ class FisheyeDetector:
         self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
         widest = max((tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile)), default=0.0)
         self._seam_px = int(widest) + 1  # room for a close-up beyond the seam
-        self._close_ups = None if net.closer is None else CloseUps(net.closer, self.projection, mount, self._align,
-                                                                   plan.closeup_px, self._wrap_px)
+        self._close_ups = CloseUps(net.closer or net, self.projection, mount, self._align,
+                                   plan.closeup_px if net.closer else input_px, self._wrap_px,
+                                   cut_only=net.closer is None)
 
     def full_sweep(self) -> tuple[int, ...]:
         """Indices of all tiles."""
@@ -82,7 +83,7 @@ class FisheyeDetector:
     @property
     def follows(self) -> bool:
         """Whether `detect` looks at whom it is told to expect, tiles or no tiles."""
-        return self._close_ups is not None
+        return not self._close_ups.cut_only
 
     def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
                expected: NDArray[np.floating] | None = None) -> Detections:
@@ -103,10 +104,9 @@ class FisheyeDetector:
         if self._wrap_px:
             picture = extend_right(picture, self._seam_px)
         found = self._swept(*self._run(picture, looked_at), looked_at)
-        if self._close_ups is not None:
-            found = self._close_ups.improve(picture, found, most=_CLOSE_UPS_PER_TILE * len(looked_at))
-            if expected is not None and len(expected):
-                found = self._close_ups.follow(picture, np.asarray(expected, np.float64), found)
+        found = self._close_ups.improve(picture, found, most=_CLOSE_UPS_PER_TILE * len(looked_at))
+        if self.follows and expected is not None and len(expected):
+            found = self._close_ups.follow(picture, np.asarray(expected, np.float64), found)
         return found.detections(self.floor_score)
 
     def _align(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:

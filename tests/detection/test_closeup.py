@@ -122,6 +122,23 @@ def test_a_box_that_a_border_cut_is_completed() -> None:
     assert seen.boxes[0, 3] == pytest.approx(truth[0, 3], rel=0.12)
 
 
+def test_a_net_not_made_for_it_completes_cut_boxes_and_gives_no_second_opinions() -> None:
+    looks = replace(close_ups(), cut_only=True)
+    truth, empty = somebody(2.0, 1.5), somebody(-2.0, -2.0)
+    half = truth.copy()
+    half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.35]]))
+    half[:, 3] *= 0.6
+    cut = replace(found(np.concatenate([half, empty]), 0.4, 0.4), cut=np.ones(2, bool))
+    seen = looks.improve(room_with(truth), cut, most=9)
+    assert float(np.asarray(box_math.iou(seen.boxes[:1], truth))[0, 0]) > 0.7
+    assert seen.scores[0] > 0.4
+    assert seen.scores[1] == pytest.approx(0.4)
+    assert seen.boxes[1] == pytest.approx(empty[0])
+    whole = looks.improve(room_with(truth), found(np.concatenate([half, empty]), 0.4, 0.4), most=9)
+    assert whole.boxes == pytest.approx(np.concatenate([half, empty]))
+    assert whole.scores == pytest.approx([0.4, 0.4])
+
+
 def test_only_as_many_as_allowed_are_looked_at_the_doubtful_first() -> None:
     people = np.concatenate([somebody(2, 2), somebody(-2, 2), somebody(2, -2)])
     scores = (0.9, 0.25, 0.05)
