@@ -12,6 +12,7 @@ from aipg_plugin.detection.tiles import Tile
 Float64 = NDArray[np.float64]
 
 _MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0   # in units of `max_age_s` of waiting
+_BESIDES_LATE = 1  # urgent tiles that the late ones may not crowd out
 _COST_SMOOTHING = 0.2
 
 
@@ -26,7 +27,7 @@ class SweepSchedule:
 
     A decision looks at the tiles where something is urgent, and at its share of the rest: `max_age_s` is the age by
     which every tile has been looked at again. `budget_s` is the time one decision may take (None: always a full sweep);
-    only tiles that would be late exceed it. The cost of a tile is learned from `done`.
+    only tiles that would be late, and an urgent one beside them, exceed it. The cost of a tile is learned from `done`.
     """
 
     def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.08, max_age_s: float = 2.0,
@@ -67,8 +68,8 @@ class SweepSchedule:
         # Whatever the budget, no tile may wait longer than max_age_s.
         late = age + max(period_s, 0.0) > self._max_age_s
         fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
-        wanted = int(((urgent > 0) | late).sum())
-        count = min(len(everything), max(fair, int(late.sum()), min(affordable, wanted)))
+        waiting, asked = int(late.sum()), int(((urgent > 0) & ~late).sum())
+        count = max(fair, min(affordable, waiting + asked), waiting + min(asked, _BESIDES_LATE))
         ranked = [int(i) for i in order if late[i]] + [int(i) for i in order if not late[i]]
         return tuple(ranked[:count])
 

@@ -27,7 +27,7 @@ class Thresholds:
 
 _TABLE = {
     Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedSuspects.NONE),
-    Sensitivity.MEDIUM: Thresholds(0.28, 0.12, MaskedSuspects.NEAR_TRACK),
+    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedSuspects.NEAR_TRACK),
     Sensitivity.HIGH: Thresholds(0.14, 0.08, MaskedSuspects.ALL),
 }
 FLOOR_SCORE = min(row.keep_score for row in _TABLE.values())

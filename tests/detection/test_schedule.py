@@ -62,6 +62,21 @@ def test_motion_is_looked_at_in_the_next_decision(angle: float, radius: float) -
     assert any(shown)
 
 
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.99), late=st.integers(5, 12), first=st.integers(0, 22))
+def test_late_tiles_do_not_crowd_out_the_one_that_shows_best_what_moves(angle: float, radius: float, late: int,
+                                                                        first: int) -> None:
+    schedule = SweepSchedule(TILES, budget_s=0.06, max_age_s=1.5)
+    turned = [(first + k) % len(TILES) for k in range(len(TILES))]
+    schedule.done(turned[:late], 0.2, 0.015 * late)
+    schedule.done(turned[late:], 1.4, 0.015 * (len(TILES) - late))
+    place = np.array([[320 + 320 * radius * np.cos(angle), 320 + 320 * radius * np.sin(angle)]])
+    chosen = schedule.next(1.6, motion_px=place)
+    assert set(turned[:late]) <= set(chosen)
+    assert len(chosen) <= late + 1
+    assert schedule.serves(chosen, place).all()
+    assert not schedule.serves((), place).any()
+
+
 @given(st.integers(0, 3))
 def test_no_budget_means_everything(count: int) -> None:
     schedule = SweepSchedule(TILES, budget_s=None)
