@@ -1,6 +1,6 @@
 """Who leaks from a guarded clip with exact truth, and how much of the room is masked.
 
-    python -m benchmarks.leak [--clip samples/lobby.mp4] [--mode offline|live] [--sensitivity high] [--sheet OUT]
+    python -m benchmarks.leak [--clip samples/lobby.mp4] [--mode offline|live] [--sensitivity high] [--busy N]
 
 Definitions: a head leaks in a frame when more than 25 % of its disc stays unmasked, a body when more than 50 % of its
 visible silhouette does; people less than 30 % visible are left out. Over-mask is the share of the image circle, outside
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,8 +115,8 @@ def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int 
     left: Iterable[GuardedFrame]
     if live:
         # Decoding before and judging after, so that neither slows the guard down.
-        left = _replayed([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
-                          for frame in _frames(replace(source, realtime=False))], guard)
+        left = replayed([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
+                         for frame in _frames(replace(source, realtime=False))], guard)
     else:
         left = (guarded for frame in _frames(source) for guarded in guard.process(frame))
     for guarded in left:
@@ -125,7 +127,7 @@ def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int 
     return tally
 
 
-def _replayed(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
+def replayed(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
     """Frames given to a live guard at the pace of their timestamps."""
     left = []
     start_s = time.monotonic()
@@ -133,6 +135,18 @@ def _replayed(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
         time.sleep(max(0.0, start_s + (frame.pts_s or 0.0) - time.monotonic()))
         left += guard.process(replace(frame, wall_time_s=time.time()))
     return left
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Other processes that do nothing but compute meanwhile."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def _frames(source: Source) -> Iterator[Frame]:
@@ -169,6 +183,7 @@ def main() -> int:
     parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--busy", type=int, default=0, help="processes that compute meanwhile (with --mode live)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet, known heads circled")
     options = parser.parse_args()
@@ -183,7 +198,8 @@ def main() -> int:
                                                masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
         live = options.mode == "live"
         guard = make_guard(camera, net, live=live, keep_all=not live, plan=LIVE if live else THOROUGH)
-        tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
+        with busy(options.busy):
+            tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
         results[clip.name] = tally.result()
         if options.sheet and tally.sheet:
             rows = [np.hstack(tally.sheet[i:i + 4]) for i in range(0, len(tally.sheet) - 3, 4)]

@@ -72,9 +72,10 @@ def _logit(score: NDArray[np.floating]) -> Float64:
 class CloseUps:
     """Looks again at candidates in one projection's pictures.
 
-    `align` makes boxes (N, 4) gravity-aligned (N, 5). In a picture `wrap_px` wide whose borders meet (0: they don't),
-    close-ups, `input_px` wide, may reach over the right one. `cut_only`: no second opinions, for a net that may not be
-    made for it; only the boxes that a tile's border had cut are completed.
+    `align` makes boxes (N, 4) gravity-aligned (N, 5). A picture `wrap_px` wide whose borders meet (0: they don't) is
+    to be handed over with `seam_px` more beyond the right one, for close-ups, `input_px` wide, that reach there.
+    `cut_only`: no second opinions, for a net that may not be made for it; only the boxes that a tile's border had cut
+    are completed.
     """
 
     net: PersonNet
@@ -83,6 +84,7 @@ class CloseUps:
     align: Callable[[Float64], Float64]
     input_px: int
     wrap_px: float = 0.0
+    seam_px: float = 0.0
     cut_only: bool = False
 
     def improve(self, picture_bgr: NDArray[np.uint8], found: Found, most: int) -> Found:
@@ -95,34 +97,47 @@ class CloseUps:
         sureness = np.where(found.cut, -1.0, np.abs(_logit(found.scores) - _logit(np.array(_DOUBT))))
         chosen = np.argsort(sureness, kind="stable")
         chosen = chosen[(found.scores[chosen] >= _LEAST_SCORE) & (found.cut[chosen] | (not self.cut_only))][:most]
-        boxes, scores, silhouettes = self._off_the_left(found.boxes), found.scores.copy(), list(found.silhouettes)
-        others: dict[int, Float64] = {}
+        boxes, silhouettes = self._off_the_left(found.boxes, found.cut), list(found.silhouettes)
+        scores, heads, others = found.scores.copy(), found.heads.copy(), dict[int, Float64]()
         for k, seen in zip(chosen.tolist(), self._look(picture_bgr, boxes[chosen], found.cut[chosen]), strict=True):
-            others[k] = seen.others
+            if not self.cut_only:
+                others[k] = seen.others
             scores[k] = max(scores[k], seen.score) if self.cut_only else _mean_score(scores[k], seen.score)
-            boxes[k, :4] = seen.box[:4] if found.cut[k] else (boxes[k, :4] + seen.box[:4]) / 2
             silhouettes[k] += seen.silhouettes
-        better = Found(self.align(boxes[:, :4]), scores, found.heads, tuple(silhouettes), found.cut)
+            if found.cut[k] and box_math.share_inside(boxes[k][None], seen.box[None])[0, 0] > _INSIDE_SHARE:
+                boxes[k, :4] = seen.box[:4]
+                heads[k] = np.where(np.isfinite(seen.head), seen.head, heads[k])
+            elif not self.cut_only:
+                boxes[k, :4] = (boxes[k, :4] + seen.box[:4]) / 2
+        aligned = self.align(boxes[:, :4])
+        heads = postprocess.beside(heads, aligned[:, :1], self.wrap_px)
+        better = Found(aligned, scores, heads, tuple(silhouettes), found.cut)
         return _without_doubles(better, others, self.wrap_px)
 
     def follow(self, picture_bgr: NDArray[np.uint8], expected: Float64, found: Found) -> Found:
         """`found`, and those whom a close-up shows where a box (N, 5) of `expected` is and nobody was found."""
-        overlap = np.asarray(box_math.iou(expected, found.boxes)).max(1, initial=0.0)
-        wanted = self._off_the_left(expected[overlap < _FOUND_IOU])
-        for one in self._look(picture_bgr, wanted, np.zeros(len(wanted), bool)):
+        missing = [self._overlap(box, found.boxes) < _FOUND_IOU for box in expected]
+        uncut = np.zeros(sum(missing), bool)
+        for one in self._look(picture_bgr, self._off_the_left(expected[missing], uncut), uncut):
             box = self.align(one.box[None, :4])
-            if one.score > _UNSEEN_SCORE and np.asarray(box_math.iou(box, found.boxes)).max(initial=0.0) < _DOUBLE_IOU:
+            if one.score > _UNSEEN_SCORE and self._overlap(box[0], found.boxes) < _DOUBLE_IOU:
+                head = postprocess.beside(one.head[None], box[:, :1], self.wrap_px)
                 found = Found(np.concatenate([found.boxes, box]), np.append(found.scores, one.score),
-                              np.concatenate([found.heads, one.head[None]]), (*found.silhouettes, one.silhouettes),
+                              np.concatenate([found.heads, head]), (*found.silhouettes, one.silhouettes),
                               np.append(found.cut, False), found.parts)
         return found
 
-    def _off_the_left(self, boxes: Float64) -> Float64:
+    def _overlap(self, box: Float64, others: Float64) -> float:
+        """Largest IoU of a box (5,) with others (N, 5), on whichever side of the seam."""
+        there = postprocess.beside(others, box[0], self.wrap_px)
+        return float(np.asarray(box_math.iou(box[None], there)).max(initial=0.0))
+
+    def _off_the_left(self, boxes: Float64, cut: NDArray[np.bool_]) -> Float64:
         """The boxes, those whose close-ups would reach over the left border a turn further."""
         boxes = boxes.copy()
         if self.wrap_px:
-            reach_px = self.input_px / PERSON_PX / 2 * boxes[:, 2:4].max(1)
-            boxes[boxes[:, 0] < reach_px, 0] += self.wrap_px
+            reach_px = self.input_px / PERSON_PX / 2 * boxes[:, 2:4].max(1) * np.where(cut, _CUT_VIEW[2], 1)
+            boxes[boxes[:, 0] < np.minimum(reach_px, self.seam_px / 2), 0] += self.wrap_px
         return boxes
 
     def _look(self, picture_bgr: NDArray[np.uint8], boxes: Float64, cut: NDArray[np.bool_]) -> list[_Seen]:
@@ -145,8 +160,8 @@ class CloseUps:
         placed = replace(placed, boxes=postprocess.beside(placed.boxes, box[0], self.wrap_px))
         other = placed.scores >= _OTHER_SCORE
         same = np.asarray(box_math.iou(box[None], placed.boxes))[0] > _SAME_IOU
-        if cut and not same.any():
-            same = box_math.share_inside(box[None], placed.boxes)[0] > _INSIDE_SHARE
+        if cut:
+            same |= box_math.share_inside(box[None], placed.boxes)[0] > _INSIDE_SHARE
         if self.cut_only:  # of a net that knows figures of one size alone, the view would make giants
             same &= (placed.boxes[:, 2:4] < _LARGEST_WHOLE * box[2:4].max()).all(1)
         if not same.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -24,7 +25,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, scaled
 
 _BATCH = 4  # tiles a run: larger batches gain nothing on a CPU and cost memory
-_CLOSE_UPS_PER_TILE = 2  # at most, on average: a crowd may not delay the next picture for long
+_CLOSE_UPS_PER_TILE = 2  # of the plan's size, at most, on average: a crowd may not delay the next picture for long
 
 
 class Detector(Protocol):
@@ -47,7 +48,9 @@ class Detector(Protocol):
 
     def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
                expected: NDArray[np.floating] | None = None) -> Detections:
-        """People in the picture, looking at the tiles with these indices (None: all) and at `expected` boxes (N, 5)."""
+        """People in the picture, by the tiles with these indices (None: all) and, if it `follows`, by a look at each of
+        the `expected` boxes (N, 5).
+        """
         ...
 
     def full_sweep(self) -> tuple[int, ...]:
@@ -73,8 +76,9 @@ class FisheyeDetector:
         widest = max((tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile)), default=0.0)
         self._seam_px = int(widest) + 1  # room for a close-up beyond the seam
         self._close_ups = CloseUps(net.closer or net, self.projection, mount, self._align,
-                                   plan.closeup_px if net.closer else input_px, self._wrap_px,
+                                   plan.closeup_px if net.closer else input_px, self._wrap_px, self._seam_px,
                                    cut_only=net.closer is None)
+        self._close_ups_per_tile = _CLOSE_UPS_PER_TILE * min(1.0, (plan.closeup_px / self._close_ups.input_px) ** 2)
 
     def full_sweep(self) -> tuple[int, ...]:
         """Indices of all tiles."""
@@ -90,7 +94,7 @@ class FisheyeDetector:
         """People in the picture, best first, merged across the tiles looked at (None: all).
 
         `picture_bgr` (H, W, 3) uint8 of `size_wh`; grey, BGRA and 16-bit pictures are converted. `expected` (N, 5):
-        boxes of people to look for, one by one, where the tiles show nobody.
+        boxes of people to look for, one by one, where the tiles show nobody, if it `follows`.
         Raises DetectionError on another size, an unknown tile, or a failing net.
         """
         picture = as_bgr(picture_bgr)
@@ -104,7 +108,7 @@ class FisheyeDetector:
         if self._wrap_px:
             picture = extend_right(picture, self._seam_px)
         found = self._swept(*self._run(picture, looked_at), looked_at)
-        found = self._close_ups.improve(picture, found, most=_CLOSE_UPS_PER_TILE * len(looked_at))
+        found = self._close_ups.improve(picture, found, most=math.ceil(self._close_ups_per_tile * len(looked_at)))
         if self.follows and expected is not None and len(expected):
             found = self._close_ups.follow(picture, np.asarray(expected, np.float64), found)
         return found.detections(self.floor_score)

@@ -60,14 +60,14 @@ class Placed:
         return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
 
 
-def beside(boxes: Float64, near_px: float, wrap_px: float) -> Float64:
-    """Boxes (..., 5) moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where they are nearest
-    x = `near_px`.
+def beside(rows: Float64, near_px: float | Float64, wrap_px: float) -> Float64:
+    """Boxes (..., 5) or discs (..., 3) moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where
+    they are nearest x = `near_px`, one for all or (..., 1).
     """
     if not wrap_px:
-        return boxes
-    turns = np.round((near_px - boxes[..., :1]) / wrap_px)
-    result: Float64 = boxes + turns * (wrap_px * np.eye(boxes.shape[-1])[0])
+        return rows
+    turns = np.round((near_px - rows[..., :1]) / wrap_px)
+    result: Float64 = rows + turns * (wrap_px * np.eye(rows.shape[-1])[0])
     return result
 
 
@@ -209,8 +209,8 @@ def overlaps(boxes: Float64, wrap_px: float = 0.0) -> tuple[Float64, Float64]:
     if wrap_px:
         for shift in (-wrap_px, wrap_px):
             shared = np.maximum(shared, box_math.intersection(boxes, boxes + np.array([shift, 0, 0, 0, 0])))
-    area = boxes[:, 2] * boxes[:, 3]
-    return shared / (area[:, None] + area - shared), shared / area[:, None]
+    area = np.maximum(boxes[:, 2] * boxes[:, 3], 1e-9)
+    return shared / np.maximum(area[:, None] + area - shared, 1e-9), shared / area[:, None]
 
 
 def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:

@@ -185,17 +185,11 @@ class Evidence:
                 return figures
             after = bisect_right(self._times, t_s)
             around = self._looks[max(after - 1, 0):after + 1]
-            shapes = [shape for look in around
+            shapes = [(look.t_s, *shape) for look in around
                       for shape in zip(look.suspects.boxes, look.suspects.outlines, strict=True)]
-            if masked is MaskedSuspects.NEAR_TRACK:
-                shapes = [(box, outline) for box, outline in shapes
-                          if any(_near(box, figure.box) for figure in figures)]
-            age_s = min(abs(look.t_s - t_s) for look in around)
-        unknown = np.full(3, np.nan)
-        return figures + tuple(
-            Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=unknown, score=0.0,
-                   seen_s=t_s - age_s, age_s=age_s, stray_m=unknown_stray_m(age_s))
-            for index, (box, outline) in enumerate(shapes))
+        if masked is MaskedSuspects.NEAR_TRACK:
+            shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
+        return figures + tuple(_suspect(index, t_s, *shape) for index, shape in enumerate(shapes))
 
     def prune(self, before_s: float) -> None:
         """Forget what no frame still waiting can need."""
@@ -215,6 +209,14 @@ class Evidence:
             self._first_s = look.t_s
         self._times.append(look.t_s)
         self._looks.append(look)
+
+
+def _suspect(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],
+             outline: NDArray[np.floating]) -> Figure:
+    """Somebody of whom motion is all that is known, at `t_s`."""
+    age_s = abs(t_s - seen_s)
+    return Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=np.full(3, np.nan), score=0.0,
+                  seen_s=seen_s, age_s=age_s, stray_m=unknown_stray_m(age_s))
 
 
 def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

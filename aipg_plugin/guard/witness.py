@@ -117,11 +117,11 @@ class SceneWitness:
         followed = at_risk[:_MOST_FOLLOWED if self._detector.follows else 0]
         waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2])
-        self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
         start_s = time.perf_counter()
         found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
+        self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
         return found
 
     def _unexplained(self, suspects: Suspects, outlines: list[NDArray[np.float64]], found: Detections) -> Suspects:

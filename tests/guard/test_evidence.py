@@ -24,7 +24,7 @@ START_M = (-1.5, 2.0)
 
 @dataclass
 class OneLook:
-    """Sees somebody at START_M in its first look, found or as motion only, and is late with the next."""
+    """Sees somebody at START_M in its first look, found or as motion only, and nobody in the next."""
 
     found: bool
     looks: int = 0
@@ -35,8 +35,8 @@ class OneLook:
 
     def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...]) -> Sighting:
         self.looks += 1
-        boxes = at([START_M])
-        if self.found:
+        boxes = at([START_M])[:2 - self.looks]
+        if self.found or not len(boxes):
             return sighting(boxes)
         return replace(sighting(boxes[:0]), suspects=Suspects(boxes, (OVAL.astype(np.float32),)))
 
@@ -57,6 +57,17 @@ def test_who_was_seen_once_may_walk_anywhere(found: bool, heading_deg: int) -> N
         areas.append(int(mask.sum()))
     assert areas[0] < areas[1] < areas[2]
     assert areas[0] < 2.2 * _person(np.array(START_M)).sum()
+
+
+def test_the_next_look_tells_nothing_of_where_they_went() -> None:
+    """Motion seen at 1.0 s and not at 1.5 s: at 1.4 s they may have walked for 0.4 s, however near the next look is."""
+    evidence = Evidence(OneLook(found=False), Tracker(CAMERA, CEILING), period_s=0.2)
+    for t_s in (1.0, 1.5):
+        evidence.look(np.zeros((960, 960, 3), np.uint8), t_s)
+    mask = _masked(evidence.figures(1.4, suspects=Sensitivity.HIGH))
+    assert mask[_person(np.array(START_M) + 0.4 * np.array([0.0, 1.1]))].mean() > 0.95
+    (figure,) = evidence.figures(1.4, suspects=Sensitivity.HIGH)
+    assert (figure.seen_s, figure.age_s) == (pytest.approx(1.0), pytest.approx(0.4))
 
 
 @pytest.mark.parametrize("turn_deg", [0, 40])

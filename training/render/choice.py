@@ -8,14 +8,14 @@ from training.render.textures import TextureBank
 RENDERERS = ("auto", "gl", "tensors")
 
 
-def settled(kind: str) -> str:
+def settled(kind: str, threads: int = 1) -> str:
     """"gl" or "tensors" for one of `RENDERERS`: "auto" is OpenGL where a context opens and says so where none does."""
     if kind != "auto":
         return kind
     from training.render.gl import open_context
 
     try:
-        open_context().release()
+        open_context(threads).release()
     except (ImportError, RuntimeError) as error:
         print(f"{error}; drawing in tensors instead")
         return "tensors"
@@ -23,8 +23,11 @@ def settled(kind: str) -> str:
 
 
 def open_renderer(textures: TextureBank, kind: str, threads: int = 1) -> Renderer:
-    """A renderer with the textures loaded; raises RuntimeError or ImportError if the machine lacks what it needs."""
-    if settled(kind) == "gl":
+    """A renderer with the textures loaded; `threads` on the processor are this process's from then on.
+
+    Raises RuntimeError or ImportError if the machine lacks what it needs.
+    """
+    if settled(kind, threads) == "gl":
         from training.render.gl import GlRenderer
 
         return GlRenderer(textures, threads)

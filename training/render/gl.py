@@ -29,8 +29,12 @@ _FORMAT = "3f 3f 2f 1f 3f 1f 1f 1f"
 _NAMES = ("in_position", "in_normal", "in_uv", "in_layer", "in_tint", "in_share", "in_person", "in_glow")
 
 
-def open_context() -> Any:
-    """An OpenGL context without a screen; raises ImportError without moderngl, RuntimeError without EGL."""
+def open_context(threads: int = 1) -> Any:
+    """An OpenGL context without a screen; raises ImportError without moderngl, RuntimeError without EGL.
+
+    Mesa's software driver draws with as many `threads` as the first context of a process was opened for.
+    """
+    os.environ.setdefault("LP_NUM_THREADS", str(threads))
     import moderngl
 
     try:
@@ -43,11 +47,10 @@ class GlRenderer:
     """An OpenGL context with the textures loaded; one per process."""
 
     def __init__(self, textures: TextureBank, threads: int = 1) -> None:
-        os.environ.setdefault("LP_NUM_THREADS", str(threads))
         import moderngl
 
         self._gl = moderngl
-        ctx = self.ctx = open_context()
+        ctx = self.ctx = open_context(threads)
         layers = textures.layers
         self._array = ctx.texture_array((layers.shape[2], layers.shape[1], len(layers)), 3, layers.tobytes())
         self._array.build_mipmaps()
@@ -137,7 +140,7 @@ class GlLoaded:
         lamps = np.zeros((MAX_LAMPS, 4), "f4")
         lamps[:len(light.lamps)] = light.lamps[:MAX_LAMPS]
         program["lamps"].write(lamps.tobytes())
-        for name, value in (("lamp_count", len(light.lamps)), ("sun", tuple(sun_direction(light))),
+        for name, value in (("lamp_count", min(len(light.lamps), MAX_LAMPS)), ("sun", tuple(sun_direction(light))),
                             ("sun_rgb", light.sun_rgb), ("ambient_rgb", light.ambient_rgb), ("textures", 1),
                             ("above", 2), ("shadow", 3), ("soft", light.softness_m / (2 * half_size_m)),
                             ("gloss", light.gloss)):

@@ -36,7 +36,7 @@ def _lie(stage: Stage, spot: Vec, yaw: float, height_m: float) -> None:
 
 
 def _bed(stage: Stage, spot: Vec, yaw: float, occupied: bool) -> None:
-    """A bed, its pillow at +y; a blanket over whom it is."""
+    """A bed with its pillow at +y, half of them with a blanket over the legs."""
     rng, out = stage.rng, stage.things
     w, length, top = float(rng.uniform(0.8, 1.5)), float(rng.uniform(1.95, 2.15)), float(rng.uniform(0.4, 0.65))
     sheet = Surface(stage.textures.pick(rng, "cloth"), fur.grey(rng, 0.5, 0.95, 0.06), repeat_m=0.8)
@@ -56,7 +56,7 @@ def _bed(stage: Stage, spot: Vec, yaw: float, occupied: bool) -> None:
 
 
 def _mat(stage: Stage, spot: Vec, yaw: float, occupied: bool) -> None:
-    """A mat with somebody who stretches, kneels, squats or stands on it."""
+    """A mat with somebody who lies, squats, bends or stands on it."""
     rng = stage.rng
     thick = float(rng.uniform(0.01, 0.12))
     look = Surface(tint=fur.any_colour(rng, 0.05, 0.8), share=0.0)
