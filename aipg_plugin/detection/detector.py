@@ -75,9 +75,9 @@ class FisheyeDetector:
         self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
         widest = max((tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile)), default=0.0)
         self._seam_px = int(widest) + 1  # room for a close-up beyond the seam
-        self._close_ups = CloseUps(net.closer or net, self.projection, mount, self._align,
-                                   plan.closeup_px if net.closer else input_px, self._wrap_px, self._seam_px,
-                                   cut_only=net.closer is None)
+        self._close_ups = CloseUps(net, self.projection, mount, self._align,
+                                   plan.closeup_px if net.any_size else input_px, self._wrap_px, self._seam_px,
+                                   cut_only=not net.any_size)
         self._close_ups_per_tile = _CLOSE_UPS_PER_TILE * min(1.0, (plan.closeup_px / self._close_ups.input_px) ** 2)
 
     def full_sweep(self) -> tuple[int, ...]:

@@ -57,11 +57,11 @@ def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: i
 class PersonNet:
     """One net in memory. `tile_px` is the tile side it was made for, `provider` the one that really runs.
 
-    `fixed_wh` and `fixed_batch` are the sizes the graph is frozen to, or None when dynamic. `closer` is the net for
-    close-ups of this one's candidates, or None for none.
+    `fixed_wh` and `fixed_batch` are the sizes the graph is frozen to, or None when dynamic. `any_size`: it was
+    trained on people of any size, so that its word on a close-up counts.
     """
 
-    closer: PersonNet | None = None
+    any_size = False
 
     def __init__(self, session: ort.InferenceSession, *, name: str, layout: str = "person", tile_px: int = 416,
                  classes: int = 1, person_class: int = 0, rgb: bool = False, scale: float = 1.0) -> None:
@@ -160,7 +160,7 @@ def open_file(path: Path, *, tile_px: int = 416, sha256: str | None = None, prov
     """A net in the shipped layout from a file, not shared. Raises ModelError like `load_model`."""
     session = _open_session(read_checked(path, sha256), str(path), providers, threads)
     net = PersonNet(session, name=path.name, tile_px=tile_px)
-    net.closer = net  # trained on people of any size, so on close-ups too
+    net.any_size = True
     return net
 
 

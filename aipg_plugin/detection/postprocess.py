@@ -288,17 +288,18 @@ def outline(box: Float64, head: Float64, around: NDArray[np.uint8] | None, parts
     """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
     head disc, plus the cores of `parts` (P, 5). `around` as `silhouette_around` gives it; None: the whole rounded box.
     """
+    core = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
     if around is None:
         body, canvas = rounded_box(), np.zeros((_CANVAS_PX, _CANVAS_PX), np.uint8)
     else:
-        body = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
+        body = core
         sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
         # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
         canvas = np.asarray(cv2.dilate(sure, np.ones((3, 3), np.uint8)), np.uint8)
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
     for part in () if parts is None else parts:
-        core = box_math.to_pixels(part, _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT))
-        cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, core)))], 255, shift=4)
+        there = np.asarray(box_math.to_local(box, box_math.to_pixels(part, core)))
+        cv2.fillPoly(canvas, [_to_canvas(there)], 255, shift=4)
     if np.isfinite(head).all() and head[2] < _LARGEST_HEAD * box[2:4].max():
         ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         disc = head[:2] + head[2] * 1.15 * np.stack([np.cos(ring), np.sin(ring)], 1)

@@ -139,9 +139,11 @@ def _stray_m(guess: _Guess) -> float:
         return unknown_stray_m(guess.age_s)
     speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
     if speed_m_s < _WALKING_M_S:
-        return min(_MAX_STRAY_M, _STRAY_STANDING * guess.age_s)
-    expected_s = abs(guess.dt_s)
-    return min(_MAX_STRAY_M, _STRAY_WALKING * expected_s + unknown_stray_m(guess.age_s - expected_s))
+        stray_m = _STRAY_STANDING * guess.age_s
+    else:
+        expected_s = abs(guess.dt_s)
+        stray_m = _STRAY_WALKING * expected_s + _STRAY_UNKNOWN * (guess.age_s - expected_s)
+    return min(_MAX_STRAY_M, stray_m)
 
 
 def _exact(history: History, seen: Sighting, age_s: float, stray_m: float = 0.0) -> Figure:

@@ -15,5 +15,5 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> PersonNet:
     """The red net in the shipped layout."""
     path: Path = red_net(tmp_path_factory.mktemp("net") / "red.onnx")
     net = open_file(path, tile_px=320, threads=1)
-    net.closer = None  # it knows figures of one size alone
+    net.any_size = False  # it knows figures of one size alone
     return net

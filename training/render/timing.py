@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -30,28 +32,30 @@ class Stopwatch:
 
     def load(self, geometry: Geometry) -> Loaded:
         """Bring a scene's mesh to the device."""
-        started = time.perf_counter()
-        self._mesh = self._renderer.load(geometry)
-        self.spent_s = time.perf_counter() - started
+        self.spent_s = 0.0
+        with self._timed():
+            self._mesh = self._renderer.load(geometry)
         return self
 
     def draw(self, camera: FisheyeCamera, mount: Mount, light: Light, half_size_m: float) -> tuple[U8, U8]:
         """The renderer's picture and ids."""
-        started = time.perf_counter()
-        drawn = self._mesh.draw(camera, mount, light, half_size_m)
-        self.spent_s += time.perf_counter() - started
-        return drawn
+        with self._timed():
+            return self._mesh.draw(camera, mount, light, half_size_m)
 
     def silhouette(self, camera: FisheyeCamera, mount: Mount, first_face: int, faces: int) -> U8:
         """The renderer's silhouette."""
-        started = time.perf_counter()
-        mask = self._mesh.silhouette(camera, mount, first_face, faces)
-        self.spent_s += time.perf_counter() - started
-        return mask
+        with self._timed():
+            return self._mesh.silhouette(camera, mount, first_face, faces)
 
     def release(self) -> None:
         """Free the device's memory."""
         self._mesh.release()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started_s = time.perf_counter()
+        yield
+        self.spent_s += time.perf_counter() - started_s
 
 
 def time_scenes(data: Path, seed: int, count: int, renderer: str, threads: int) -> list[float]:
