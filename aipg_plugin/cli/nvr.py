@@ -49,5 +49,5 @@ def run(options: argparse.Namespace) -> int:
     except HostError:
         print(f"{path}: NOT SAFE, the NVR may see people in clear")
         raise
-    print(f"{path}: all {len(guarded)} sources are guarded")
+    print(f"{path}: all {len(guarded)} sources are guarded" if guarded else f"{path}: no camera in it")
     return 0

@@ -18,11 +18,15 @@ _CURE = "Put the guarded address in its place"
 
 @dataclass(frozen=True)
 class Nvr:
-    """What we know of one NVR: how its snippet is written, and how to find the sources in its configuration."""
+    """What we know of one NVR: how its snippet is written, and how to find the sources in its configuration.
+
+    `may_be_empty` says whether a configuration without any source is complete (a file that lists cameras among others).
+    """
 
     name: str
     snippet: Callable[[list[GuardedUrls]], str]
     sources: Callable[[str, Mapping[str, str]], Iterator[Found]] | None
+    may_be_empty: Callable[[str], bool] = lambda _text: False
 
 
 NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
@@ -30,7 +34,8 @@ NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
     Nvr("viseron", nvr_snippets.viseron, nvr_sources.viseron),
     Nvr("zoneminder", nvr_snippets.zoneminder, None),
     Nvr("motion", nvr_snippets.motion, nvr_sources.motion),
-    Nvr("homeassistant", nvr_snippets.homeassistant, nvr_sources.homeassistant),
+    Nvr("homeassistant", nvr_snippets.homeassistant, nvr_sources.homeassistant,
+        may_be_empty=nvr_sources.is_config_entries),
 )}
 
 
@@ -48,7 +53,7 @@ def verify(nvr: str, text: str, settings: Settings | None = None, *,
     """The guarded addresses an NVR's configuration reads.
 
     `settings` are ours; without them only what is recognisably ours passes (see `Addresses`). Raises HostError with
-    a problem for every source that is not one of ours or cannot be judged, or when there is none at all.
+    a problem for every source that is not one of ours or cannot be judged, or when there is none where one must be.
     """
     find = NVRS[nvr].sources
     if find is None:
@@ -56,7 +61,7 @@ def verify(nvr: str, text: str, settings: Settings | None = None, *,
                         cure="Compare its sources with what this command prints without --verify")
     guarded, problems = judge(find(text, os.environ if environ is None else environ), Addresses(settings),
                               known=settings is not None)
-    if not guarded and not problems:
+    if not guarded and not problems and not NVRS[nvr].may_be_empty(text):
         problems.append(Problem("no video source was found", cure="Check that this is the NVR's configuration"))
     if problems:
         raise HostError("", problems=problems)

@@ -22,8 +22,10 @@ def frigate(urls: list[GuardedUrls]) -> str:
         roles = [["record", "detect"]] if len(streams) == 1 else [["record"], ["detect"]]
         inputs = [{"path": stream.video, "input_args": "preset-rtsp-restream" if stream.rtsp else _FRIGATE_TS_ARGS,
                    "roles": role} for stream, role in zip((streams[0], streams[-1]), roles, strict=False)]
-        cameras[_word(camera)] = {"ffmpeg": {"inputs": inputs}}
+        cameras[_word(camera)] = {"ffmpeg": {"inputs": inputs}, "detect": {"enabled": True},
+                                  "record": {"enabled": True}}
     return ("# Frigate: the guarded streams as the only inputs. Remove every raw URL, go2rtc entries too.\n"
+            "# Frigate detects and records only where it is enabled; how long it keeps recordings is for you to set.\n"
             + _dump({"cameras": cameras}))
 
 

@@ -203,9 +203,8 @@ def read(nvr: str, path: Path) -> str:
 def homeassistant(text: str, _environ: Mapping[str, str]) -> Iterator[Found]:
     """Cameras of configuration.yaml, or of .storage/core.config_entries for those added on the pages."""
     document = parsed(text)
-    entries = _mapping(document.get("data")).get("entries")
-    if isinstance(entries, list):
-        yield from _config_entries(entries)
+    if is_config_entries(text):
+        yield from _config_entries(document["data"]["entries"])
         return
     for key, value in document.items():
         base = str(key).split(" ", 1)[0]
@@ -218,6 +217,11 @@ def homeassistant(text: str, _environ: Mapping[str, str]) -> Iterator[Found]:
     yield from Go2rtc(document.get("go2rtc"), {}).sources()
     for key in ("stream", "ffmpeg", "homekit", "image_processing"):
         yield from hidden(_mapping(document.get(key)), key)
+
+
+def is_config_entries(text: str) -> bool:
+    """Whether this is Home Assistant's .storage/core.config_entries, which lists integrations of every kind."""
+    return isinstance(_mapping(parsed(text).get("data")).get("entries"), list)
 
 
 _PIXEL_FREE = frozenset({"demo", "mqtt", "template", "push", "local_file", "proxy"})

@@ -213,6 +213,12 @@ def test_home_assistant(text: str, safe: bool) -> None:
     assert (not problems("homeassistant", text)) is safe
 
 
+def test_home_assistant_without_cameras_has_nothing_to_leak() -> None:
+    entries = '{"data": {"entries": [{"domain": "mqtt", "data": {"broker": "x"}}]}}'
+    assert verify("homeassistant", entries, SETTINGS) == []
+    assert problems("homeassistant", "sensor: []\n")  # a configuration.yaml ought to name the guarded cameras
+
+
 @pytest.mark.parametrize("nvr", [name for name, known in NVRS.items() if known.sources is not None])
 @pytest.mark.parametrize("host", ["", "192.168.1.7", "guard.local", "fd00::7"])
 def test_what_we_print_passes_our_own_check(nvr: str, host: str) -> None:
@@ -230,6 +236,7 @@ def test_the_frigate_snippet_is_what_frigate_takes() -> None:
                         "roles": ["record"]}
     assert "preset" not in lobby[1]["input_args"]
     assert cameras["hall"]["ffmpeg"]["inputs"][0]["roles"] == ["record", "detect"]
+    assert all(camera["detect"] == camera["record"] == {"enabled": True} for camera in cameras.values())
 
 
 def test_logins_survive_the_url() -> None:
