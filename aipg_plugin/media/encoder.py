@@ -21,7 +21,7 @@ from aipg_plugin.media.info import Colour, StreamInfo
 from aipg_plugin.media.pictures import even
 from aipg_plugin.options import Output
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _LOOKAHEAD_FRAMES = 8  # each holds some 20 MB of a 1920² picture; x264 would take 10 to 60
 _SOFTWARE = {"h264": "libx264", "hevc": "libx265"}
 _HARDWARE = ("nvenc", "videotoolbox", "vaapi", "qsv")
@@ -81,7 +81,7 @@ def pick_encoder(output: Output, spec: EncoderSpec) -> str:
             return name
         except (av.FFmpegError, ValueError, NotImplementedError, OSError) as error:
             failures.append(f"{name}: {getattr(error, 'strerror', None) or error}")
-            _LOG.info("encoder %s does not open", name)
+            _log.info("encoder %s does not open", name)
     raise MediaError("no encoder opens for {width}x{height} ({failures})", path="output.encoder",
                      cure="Set encoder to auto or libx264, and check preset, crf and bitrate_kbps",
                      width=spec.size_wh[0], height=spec.size_wh[1], failures="; ".join(failures))

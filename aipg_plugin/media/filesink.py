@@ -23,7 +23,7 @@ from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.media.urls import IMAGE_SUFFIXES
 from aipg_plugin.options import Audio, Output
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".avi": "avi"}
 _CRASH_SAFE = {
     "mp4": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
@@ -101,7 +101,7 @@ class _Recording:
         try:
             return add_audio_stream(self._box, audio)
         except (av.FFmpegError, ValueError):
-            _LOG.warning("%s cannot carry %s audio; written without", self.path.suffix, audio.codec)
+            _log.warning("%s cannot carry %s audio; written without", self.path.suffix, audio.codec)
             return None
 
     def write(self, picture: Any, time_s: float) -> None:

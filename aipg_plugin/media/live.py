@@ -18,7 +18,7 @@ from aipg_plugin.media.session import Picture, Session
 from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.options import Source
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 LOST_TICK_S = 0.2
 _GRACE_S = 5.0
 
@@ -137,7 +137,7 @@ class LiveSource:
         """The stall's reason, or nothing; replaces a reader that has been stuck for too long."""
         limit_s = self._source.stall_timeout_s
         if now_s - self._activity_s > limit_s + _GRACE_S and self._reopen is not None:
-            _LOG.warning("%s: reader stuck, starting another", self._stream_id)
+            _log.warning("%s: reader stuck, starting another", self._stream_id)
             self._start_reader()
         return f"no picture for {now_s - last_frame_s:.0f} s" if now_s - last_frame_s > limit_s else ""
 
@@ -174,7 +174,7 @@ class LiveSource:
                     session = None
             if self._reopen is None:
                 if reason:
-                    _LOG.warning("%s: ended early: %s", self._stream_id, reason)
+                    _log.warning("%s: ended early: %s", self._stream_id, reason)
                 break
             if self._current(generation):
                 self._reason = reason
@@ -194,7 +194,7 @@ class LiveSource:
 
     def _pause(self, generation: int, wait_s: float, reason: str) -> None:
         if reason:
-            _LOG.warning("%s: lost (%s); trying again in %.1f s", self._stream_id, reason, wait_s)
+            _log.warning("%s: lost (%s); trying again in %.1f s", self._stream_id, reason, wait_s)
         until_s = time.monotonic() + wait_s
         while self._current(generation) and time.monotonic() < until_s:
             self._activity_s = time.monotonic()

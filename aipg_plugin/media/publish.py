@@ -12,7 +12,7 @@ from aipg_plugin.media.live import Backoff
 from aipg_plugin.media.rtspclient import RtspRecording
 from aipg_plugin.media.session import reason_of
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class RtspPublisher:
@@ -46,7 +46,7 @@ class RtspPublisher:
             self.connected = False
             if not self._closed.is_set():
                 wait_s = self._backoff.next()
-                _LOG.warning("publishing to %s: %s; trying again in %.1f s",
+                _log.warning("publishing to %s: %s; trying again in %.1f s",
                              redacted_url(self.url), self.reason, wait_s)
                 self._closed.wait(wait_s)
 

@@ -16,7 +16,7 @@ from aipg_plugin.media.encoded import EncodedStream, nal_units
 from aipg_plugin.media.fanout import Subscription, set_from_thread
 from aipg_plugin.media.rtp import RtpTrack, session_description
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
             455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
@@ -80,7 +80,7 @@ class RtspServer:
         try:
             await connection.run()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError):
-            _LOG.debug("an RTSP client went away")
+            _log.debug("an RTSP client went away")
         finally:
             await connection.close()
             if task is not None:
@@ -220,7 +220,7 @@ class _Connection:
         try:
             await self._pump(subscription, event)
         except (OSError, TimeoutError):
-            _LOG.info("%s: an RTSP client was too slow or went away", stream.name)
+            _log.info("%s: an RTSP client was too slow or went away", stream.name)
         finally:
             stream.packets.remove(subscription)
             self._writer.close()

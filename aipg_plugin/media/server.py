@@ -20,7 +20,7 @@ from aipg_plugin.media.fanout import set_from_thread
 from aipg_plugin.media.rtsp import RtspServer
 from aipg_plugin.options import Web
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SEND_S = 10.0
 _MJPEG_FPS = 10.0
 _BOUNDARY = "aipgframe"
@@ -161,11 +161,11 @@ class StreamServer:
                 for chunk in subscription.take():
                     await asyncio.wait_for(response.write(chunk.data), _SEND_S)
         except (OSError, TimeoutError):
-            _LOG.debug("%s: an HTTP client went away", stream.name)
+            _log.debug("%s: an HTTP client went away", stream.name)
         finally:
             stream.ts.remove(subscription)
             if subscription.overflowed:
-                _LOG.info("%s: an HTTP client was too slow", stream.name)
+                _log.info("%s: an HTTP client was too slow", stream.name)
         _cut(request)
         return response
 

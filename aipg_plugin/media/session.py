@@ -22,7 +22,7 @@ from aipg_plugin.media.pictures import colour_of, planes_of
 from aipg_plugin.media.urls import SourceKind, local_path, source_kind
 from aipg_plugin.options import Source
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _DEVICE_FILES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
 _QUICK_START = {"analyzeduration": "1500000"}  # the defaults look at five seconds first
 
@@ -81,7 +81,7 @@ class AvSession:
         except MediaError:
             if self._device is None:
                 raise
-            _LOG.warning("decoding on %s does not work here; decoding in software", self._device)
+            _log.warning("decoding on %s does not work here; decoding in software", self._device)
             self._device = None
             self._connect()
 
@@ -158,7 +158,7 @@ class AvSession:
                 silent.time_base = Fraction(1, 1000)
                 box.mux(silent)
         except (av.FFmpegError, ValueError):
-            _LOG.warning("audio of codec %s cannot be passed on", self._audio.codec_context.name)
+            _log.warning("audio of codec %s cannot be passed on", self._audio.codec_context.name)
             return None
         context = self._audio.codec_context
         return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, header.getvalue())
@@ -233,7 +233,7 @@ def _hardware_device(wanted: str) -> str | None:
     if wanted != "auto":
         if wanted in built_in:
             return wanted
-        _LOG.warning("decoding on %s is not possible with this FFmpeg (it has %s); decoding in software",
+        _log.warning("decoding on %s is not possible with this FFmpeg (it has %s); decoding in software",
                      wanted, ", ".join(built_in) or "none")
         return None
     if "videotoolbox" in built_in:

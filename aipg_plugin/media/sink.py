@@ -16,7 +16,7 @@ from aipg_plugin.media.publish import RtspPublisher
 from aipg_plugin.media.urls import SourceKind, source_kind
 from aipg_plugin.options import Audio, Output, OutputKind
 
-_LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 
@@ -68,7 +68,7 @@ class LiveSink:
                 raise MediaError("{target} is no RTSP address", path="output.target",
                                  target=redacted_url(output.target), cure="Give an address such as rtsp://server:8554/lobby")
         if outputs[0].audio is Audio.PASS and kinds != {OutputKind.HTTP}:
-            _LOG.warning("%s: RTSP carries the picture only; audio goes out in files and MPEG-TS", name)
+            _log.warning("%s: RTSP carries the picture only; audio goes out in files and MPEG-TS", name)
         self.stream = EncodedStream(outputs[0], info, name=name)
         self._server = server if kinds & _SERVED else None
         if self._server is not None:

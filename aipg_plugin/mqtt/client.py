@@ -24,7 +24,7 @@ from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.mqtt.topics import Address, Topics
 from aipg_plugin.options import Camera, Mqtt
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _PROBLEMS = ("failsafe", "lost")
 _SNAPSHOT_SIDE_PX = 1280
@@ -309,7 +309,7 @@ class MqttLink:
             self._refuse(topic, address, str(error))
             return
         except Exception:
-            log.exception("%r could not be applied", command)
+            _log.exception("%r could not be applied", command)
             self._refuse(topic, address, "the change could not be made; the log says why")
             return
         if command.key != t.RELOAD and value is not None:
@@ -320,7 +320,7 @@ class MqttLink:
         """Say what was wrong and what is in force, at most once a second each; log less often still."""
         kind = (address, message)
         if self._logged.allows(kind):
-            log.warning("refused a command on %s: %s", topic[:200], message)
+            _log.warning("refused a command on %s: %s", topic[:200], message)
         if not self._complaints.allows(kind):
             return
         where = {"camera": address.camera, "stream": address.stream, "key": address.key} if address else {}

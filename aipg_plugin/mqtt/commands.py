@@ -21,7 +21,7 @@ from aipg_plugin.mqtt.topics import Address
 from aipg_plugin.mqtt.worker import Worker
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Sensitivity
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MAX_COMMAND_BYTES = 4096
 Value = bool | float | str | None
@@ -179,4 +179,4 @@ class CommandWorker(Worker):
             try:
                 self._apply(command)
             except Exception:
-                log.exception("%r failed", command)
+                _log.exception("%r failed", command)

@@ -26,7 +26,7 @@ from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt.publisher import Message, Outbox
 from aipg_plugin.options import Mqtt
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 256 * 1024
 _WINDOW = 64              # messages handed to paho and not yet gone
@@ -103,7 +103,7 @@ class Connection:
             try:
                 was_up = self._session()
             except Exception:       # a certificate gone since the start, say: try again later
-                log.exception("the MQTT connection failed")
+                _log.exception("the MQTT connection failed")
                 was_up = False
             if was_up and time.monotonic() - begun_s > _STEADY_S:
                 wait_s = _FIRST_WAIT_S
@@ -128,7 +128,7 @@ class Connection:
             if was_up:
                 self._send_until_lost(client)
         except (OSError, ValueError) as error:
-            log.warning("no connection to the MQTT broker %s:%d: %s", self._options.broker, self._options.port, error)
+            _log.warning("no connection to the MQTT broker %s:%d: %s", self._options.broker, self._options.port, error)
         finally:
             with self._changed:
                 self._up, self._client = False, None
@@ -151,7 +151,7 @@ class Connection:
     def _send(self, client: paho.Client, message: Message) -> None:
         info = client.publish(message.topic, message.payload, message.qos, message.retain)
         if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
-            log.warning("could not send %s: %s", message.topic, paho.error_string(info.rc))
+            _log.warning("could not send %s: %s", message.topic, paho.error_string(info.rc))
         if info.rc != paho.MQTT_ERR_SUCCESS:
             self._outbox.put_back(message)
             with self._changed:     # paho is about to tell us; do not spin until it does
@@ -208,7 +208,7 @@ class Connection:
     def _connected(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode,
                    _properties: Any) -> None:
         if reason.is_failure:
-            log.warning("the MQTT broker %s:%d refused us: %s", self._options.broker, self._options.port, reason)
+            _log.warning("the MQTT broker %s:%d refused us: %s", self._options.broker, self._options.port, reason)
             with self._changed:
                 self._lost = True
                 self._changed.notify_all()
@@ -225,7 +225,7 @@ class Connection:
         """Only now do we announce ourselves: who reads `online` may send commands and will be heard."""
         for pattern, reason in zip(self._filters(), reasons, strict=False):
             if reason.is_failure:
-                log.warning("the MQTT broker does not let us subscribe to %s: %s", pattern, reason)
+                _log.warning("the MQTT broker does not let us subscribe to %s: %s", pattern, reason)
         self._on_up()
         with self._changed:
             if client is not self._client:
@@ -233,7 +233,7 @@ class Connection:
             self._up = True
             self.reconnects += 1
             self._changed.notify_all()
-        log.info("connected to the MQTT broker %s:%d", self._options.broker, self._options.port)
+        _log.info("connected to the MQTT broker %s:%d", self._options.broker, self._options.port)
 
     def _disconnected(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode,
                       _properties: Any) -> None:
@@ -241,7 +241,7 @@ class Connection:
             if client is not self._client:
                 return
             if self._running:
-                log.warning("lost the MQTT broker: %s", reason)
+                _log.warning("lost the MQTT broker: %s", reason)
             self._up, self._lost = False, True
             self._in_flight.clear()
             self._changed.notify_all()
@@ -260,7 +260,7 @@ class Connection:
         try:
             self._on_message(message.topic, bytes(message.payload), bool(message.retain))
         except Exception:           # nothing that arrives may end the network thread
-            log.exception("a message that arrived could not be taken")
+            _log.exception("a message that arrived could not be taken")
 
 
 def _send_at_once(_client: paho.Client, _userdata: Any, sock: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from aipg_plugin.errors import MqttError
 from aipg_plugin.options import Mqtt
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10.0
@@ -44,7 +44,7 @@ class EmbeddedBroker:
         logging.getLogger("transitions").setLevel(logging.ERROR)
         self.port = _free_port(self._options.port)
         if self.port != self._options.port:
-            log.warning("port %d is taken; the embedded MQTT broker listens on %s:%d", self._options.port, HOST,
+            _log.warning("port %d is taken; the embedded MQTT broker listens on %s:%d", self._options.port, HOST,
                         self.port)
         self._thread = threading.Thread(target=self._run, name="aipg-mqtt-broker", daemon=True)
         self._thread.start()
@@ -52,7 +52,7 @@ class EmbeddedBroker:
             self.stop()
             raise MqttError("the embedded broker does not start: {error}", path="mqtt.broker",
                             error=self._error or "no answer", cure="Name a broker, or set broker: off")
-        log.info("embedded MQTT broker on %s:%d", HOST, self.port)
+        _log.info("embedded MQTT broker on %s:%d", HOST, self.port)
         return self.port
 
     def stop(self) -> None:
@@ -67,7 +67,7 @@ class EmbeddedBroker:
             asyncio.run(self._serve())
         except BaseException as error:      # it must reach the caller of start, whatever it is
             self._error = error
-            log.debug("embedded broker ended", exc_info=True)
+            _log.debug("embedded broker ended", exc_info=True)
         finally:
             self._ready.set()
 

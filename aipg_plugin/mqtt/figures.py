@@ -21,7 +21,7 @@ from aipg_plugin.mqtt.topics import Topics
 from aipg_plugin.mqtt.worker import Worker
 from aipg_plugin.options import Camera
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _ANALYTICS_EVERY_S = 10.0
@@ -109,7 +109,7 @@ class FiguresWorker(Worker):
                 for topic, bgr in pictures.items():
                     self._encode(topic, bgr)
             except Exception:
-                log.exception("figures could not be told")
+                _log.exception("figures could not be told")
             if reports or pictures:
                 self._sent()
 
