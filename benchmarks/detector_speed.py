@@ -20,8 +20,8 @@ from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import PLANS
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
-from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.resources import resource_path
+from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.tracking.tracker import Tracker
 from benchmarks.dev_pictures import LENS, MOUNT
 from benchmarks.latency import open_clip
@@ -78,15 +78,15 @@ def scheduled(net: PersonNet, clip: Path, seconds: float) -> dict[str, float]:
     left out.
     """
     document, detector, pictures = open_clip(net, clip)
-    witness = SceneWitness(detector, detector.mount, live=True, still=False)
+    analyzer = SceneAnalyzer(detector, detector.mount, live=True, single_image=False)
     tracker = Tracker(detector.projection, detector.mount)
     step = round(float(document["fps"]) / DECISIONS_HZ)
     count, spent_s, people = int(seconds * DECISIONS_HZ), 0.0, 0
     for i in range(count + int(DECISIONS_HZ)):
         t_s, picture = i / DECISIONS_HZ, pictures[i * step % len(pictures)]
         start = time.process_time()
-        sighting = witness.look(picture, t_s, tracker.figures(t_s))
-        tracker.update(sighting.detections, t_s, sighting.gone)
+        observation = analyzer.look(picture, t_s, tracker.figures(t_s))
+        tracker.update(observation.detections, t_s, observation.gone)
         if i >= DECISIONS_HZ:
             spent_s += time.process_time() - start
             people += len(tracker.tracks)

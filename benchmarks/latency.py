@@ -1,6 +1,6 @@
 """How soon somebody who walks in is found: `python -m benchmarks.latency`, on the sample clip with its exact truth.
 
-The product's own witness looks five times a second, with its tile budget and nominal tile cost; every phase of the
+The product's own analyzer looks five times a second, with its tile budget and nominal tile cost; every phase of the
 decisions against the entry is tried. Found: a detection or motion suspect with rotated IoU ≥ 0.3, or covering the
 middle of the person's box.
 """
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.sensitivity import MaskedSuspects, thresholds
+from aipg_plugin.detection.sensitivity import MaskedForeground, thresholds
 from aipg_plugin.detection.tiles import LIVE
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.options import MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
+from aipg_plugin.scene.analyzer import SceneAnalyzer
 from benchmarks.dev_pictures import LENS
 from benchmarks.systems import open_net
 
@@ -73,13 +73,13 @@ def delays_s(net: PersonNet, clip: Path, level: Sensitivity, last: int | None = 
     step, limit = round(fps / 5), thresholds(level).on_score
     delays, hits, people = [], 0, 0
     for phase in range(step):
-        witness = SceneWitness(detector, detector.mount, live=False, still=False)
+        analyzer = SceneAnalyzer(detector, detector.mount, live=False, single_image=False)
         waiting = {number: index for index, number in entries(truth)}
         for index in range(phase, min(len(pictures), len(truth)), step):
-            sighting = witness.look(pictures[index], index / fps, ())
-            boxes = sighting.detections.boxes[sighting.detections.scores >= limit].astype(np.float64)
-            if thresholds(level).suspects is MaskedSuspects.ALL:
-                boxes = np.concatenate([boxes, sighting.suspects.boxes])
+            observation = analyzer.look(pictures[index], index / fps, ())
+            boxes = observation.detections.boxes[observation.detections.scores >= limit].astype(np.float64)
+            if thresholds(level).foreground is MaskedForeground.ALL:
+                boxes = np.concatenate([boxes, observation.foreground.boxes])
             for person in truth[index]["persons"]:
                 box = np.array([person["box"]], np.float64) * scale
                 is_found = len(boxes) > 0 and bool(

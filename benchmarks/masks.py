@@ -10,7 +10,7 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.scene import Scene
+from aipg_plugin.guard.planner import MaskPlanner
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 
@@ -22,7 +22,7 @@ def mask_of(found: Detections, projection: Projection, mount: Mount, level: Sens
                score=float(score), seen_s=0.0)
         for i, (box, shape, head, score) in enumerate(
             zip(found.boxes, found.outlines, found.heads, found.scores, strict=True)))
-    scene = Scene(projection=projection, source=projection, mount=mount, same=True, stream="1")
+    scene = MaskPlanner(projection=projection, source=projection, mount=mount, same=True, stream="1")
     regions = RegionMap(projection.size_wh)
     regions.compose(scene.plan(figures, PrivacyGuard(sensitivity=level), full=False), {})
     w, h = projection.size_wh

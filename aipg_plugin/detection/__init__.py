@@ -1,1 +1,1 @@
-"""Finding people: tiles, nets, merging, the sweep schedule, the motion witness and the picture checks."""
+"""Finding people: tiles, nets, merging, the sweep schedule, the motion analyzer and the picture checks."""

@@ -8,8 +8,8 @@ from enum import StrEnum
 from aipg_plugin.options import Sensitivity
 
 
-class MaskedSuspects(StrEnum):
-    """Which motion suspects get masked though the model is not sure of them."""
+class MaskedForeground(StrEnum):
+    """Which foreground regions are masked though the detector is not sure of them."""
 
     ALL = "all"
     NEAR_TRACK = "near_track"
@@ -18,17 +18,17 @@ class MaskedSuspects(StrEnum):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """`on_score` starts a track, `keep_score` feeds one that lives; `suspects`: which motion suspects are masked."""
+    """`on_score` starts a track, `keep_score` feeds one that lives; `foreground`: which foreground is masked."""
 
     on_score: float
     keep_score: float
-    suspects: MaskedSuspects
+    foreground: MaskedForeground
 
 
 _TABLE = {
-    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedSuspects.NONE),
-    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedSuspects.NEAR_TRACK),
-    Sensitivity.HIGH: Thresholds(0.14, 0.08, MaskedSuspects.ALL),
+    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE),
+    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK),
+    Sensitivity.HIGH: Thresholds(0.14, 0.08, MaskedForeground.ALL),
 }
 FLOOR_SCORE = min(row.keep_score for row in _TABLE.values())
 

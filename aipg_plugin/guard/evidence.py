@@ -7,17 +7,15 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.detections import Detections
-from aipg_plugin.detection.sensitivity import MaskedSuspects, thresholds
-from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
+from aipg_plugin.detection.sensitivity import MaskedForeground, thresholds
 from aipg_plugin.geometry.figure import Figure
-from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.options import PrivacyGuard, Sensitivity
+from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
+from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.figures import unknown_stray_m
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
@@ -26,40 +24,6 @@ _log = logging.getLogger(__name__)
 
 CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
 MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """What one look at a picture gave, in the pixels of that picture.
-
-    `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
-    the last reset; `suspects` are human-sized regions that differ from the empty scene; `gone` tells of a
-    track whether its place looks empty again (None: can't tell); `cut` that this is another scene than before.
-    """
-
-    detections: Detections
-    doubt: str
-    suspects: Suspects
-    complete: bool
-    gone: Callable[[Track], bool | None]
-    cut: bool = False
-
-
-class Witness(Protocol):
-    """Looks at pictures for the guard: detector, motion and picture quality in one."""
-
-    @property
-    def projection(self) -> Projection:
-        """Projection of the pictures it wants to be handed; sightings are in their pixels."""
-        ...
-
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
-        """One look, knowing where everybody is expected; may raise anything, the guard survives it."""
-        ...
-
-    def reset(self) -> None:
-        """Forget everything learned about the scene; the next look is a full sweep."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +40,7 @@ class _Look:
     t_s: float
     doubt: str
     swept: bool
-    suspects: Suspects
+    foreground: ForegroundRegions
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
@@ -89,8 +53,8 @@ class Evidence:
     `keep_all` keeps the whole history (offline masking in a second pass).
     """
 
-    def __init__(self, witness: Witness, tracker: Tracker, *, period_s: float, keep_all: bool = False) -> None:
-        self._witness = witness
+    def __init__(self, analyzer: Analyzer, tracker: Tracker, *, period_s: float, keep_all: bool = False) -> None:
+        self._analyzer = analyzer
         self._tracker = tracker
         self.period_s = period_s
         self._keep_all = keep_all
@@ -99,7 +63,7 @@ class Evidence:
         self._looks: list[_Look] = []
         self._first_s = float("inf")
         self._due_s = -float("inf")
-        self._epoch = self._witness_epoch = 0
+        self._epoch = self._analyzer_epoch = 0
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
     def due(self, t_s: float) -> bool:
@@ -107,31 +71,32 @@ class Evidence:
         return t_s >= self._due_s
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> None:
-        """Look at one picture. Total: a witness that raises leaves a doubt."""
+        """Look at one picture. Total: a analyzer that raises leaves a doubt."""
         epoch = self._epoch
         self._due_s = t_s + self.period_s * 0.98
         try:
-            if epoch != self._witness_epoch:  # here, so that the witness belongs to the looking thread alone
-                self._witness_epoch = epoch
-                self._witness.reset()
+            if epoch != self._analyzer_epoch:  # here, so that the analyzer belongs to the looking thread alone
+                self._analyzer_epoch = epoch
+                self._analyzer.reset()
             with self._lock:
                 expected = self._tracker.figures(t_s)
-            sighting = self._witness.look(picture_bgr, t_s, expected)
-            boxes = np.asarray(sighting.detections.boxes)
-            if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(sighting.detections.scores)).all()):
+            observation = self._analyzer.look(picture_bgr, t_s, expected)
+            boxes = np.asarray(observation.detections.boxes)
+            if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(observation.detections.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")
             with self._lock:
                 if epoch != self._epoch:
                     return
-                if sighting.cut:
+                if observation.scene_change:
                     self._tracker.cut(t_s)
-                if not sighting.doubt:
-                    self._tracker.update(sighting.detections, t_s, sighting.gone)
-                self._add(_Look(t_s, sighting.doubt, sighting.complete and not sighting.doubt, sighting.suspects))
+                if not observation.doubt:
+                    self._tracker.update(observation.detections, t_s, observation.gone)
+                swept = observation.complete and not observation.doubt
+                self._add(_Look(t_s, observation.doubt, swept, observation.foreground))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
-                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_SUSPECTS))
+                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND))
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
@@ -176,20 +141,20 @@ class Evidence:
         with self._lock:
             return self._tracker.tracks
 
-    def figures(self, t_s: float, *, suspects: Sensitivity) -> tuple[Figure, ...]:
-        """Everybody at one moment, and of what only motion saw in the looks around it what `suspects` has masked."""
-        masked = thresholds(suspects).suspects
+    def figures(self, t_s: float, *, sensitivity: Sensitivity) -> tuple[Figure, ...]:
+        """Everybody at one moment, and of what only motion saw in the looks around it what `sensitivity` has masked."""
+        masked = thresholds(sensitivity).foreground
         with self._lock:
             figures = self._tracker.figures(t_s)
-            if masked is MaskedSuspects.NONE or not self._looks:
+            if masked is MaskedForeground.NONE or not self._looks:
                 return figures
             after = bisect_right(self._times, t_s)
             around = self._looks[max(after - 1, 0):after + 1]
             shapes = [(look.t_s, *shape) for look in around
-                      for shape in zip(look.suspects.boxes, look.suspects.outlines, strict=True)]
-        if masked is MaskedSuspects.NEAR_TRACK:
+                      for shape in zip(look.foreground.boxes, look.foreground.outlines, strict=True)]
+        if masked is MaskedForeground.NEAR_TRACK:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
-        return figures + tuple(_suspect(index, t_s, *shape) for index, shape in enumerate(shapes))
+        return figures + tuple(_foreground_figure(index, t_s, *shape) for index, shape in enumerate(shapes))
 
     def prune(self, before_s: float) -> None:
         """Forget what no frame still waiting can need."""
@@ -211,7 +176,7 @@ class Evidence:
         self._looks.append(look)
 
 
-def _suspect(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],
+def _foreground_figure(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],
              outline: NDArray[np.floating]) -> Figure:
     """Somebody of whom motion is all that is known, at `t_s`."""
     age_s = abs(t_s - seen_s)

@@ -10,17 +10,18 @@ from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Witness
-from aipg_plugin.guard.scene import detection_stream, mount_of
+from aipg_plugin.guard.evidence import Evidence, EvidenceWorker
+from aipg_plugin.guard.planner import detection_stream, mount_of
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import Layout, StreamGuard
 from aipg_plugin.options import Camera
+from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
 _log = logging.getLogger(__name__)
 
-MakeWitness = Callable[[Projection, Mount, Camera], Witness]
+MakeAnalyzer = Callable[[Projection, Mount, Camera], Analyzer]
 MakeTracker = Callable[[Projection, Mount, Camera], Tracker]
 OnLook = Callable[[float, tuple[Track, ...]], None]
 
@@ -33,10 +34,10 @@ class Guard:
     machine. `process`, `flush` and `lost` never raise for a stream of the camera.
     """
 
-    def __init__(self, camera: Camera, make_witness: MakeWitness, make_tracker: MakeTracker, *, live: bool,
+    def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
                  keep_all: bool = False) -> None:
         self._camera = camera
-        self._make_witness = make_witness
+        self._make_analyzer = make_analyzer
         self._make_tracker = make_tracker
         self._live = live
         self._keep_all = keep_all
@@ -85,8 +86,8 @@ class Guard:
         return [stream.release(waiting) for waiting in stream.drain()]
 
     def lost(self, stream_id: str, text: str = "no picture from the camera") -> GuardedFrame | None:
-        """A masked, captioned still for a source that gives no frames; None before the first frame."""
-        return self.stream(stream_id).still(text)
+        """A masked, captioned picture for a source that gives no frames; None before the first frame."""
+        return self.stream(stream_id).placeholder(text)
 
     def configure(self, camera: Camera) -> None:
         """Put new settings in force between two frames. New geometry starts the evidence anew."""
@@ -180,9 +181,9 @@ class Guard:
             if layout is None:
                 return
             mount = mount_of(self._camera)
-            witness = self._make_witness(layout.projection, mount, self._camera)
-            source = witness.projection
-            evidence = Evidence(witness, self._make_tracker(source, mount, self._camera),
+            analyzer = self._make_analyzer(layout.projection, mount, self._camera)
+            source = analyzer.projection
+            evidence = Evidence(analyzer, self._make_tracker(source, mount, self._camera),
                                 period_s=1 / self._camera.privacy_guard.detect_hz, keep_all=self._keep_all)
             evidence.on_look = self._tell
             if self._live:

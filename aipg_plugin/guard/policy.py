@@ -14,7 +14,7 @@ class State(StrEnum):
     GUARDING = "guarding"  # fresh evidence: figures masked
     DEGRADED = "degraded"  # evidence older than one detector period: masks widened by motion
     FAILSAFE = "failsafe"  # evidence missing or doubtful: whole picture masked, with a reason
-    LOST = "lost"          # no frames: a masked still keeps the stream alive
+    LOST = "lost"          # no frames: a masked picture keeps the stream alive
 
 
 class Age(StrEnum):

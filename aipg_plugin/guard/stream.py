@@ -12,17 +12,17 @@ from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes, _mint_g
 from aipg_plugin.geometry.camera import ImageCircle, default_circle
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard import still
+from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.clock import FrameClock
 from aipg_plugin.guard.evidence import Evidence, Status
-from aipg_plugin.guard.plate import EmptyScene
+from aipg_plugin.guard.planner import MaskPlanner, locate_circle, mount_of, project, same_view
 from aipg_plugin.guard.policy import FULL_MOSAIC, Facts, State, age_of, decide
 from aipg_plugin.guard.ring import BufferPool, Ring, Waiting
-from aipg_plugin.guard.scene import Scene, locate_circle, mount_of, project, same_view
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
+from aipg_plugin.scene.background_image import BackgroundImage
 
 _log = logging.getLogger(__name__)
 _UNSEEN = Status(age_s=float("inf"), doubt="", swept=False)
@@ -40,7 +40,7 @@ class Layout:
     pool: BufferPool
     painter: MaskPainter
     projection: Projection
-    plate: EmptyScene
+    background: BackgroundImage
     circle_wanting: bool  # a picture too dark to show its image circle: the default stands in for now
 
     @classmethod
@@ -50,7 +50,7 @@ class Layout:
         circle, settled = find_circle(frame, camera) if fisheye else (None, True)
         projection = project(camera, stream, frame.size_wh, circle or default_circle(frame.size_wh))
         return cls(frame.format, frame.size_wh, BufferPool(frame.format, frame.size_wh),
-                   MaskPainter(frame.format, frame.size_wh), projection, EmptyScene(frame.format, frame.size_wh),
+                   MaskPainter(frame.format, frame.size_wh), projection, BackgroundImage(frame.format, frame.size_wh),
                    not settled)
 
     def fits(self, frame: Frame) -> bool:
@@ -95,7 +95,7 @@ class StreamGuard:
         self._ring = Ring(camera.privacy_guard.lookahead_s if live else 0.0)
         self._layout: Layout | None = None
         self._seen: _Seen | None = None
-        self._scene: tuple[Layout, Projection, Camera, Scene] | None = None
+        self._planner: tuple[Layout, Projection, Camera, MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
         self._now_s = self._search_s = -float("inf")
         self._search_wait_s = _SEARCH_S[0]
@@ -169,8 +169,8 @@ class StreamGuard:
         if layout is None or seen is None:
             return []
         guard = self._camera.privacy_guard
-        found = seen.evidence.figures(self._now_s, suspects=guard.sensitivity)
-        regions = {region.key: region for region in self._scene_of(layout, self._camera, seen).regions(found, guard)}
+        found = seen.evidence.figures(self._now_s, sensitivity=guard.sensitivity)
+        regions = {region.key: region for region in self._planner_of(layout, self._camera, seen).regions(found, guard)}
         return [(figure, regions[figure.id]) for figure in found if figure.id in regions]
 
     def release(self, waiting: Waiting) -> GuardedFrame:
@@ -188,9 +188,9 @@ class StreamGuard:
         self.stats.faults += 1
         reason = "masking failed"
         self.stats.left(state=State.FAILSAFE, reason=reason, full=True, age_s=float("inf"), share=1.0, people=0)
-        return _mint(frame, still.blank(frame.format, frame.size_wh), State.FAILSAFE, reason)
+        return _mint(frame, placeholder.blank(frame.format, frame.size_wh), State.FAILSAFE, reason)
 
-    def still(self, text: str) -> GuardedFrame | None:
+    def placeholder(self, text: str) -> GuardedFrame | None:
         """The last guarded picture, masked whole and captioned, stamped now; None if there was none."""
         last, layout = self._last, self._layout
         if last is None or layout is None or last.size_wh != layout.size_wh:
@@ -199,10 +199,10 @@ class StreamGuard:
         try:
             plan = MaskPlan(full=True, default_cell_px=max(8, max(last.size_wh) // 24))
             MaskPainter(last.format, last.size_wh).paint(planes, plan, last.wall_time_s)
-            still.caption(last.format, planes, text)
+            placeholder.caption(last.format, planes, text)
         except Exception:
-            _log.exception("camera %s stream %s: still blanked", self._camera.id, self._stream.id)
-            planes = still.blank(last.format, last.size_wh)
+            _log.exception("camera %s stream %s: placeholder blanked", self._camera.id, self._stream.id)
+            planes = placeholder.blank(last.format, last.size_wh)
         now_s = time.time()
         pts_s = None if last.pts_s is None else last.pts_s + max(0.0, now_s - last.wall_time_s)
         self.stats.left(state=State.LOST, reason=text, full=True, age_s=0.0, share=1.0, people=0)
@@ -220,24 +220,24 @@ class StreamGuard:
         share, people = 0.0, 0
         if state is not State.OFF:
             figures = () if full or seen is None else seen.evidence.figures(
-                waiting.t_s, suspects=guard.sensitivity)
+                waiting.t_s, sensitivity=guard.sensitivity)
             people = sum(figure.id >= 0 for figure in figures)
-            plan = self._scene_of(waiting.layout, camera, seen).plan(figures, guard, full=full)
+            plan = self._planner_of(waiting.layout, camera, seen).plan(figures, guard, full=full)
             share = self._paint(waiting, plan, learn=state is State.GUARDING)
         self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
         return _mint(waiting.frame, waiting.planes, state, reason)
 
     def _paint(self, waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:
         """Mask a frame in place, into the empty scene where that is wanted and known; returns the masked share."""
-        painter, plate = waiting.layout.painter, waiting.layout.plate
+        painter, background = waiting.layout.painter, waiting.layout.background
         if plan.method is not MaskingMethod.BACKGROUND:
-            plate.forget()
+            background.forget()
             return painter.paint(waiting.planes, plan, waiting.t_s)
-        share = painter.paint(waiting.planes, plan, waiting.t_s, plate.known())
-        if plate.covered(painter.mask):
-            painter.paint(waiting.planes, plan, waiting.t_s, plate.known())
+        share = painter.paint(waiting.planes, plan, waiting.t_s, background.known())
+        if background.covered(painter.mask):
+            painter.paint(waiting.planes, plan, waiting.t_s, background.known())
         if learn:
-            plate.learn(waiting.planes, painter.mask, waiting.t_s)
+            background.learn(waiting.planes, painter.mask, waiting.t_s)
         return share
 
     def _circle_came(self, layout: Layout, frame: Frame, camera: Camera) -> bool:
@@ -258,16 +258,16 @@ class StreamGuard:
         guard = camera.privacy_guard
         return guard.enabled and self._stream.id in guard.target_streams
 
-    def _scene_of(self, layout: Layout, camera: Camera, seen: _Seen | None) -> Scene:
-        """The scene of a layout, kept until layout, evidence or settings change."""
+    def _planner_of(self, layout: Layout, camera: Camera, seen: _Seen | None) -> MaskPlanner:
+        """The planner of a layout, kept until layout, evidence or settings change."""
         source = seen.source if seen is not None else layout.projection
-        kept = self._scene
+        kept = self._planner
         if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
             return kept[3]
-        scene = Scene(layout.projection, source, mount_of(camera), same_view(layout.projection, source),
+        planner = MaskPlanner(layout.projection, source, mount_of(camera), same_view(layout.projection, source),
                       self._stream.id)
-        self._scene = (layout, source, camera, scene)
-        return scene
+        self._planner = (layout, source, camera, planner)
+        return planner
 
 
 def _mint(frame: Frame, planes: Planes, state: State, reason: str) -> GuardedFrame:

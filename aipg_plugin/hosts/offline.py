@@ -64,7 +64,7 @@ def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet) -
     bgr = read_image(source)
     stream = camera.streams[0].id
     frame = Frame(stream, 0, 0.0, time.time(), PixelFormat.BGR24, (bgr.shape[1], bgr.shape[0]), (bgr,))
-    guard = make_guard(camera, net, live=False, plan=THOROUGH, still=True)
+    guard = make_guard(camera, net, live=False, plan=THOROUGH, single_image=True)
     (guarded,) = guard.process(frame)
     _replace(target, encode_image(guarded, target.suffix.lower(), _JPEG_QUALITY))
     stats = guard.stats()[stream]
@@ -189,7 +189,7 @@ def find_people(bgr: NDArray[np.uint8], camera: Camera, net: PersonNet) -> list[
     """Everybody in one picture, best first, in its pixels, with the mask each would get."""
     stream = camera.streams[0].id
     size_wh = (bgr.shape[1], bgr.shape[0])
-    guard = make_guard(camera, net, live=False, plan=THOROUGH, still=True)
+    guard = make_guard(camera, net, live=False, plan=THOROUGH, single_image=True)
     guard.process(Frame(stream, 0, 0.0, time.time(), PixelFormat.BGR24, size_wh, (bgr,)))
     picture_wh = guard.picture_wh
     if picture_wh is None:

@@ -77,7 +77,7 @@ class Guarded:
 def guard_still(picture: Picture, net: PersonNet, level: Sensitivity) -> Guarded:
     """One picture through the guard that `redact` uses for single pictures."""
     h, w = picture.ids.shape
-    guard = make_guard(picture.camera(level), net, live=False, plan=THOROUGH, still=True)
+    guard = make_guard(picture.camera(level), net, live=False, plan=THOROUGH, single_image=True)
     start_s = time.perf_counter()
     (left,) = guard.process(Frame("1", 0, 0.0, time.time(), PixelFormat.BGR24, (w, h), (picture.bgr,)))
     took_s = time.perf_counter() - start_s

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.sensitivity import thresholds
-from aipg_plugin.detection.suspects import NO_SUSPECTS
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Sighting, Witness
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
+from aipg_plugin.scene.foreground import NO_FOREGROUND
+from aipg_plugin.scene.observation import Analyzer, Observation
 from aipg_plugin.tracking.tracker import Tracker
 
 SIZE_WH = (320, 320)
@@ -85,7 +85,7 @@ def clear_share(guarded: GuardedFrame, original: Frame) -> float:
 
 
 @dataclass
-class TruthWitness:
+class TruthAnalyzer:
     """Sees exactly the person, unless `fault` makes this look go wrong."""
 
     projection: Projection
@@ -96,15 +96,15 @@ class TruthWitness:
     swept: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
         self.looks += 1
         outcome = self.fault(self.looks)
         if isinstance(outcome, BaseException):
             raise outcome
-        if isinstance(outcome, Sighting):
+        if isinstance(outcome, Observation):
             return outcome
         self.swept = True
-        return sighting(self.boxes(picture_bgr), score=self.score)
+        return observed(self.boxes(picture_bgr), score=self.score)
 
     def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The person, found by its texture."""
@@ -123,26 +123,26 @@ class TruthWitness:
         self.swept = False
 
 
-def sighting(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) -> Sighting:
-    """A sighting of these boxes."""
+def observed(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) -> Observation:
+    """An observation of these boxes."""
     count = len(boxes)
     found = Detections(boxes.astype(np.float32), np.full(count, score, np.float32),
                        np.full((count, 3), np.nan, np.float32), (_SQUARE,) * count)
-    return Sighting(found, doubt, NO_SUSPECTS, complete=not doubt, gone=lambda track: None)
+    return Observation(found, doubt, NO_FOREGROUND, complete=not doubt, gone=lambda track: None)
 
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
           keep_all: bool = False, score: float = 0.9, opened: list[Camera] | None = None) -> Guard:
-    """A guard whose witness sees the truth but for its faults; `opened` gets the settings it is opened with."""
+    """A guard whose analyzer sees the truth but for its faults; `opened` gets the settings it is opened with."""
 
-    def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
+    def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
         if opened is not None:
             opened.append(of)
-        return TruthWitness(projection, mount, fault, score)
+        return TruthAnalyzer(projection, mount, fault, score)
 
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
                        keep_score=limits.keep_score, offline=keep_all)
 
-    return Guard(settings, witness, tracker, live=live, keep_all=keep_all)
+    return Guard(settings, analyzer, tracker, live=live, keep_all=keep_all)

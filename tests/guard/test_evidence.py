@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.suspects import Suspects
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Evidence, Sighting
-from aipg_plugin.guard.scene import Scene
+from aipg_plugin.guard.evidence import Evidence
+from aipg_plugin.guard.planner import MaskPlanner
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import PrivacyGuard, Sensitivity
+from aipg_plugin.scene.foreground import ForegroundRegions
+from aipg_plugin.scene.observation import Observation
 from aipg_plugin.tracking.tracker import Tracker
-from tests.guard.scenes import sighting
+from tests.guard.scenes import observed
 from tests.tracking.walkers import CAMERA, CEILING, OVAL, at, painted, seen
 
 START_M = (-1.5, 2.0)
@@ -33,12 +34,12 @@ class OneLook:
     def projection(self) -> Projection:
         return CAMERA
 
-    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...]) -> Sighting:
+    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...]) -> Observation:
         self.looks += 1
         boxes = at([START_M])[:2 - self.looks]
         if self.found or not len(boxes):
-            return sighting(boxes)
-        return replace(sighting(boxes[:0]), suspects=Suspects(boxes, (OVAL.astype(np.float32),)))
+            return observed(boxes)
+        return replace(observed(boxes[:0]), foreground=ForegroundRegions(boxes, (OVAL.astype(np.float32),)))
 
     def reset(self) -> None:
         raise AssertionError
@@ -52,7 +53,7 @@ def test_who_was_seen_once_may_walk_anywhere(found: bool, heading_deg: int) -> N
     step = 1.1 * np.array([np.cos(np.radians(heading_deg)), np.sin(np.radians(heading_deg))])
     areas = []
     for age_s in (0.0, 0.3, 0.6):
-        mask = _masked(evidence.figures(1.0 + age_s, suspects=Sensitivity.HIGH))
+        mask = _masked(evidence.figures(1.0 + age_s, sensitivity=Sensitivity.HIGH))
         assert mask[_person(np.array(START_M) + age_s * step)].mean() > 0.95, age_s
         areas.append(int(mask.sum()))
     assert areas[0] < areas[1] < areas[2]
@@ -64,9 +65,9 @@ def test_the_next_look_tells_nothing_of_where_they_went() -> None:
     evidence = Evidence(OneLook(found=False), Tracker(CAMERA, CEILING), period_s=0.2)
     for t_s in (1.0, 1.5):
         evidence.look(np.zeros((960, 960, 3), np.uint8), t_s)
-    mask = _masked(evidence.figures(1.4, suspects=Sensitivity.HIGH))
+    mask = _masked(evidence.figures(1.4, sensitivity=Sensitivity.HIGH))
     assert mask[_person(np.array(START_M) + 0.4 * np.array([0.0, 1.1]))].mean() > 0.95
-    (figure,) = evidence.figures(1.4, suspects=Sensitivity.HIGH)
+    (figure,) = evidence.figures(1.4, sensitivity=Sensitivity.HIGH)
     assert (figure.seen_s, figure.age_s) == (pytest.approx(1.0), pytest.approx(0.4))
 
 
@@ -84,7 +85,7 @@ def test_who_walks_on_while_looks_are_late_stays_covered(turn_deg: int) -> None:
 
 def _masked(figures: tuple[Figure, ...]) -> NDArray[np.bool_]:
     """(H, W) bool: what the product masks for these figures."""
-    scene = Scene(projection=CAMERA, source=CAMERA, mount=CEILING, same=True, stream="1")
+    scene = MaskPlanner(projection=CAMERA, source=CAMERA, mount=CEILING, same=True, stream="1")
     regions = RegionMap(CAMERA.size_wh)
     regions.compose(scene.plan(figures, PrivacyGuard(), full=False), {})
     return np.kron(regions.level > 0, np.ones((2, 2), bool))

@@ -16,7 +16,7 @@ from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import MaskingMethod, Source, Stream
 from tests.guard import scenes
-from tests.guard.scenes import camera, clear_share, frame, guard, person_xywh, sighting
+from tests.guard.scenes import camera, clear_share, frame, guard, observed, person_xywh
 
 CHANCE = 0.10  # noise agrees with a mosaic of itself now and then; a clear person agrees everywhere
 
@@ -55,7 +55,7 @@ def test_a_walking_person_is_masked_and_the_room_is_not(pixel_format: PixelForma
 
 def _nan(_look: int) -> object:
     boxes = np.full((1, 5), np.nan)
-    return sighting(boxes)
+    return observed(boxes)
 
 
 FAULTS: dict[str, Callable[[int], object]] = {
@@ -64,7 +64,7 @@ FAULTS: dict[str, Callable[[int], object]] = {
     "raises now and then": lambda look: ValueError("x") if look % 3 == 0 else None,
     "memory error": lambda look: MemoryError() if look > 2 else None,
     "nan": lambda look: _nan(look) if look > 3 else None,
-    "doubtful picture": lambda look: sighting(np.zeros((0, 5)), doubt="too dark") if look > 3 else None,
+    "doubtful picture": lambda look: observed(np.zeros((0, 5)), doubt="too dark") if look > 3 else None,
 }
 
 
@@ -143,7 +143,7 @@ def test_settings_change_between_frames_without_a_clear_one() -> None:
 
 def test_a_person_first_seen_late_is_masked_in_the_frames_already_waiting() -> None:
     frames = [frame(index) for index in range(20)]
-    subject = guard(camera(), lambda look: sighting(np.zeros((0, 5))) if look == 3 else None, keep_all=True)
+    subject = guard(camera(), lambda look: observed(np.zeros((0, 5))) if look == 3 else None, keep_all=True)
     for one in frames:
         subject.scout(one)
     subject.second_pass()

@@ -13,11 +13,12 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, scaled
-from aipg_plugin.guard.evidence import Evidence, Witness
+from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Area, Camera, MountKind, Sensitivity, Source, Stream
+from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.tracker import Tracker
-from tests.guard.scenes import TruthWitness, camera, clear_share, frame, guard, sighting
+from tests.guard.scenes import TruthAnalyzer, camera, clear_share, frame, guard, observed
 
 CHANCE = 0.10
 NOBODY = np.zeros((0, 5))
@@ -98,7 +99,7 @@ def test_a_frame_that_came_guarded_leaves_guarded() -> None:
     assert any(one.state == "off" for one in out if one.seq in was_off)
 
 
-class _HalfSizeWitness(TruthWitness):
+class _HalfSizeAnalyzer(TruthAnalyzer):
     """Wants pictures of half the size, so that its pixels are not the stream's."""
 
     def __init__(self, projection: Projection, mount: Mount) -> None:
@@ -107,16 +108,16 @@ class _HalfSizeWitness(TruthWitness):
 
 def test_settings_that_change_in_the_middle_of_a_release_do_not_misplace_the_mask(
         monkeypatch: pytest.MonkeyPatch) -> None:
-    def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
-        return _HalfSizeWitness(projection, mount)
+    def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
+        return _HalfSizeAnalyzer(projection, mount)
 
-    subject = Guard(camera(), witness, lambda projection, mount, of: Tracker(projection, mount), live=False)
+    subject = Guard(camera(), analyzer, lambda projection, mount, of: Tracker(projection, mount), live=False)
     frames = [frame(index) for index in range(8)]
     out = [guarded for one in frames[:5] for guarded in subject.process(one)]
     plain = Evidence.figures
 
-    def interrupted(self: Evidence, t_s: float, *, suspects: Sensitivity) -> tuple[Figure, ...]:
-        found = plain(self, t_s, suspects=suspects)
+    def interrupted(self: Evidence, t_s: float, *, sensitivity: Sensitivity) -> tuple[Figure, ...]:
+        found = plain(self, t_s, sensitivity=sensitivity)
         subject.configure(replace(camera(), lens=replace(camera().lens, fov_deg=185)))
         return found
 
@@ -140,7 +141,7 @@ def test_a_higher_sensitivity_counts_at_once() -> None:
 
 def test_a_longer_hold_counts_at_once() -> None:
     def missed_later(look: int) -> object:
-        return sighting(NOBODY) if look > 4 else None
+        return observed(NOBODY) if look > 4 else None
 
     subject = guard(camera(hold_s=0.5), missed_later)
     frames = [replace(frame(0), seq=index, pts_s=index / 10, wall_time_s=index / 10) for index in range(30)]

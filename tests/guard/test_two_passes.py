@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aipg_plugin.frames import Frame, GuardedFrame
-from tests.guard.scenes import camera, clear_share, frame, guard, sighting
+from tests.guard.scenes import camera, clear_share, frame, guard, observed
 
 NOBODY = np.zeros((0, 5))
 
@@ -33,7 +33,7 @@ def test_nobody_is_carried_over_a_jump(jump_s: float) -> None:
     """Missed just before the jump, and afterwards somebody else stands near: a figure between the two bares both."""
     frames = [frame(0, pts_s=index / 10) for index in range(20)]
     frames += [frame(15, pts_s=index / 10 + jump_s) for index in range(20, 40)]
-    out = redacted(frames, frames, lambda look: sighting(NOBODY) if 7 <= look <= 10 else None)
+    out = redacted(frames, frames, lambda look: observed(NOBODY) if 7 <= look <= 10 else None)
     assert_nobody_leaves(out, frames)
     assert {guarded.state for guarded in out} == {"guarding"}
 

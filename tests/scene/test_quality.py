@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from aipg_plugin.detection.quality import PictureCheck, Trouble, to_grey
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.resources import resource_path
-from tests.detection.rooms import SIZE, disc, room, shot
+from aipg_plugin.scene.quality import PictureCheck, Trouble, to_grey
 from tests.needs import need_shared
+from tests.scene.rooms import SIZE, disc, room, shot
 
 RNG = np.random.default_rng(5)
 

@@ -1,4 +1,4 @@
-"""The witness and what it has learned."""
+"""The analyzer and what it has learned."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from aipg_plugin.geometry.figure import Figure, standing_boxes
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Witness
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.witness import SceneWitness
 from aipg_plugin.options import Area, Camera, LensModelName, MountKind
+from aipg_plugin.scene.analyzer import SceneAnalyzer
+from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.tracker import Tracker
-from tests.guard.scenes import SIZE_WH, TruthWitness, camera, clear_share, frame, person_xywh, sighting
+from tests.guard.scenes import SIZE_WH, TruthAnalyzer, camera, clear_share, frame, observed, person_xywh
 
 LENS = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0),
                      ImageCircle(SIZE_WH[0] / 2, SIZE_WH[1] / 2, SIZE_WH[0] / 2), SIZE_WH)
@@ -53,16 +53,16 @@ class ScriptedDetector:
         self.asked.append(0 if expected is None else len(expected))
         if self.looks not in self.sees:
             return Detections.empty()
-        return sighting(TruthWitness(self.projection, self.mount).boxes(picture_bgr)).detections
+        return observed(TruthAnalyzer(self.projection, self.mount).boxes(picture_bgr)).detections
 
 
 def _guard(sees: range | tuple[int, ...], **settings: object) -> Guard:
-    def witness(projection: Projection, mount: Mount, of: Camera) -> Witness:
+    def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
         detector = cast("FisheyeDetector", ScriptedDetector(projection, mount, sees))
         drawn = bool(of.privacy_guard.prohibited_areas)
-        return SceneWitness(detector, mount, live=False, still=False, areas_drawn=drawn)
+        return SceneAnalyzer(detector, mount, live=False, single_image=False, areas_drawn=drawn)
 
-    return Guard(camera(**settings), witness, lambda projection, mount, of: Tracker(projection, mount), live=False)
+    return Guard(camera(**settings), analyzer, lambda projection, mount, of: Tracker(projection, mount), live=False)
 
 
 def test_a_person_learned_into_the_empty_scene_stays_masked_once_found() -> None:
@@ -110,11 +110,11 @@ def test_somebody_who_walks_unseen_is_looked_for_where_they_are_expected() -> No
     walking, standing = (ScriptedDetector(LENS, MOUNT, range(1, 4), follows=True) for _ in range(2))
     for detector, moves in ((walking, True), (standing, False)):
         tracker = Tracker(LENS, MOUNT)
-        witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
+        analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
         for index in range(12):
             t_s = index / 5
             picture = frame(index if moves else 0).to_bgr()
-            seen = witness.look(picture, t_s, tracker.figures(t_s))
+            seen = analyzer.look(picture, t_s, tracker.figures(t_s))
             tracker.update(seen.detections, t_s, seen.gone)
     assert sum(walking.asked[:4]) == 0
     assert sum(walking.asked[5:]) >= 4
@@ -134,9 +134,9 @@ def test_of_a_crowd_at_risk_those_beyond_the_close_ups_get_their_tiles() -> None
     asked = []
     for there in (crowd[:8], crowd):
         detector = ScriptedDetector(LENS, MOUNT, (), follows=True, tiles=tiles)
-        witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
+        analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
         for index in range(2):
-            witness.look(frame(0).to_bgr(), index / 5, there)
+            analyzer.look(frame(0).to_bgr(), index / 5, there)
         assert len(detector.swept[0]) == len(tiles)
         assert detector.asked[1] == 8
         asked.append(bool(theirs & set(detector.swept[1][:1])))
@@ -147,14 +147,14 @@ def test_what_moves_asks_until_its_tile_had_its_turn() -> None:
     """Nine places around the camera move in every look, more than a look can afford."""
     tiles = make_tiles(LENS, MOUNT, LIVE, 96)
     detector = ScriptedDetector(LENS, MOUNT, (), tiles=tiles)
-    witness = SceneWitness(cast("FisheyeDetector", detector), MOUNT, live=False, still=False)
+    analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
     turns = np.radians(40 * np.arange(9) + 11)
     places = 160 + 105 * np.stack([np.sin(turns), -np.cos(turns)], 1)
     for index in range(3):
         picture = _room().to_bgr()
         for x, y in places.astype(int):
             picture[y - 5:y + 5, x - 5:x + 5] = 250 * (index % 2)
-        witness.look(picture, index / 5, ())
+        analyzer.look(picture, index / 5, ())
     depth = np.stack([np.where(t.owns(places), 0.5 - np.abs(t.to_tile(places) / 96 - 0.5).max(1), -1) for t in tiles])
     wanted = set(depth.argmax(0).tolist())
     assert len(wanted) > 5 >= len(detector.swept[1])

@@ -10,7 +10,7 @@ import pytest
 
 from aipg_plugin.frames import GuardedFrame, PixelFormat
 from aipg_plugin.options import Area, Camera, MaskingMethod
-from tests.guard.scenes import SIZE_WH, camera, clear_share, frame, guard, sighting
+from tests.guard.scenes import SIZE_WH, camera, clear_share, frame, guard, observed
 
 NOBODY = np.zeros((0, 5))
 BACKGROUND = camera(masking_method=MaskingMethod.BACKGROUND)
@@ -26,7 +26,7 @@ def _still(count: int, fault: Callable[[int], object], settings: Camera = BACKGR
 
 @pytest.mark.parametrize("pixel_format", list(PixelFormat))
 def test_somebody_missed_for_long_is_not_shown_by_the_scene_that_learned_them(pixel_format: PixelFormat) -> None:
-    out = _still(60, lambda look: sighting(NOBODY) if look < 40 else None, pixel_format=pixel_format)
+    out = _still(60, lambda look: observed(NOBODY) if look < 40 else None, pixel_format=pixel_format)
     original = frame(0, pixel_format=pixel_format)
     assert clear_share(out[37], original) > 0.9
     assert max(clear_share(guarded, original) for guarded in out[41:]) < 0.1
@@ -48,7 +48,7 @@ def test_somebody_who_stood_in_a_prohibited_area_is_not_shown_once_it_is_off() -
 
 def test_a_method_changed_to_and_fro_starts_the_scene_anew() -> None:
     """Nobody watched the scene meanwhile: whoever was missed then may have been learned before."""
-    subject = guard(BACKGROUND, lambda look: sighting(NOBODY) if look < 40 else None)
+    subject = guard(BACKGROUND, lambda look: observed(NOBODY) if look < 40 else None)
     frames = [replace(frame(0), seq=index, pts_s=index / 5) for index in range(60)]
     out = []
     for one in frames:

@@ -51,7 +51,7 @@ def mount_of(camera: Camera) -> Mount:
 
 
 @dataclass(frozen=True)
-class Scene:
+class MaskPlanner:
     """One stream's picture: its projection, and that of the pictures the figures were found in."""
 
     projection: Projection

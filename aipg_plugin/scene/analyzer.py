@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import FisheyeDetector
-from aipg_plugin.detection.motion import SceneModel
-from aipg_plugin.detection.quality import PictureCheck, Trouble
 from aipg_plugin.detection.schedule import SweepSchedule
-from aipg_plugin.detection.suspects import NO_SUSPECTS, Suspects
 from aipg_plugin.frames import shrunk
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Sighting
+from aipg_plugin.scene.background import BackgroundModel
+from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
+from aipg_plugin.scene.observation import Observation
+from aipg_plugin.scene.quality import PictureCheck, Trouble
 from aipg_plugin.tracking.track import Track
 
 _BUDGET_S = 0.08         # of detector time per look
@@ -31,29 +31,29 @@ _AT_RISK_SCORE = 0.4
 _MOST_FOLLOWED = 8       # close-ups of people at risk to a look
 _SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
 _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
-_COVERED_SHARE = 0.5     # a suspect this much inside the figures' masks adds nothing
+_COVERED_SHARE = 0.5     # a foreground region this much inside the figures' masks adds nothing
 _MASK_SIDE_PX = 160
 _ACCEPT_SHIFT_S = 5.0
 
 
-class SceneWitness:
-    """Detector, schedule, motion and picture check behind `evidence.Witness`. Used by one thread.
+class SceneAnalyzer:
+    """Detector, schedule, motion and picture check behind the `Analyzer` protocol. Used by one thread.
 
-    `live` budgets the sweep by measured time, otherwise by a nominal cost; `still` takes every picture as one of its
-    own: full sweep, no motion. With `areas_drawn` a moved camera stays doubtful until the settings are taken over
+    `live` budgets the sweep by measured time, otherwise by a nominal cost; with `single_image` every picture stands
+    alone: full sweep, no motion. With `areas_drawn` a moved camera stays doubtful until the settings are taken over
     again, since the areas no longer lie where they were drawn; without, the new view is accepted after 5 s.
     """
 
-    def __init__(self, detector: FisheyeDetector, mount: Mount, *, live: bool, still: bool,
+    def __init__(self, detector: FisheyeDetector, mount: Mount, *, live: bool, single_image: bool,
                  areas_drawn: bool = False) -> None:
         self._detector = detector
         self._live = live
-        self._still = still
+        self._single_image = single_image
         self._areas_drawn = areas_drawn
-        budget_s = None if still else _BUDGET_S
+        budget_s = None if single_image else _BUDGET_S
         self._schedule = SweepSchedule(detector.tiles, budget_s=budget_s, max_age_s=_MAX_TILE_AGE_S,
                                        first_cost_s=_NOMINAL_TILE_S)
-        self._scene = SceneModel(detector.projection, mount)
+        self._scene = BackgroundModel(detector.projection, mount)
         self._check = PictureCheck(detector.projection.valid_mask())
         self._shifted_s: float | None = None
         self._asked_px = np.zeros((0, 2))
@@ -70,7 +70,7 @@ class SceneWitness:
         self._check.restart()
         self._shifted_s = None
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Sighting:
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         small = self._small(picture_bgr)
         trouble = self._check.check(small, t_s)
@@ -79,20 +79,21 @@ class SceneWitness:
         if trouble is not None:
             self._schedule.restart()
             self._accept_shift(trouble, t_s)
-            return Sighting(Detections.empty(), trouble.value.replace("_", " "), NO_SUSPECTS, complete=False,
+            return Observation(Detections.empty(), trouble.value.replace("_", " "), NO_FOREGROUND, complete=False,
                             gone=lambda track: None)
         self._shifted_s = None
-        if self._still:
-            return self._sighting(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_SUSPECTS)
+        if self._single_image:
+            return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
         motion = self._scene.update(small, t_s, outlines)
-        cut = motion.upset or self._check.changed
-        if cut:
+        scene_change = motion.global_change or self._check.changed
+        if scene_change:
             self._schedule.restart()
         found = self._sweep(picture_bgr, t_s, self._news(motion.moving_px),
                             _at_risk(figures, motion.moving, picture_bgr.shape[1]))
-        self._scene.disown(found.boxes[found.scores >= _SOMEBODY_SCORE])
-        return replace(self._sighting(found, self._unexplained(motion.suspects, outlines, found)), cut=cut)
+        self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
+        observed = self._observation(found, self._unexplained(motion.foreground, outlines, found))
+        return replace(observed, scene_change=scene_change)
 
     def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture as motion and picture check look at it: scaled down once for both."""
@@ -106,8 +107,8 @@ class SceneWitness:
             gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
         return news
 
-    def _sighting(self, found: Detections, suspects: Suspects) -> Sighting:
-        return Sighting(found, "", suspects, complete=self._schedule.complete, gone=self._gone)
+    def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
+        return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
@@ -124,10 +125,11 @@ class SceneWitness:
         self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
         return found
 
-    def _unexplained(self, suspects: Suspects, outlines: list[NDArray[np.float64]], found: Detections) -> Suspects:
-        """The suspects that neither a track nor a detection covers."""
-        if not len(suspects):
-            return NO_SUSPECTS
+    def _unexplained(self, foreground: ForegroundRegions, outlines: list[NDArray[np.float64]],
+                     found: Detections) -> ForegroundRegions:
+        """The foreground regions that neither a track nor a detection covers."""
+        if not len(foreground):
+            return NO_FOREGROUND
         w, h = self._detector.size_wh
         scale = min(1.0, _MASK_SIDE_PX / max(w, h))
         known = np.zeros((max(1, round(h * scale)), max(1, round(w * scale))), np.uint8)
@@ -136,14 +138,14 @@ class SceneWitness:
         for polygon in people:
             cv2.fillPoly(known, [np.round(polygon * scale - 0.5).astype(np.int32)], 1)
         kept = []
-        for index, (box, outline) in enumerate(zip(suspects.boxes, suspects.outlines, strict=True)):
+        for index, (box, outline) in enumerate(zip(foreground.boxes, foreground.outlines, strict=True)):
             own = np.zeros_like(known)
             polygon = box_ops.to_pixels(box, outline.astype(np.float64))
             cv2.fillPoly(own, [np.round(polygon * scale - 0.5).astype(np.int32)], 1)
             area = int(own.sum())
             if area == 0 or int((own & known).sum()) < _COVERED_SHARE * area:
                 kept.append(index)
-        return Suspects(suspects.boxes[kept], tuple(suspects.outlines[index] for index in kept))
+        return ForegroundRegions(foreground.boxes[kept], tuple(foreground.outlines[index] for index in kept))
 
     def _accept_shift(self, trouble: Trouble, t_s: float) -> None:
         if trouble is not Trouble.SHIFTED or self._areas_drawn:

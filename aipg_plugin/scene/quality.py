@@ -105,8 +105,8 @@ def _common_shift_px(before: Float32, after: Float32) -> float:
     lengths = []
     for y in (0, _QUARTER_PX):
         for x in (0, _QUARTER_PX):
-            cut = np.s_[y:y + _QUARTER_PX, x:x + _QUARTER_PX]
-            (dx, dy), response = cv2.phaseCorrelate(before[cut].copy(), after[cut].copy(), _WINDOW)
+            part = np.s_[y:y + _QUARTER_PX, x:x + _QUARTER_PX]
+            (dx, dy), response = cv2.phaseCorrelate(before[part].copy(), after[part].copy(), _WINDOW)
             lengths.append(float(np.hypot(dx, dy)) if response > 0.1 else 0.0)
     return sorted(lengths)[1]
 
@@ -156,7 +156,7 @@ class PictureCheck:
             self._shape, self._mask = grey.shape, self._make_mask(grey.shape)
             half = cv2.resize(self._mask, _part(grey, 2), interpolation=cv2.INTER_NEAREST)
             self._inner = np.asarray(cv2.erode(half, np.ones((5, 5), np.uint8)) > 0, np.float32)
-        found = self._frozen(grey, t_s, pts_s) or self._still(grey) or self._moving(grey, t_s)
+        found = self._frozen(grey, t_s, pts_s) or self._single_frame(grey) or self._moving(grey, t_s)
         self._previous, self._last_s = grey, t_s
         if found is not None:
             self._trouble, self._trouble_s = found, t_s
@@ -182,7 +182,7 @@ class PictureCheck:
             self._same_since_s = t_s
         return Trouble.FROZEN if same and t_s - self._same_since_s >= self._frozen_after_s else None
 
-    def _still(self, grey: UInt8) -> Trouble | None:
+    def _single_frame(self, grey: UInt8) -> Trouble | None:
         """Troubles that one picture shows."""
         mask = self._mask
         histogram = cv2.calcHist([grey], [0], mask, [256], [0, 256]).ravel()

@@ -1,4 +1,4 @@
-"""The second witness: what differs from the learned empty scene, and whether a place looks empty again."""
+"""The second analyzer: what differs from the learned empty scene, and whether a place looks empty again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.suspects import SuspectFinder, Suspects
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -25,7 +25,7 @@ _DIFFERENT_LEVEL = 20.0       # distance to the empty scene, in units of `_dista
 _NOISE_FACTOR = 4.0
 _CHROMA_WEIGHT = 2.0          # people differ in colour where shadows do not
 _SETTLED_LEVEL = 9.0          # a pixel within this of its candidate has not changed
-_UPSET_SHARE = 0.45           # more than this of the known scene differs: the light or the camera changed
+_GLOBAL_CHANGE_SHARE = 0.45           # more than this of the known scene differs: the light or the camera changed
 _GAIN_RANGE = (0.4, 2.5)
 _BLOWN_LEVEL, _WHITE_LEVEL = 225.0, 200.0
 _EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
@@ -33,27 +33,27 @@ _EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
 
 @dataclass(frozen=True, eq=False)
 class MotionReport:
-    """One look of the second witness, in pixels of the projection's picture.
+    """One look of the second analyzer, in pixels of the projection's picture.
 
-    `suspects`: human-sized regions that differ from the empty scene (where that is not known yet: that move) and
+    `foreground`: human-sized regions that differ from the empty scene (where that is not known yet: that move) and
     that none of the figures handed in covers.
     `moving` (h, w) bool at the working size; `moving_px` (K, 2) centres of the moving regions outside the figures;
-    `known_share` of the scene learned so far; `upset`: most of the scene differs at once (light switched, camera
-    turned): sweep everything.
+    `known_share` of the scene learned so far; `global_change`: most of the scene differs at once (light switched,
+    camera turned): sweep everything.
     """
 
-    suspects: Suspects
+    foreground: ForegroundRegions
     moving: Bools
     moving_px: Float64
     known_share: float
-    upset: bool
+    global_change: bool
 
 
 def _bytes(mask: Bools) -> UInt8:
     return mask.view(np.uint8)
 
 
-class SceneModel:
+class BackgroundModel:
     """Learns what a fixed camera sees when nobody is there.
 
     Each pixel has a candidate that follows what stays the same, and becomes the empty scene after `learn_s` without
@@ -72,7 +72,7 @@ class SceneModel:
         self._valid: Bools = np.asarray(
             cv2.resize(valid, self.size_wh, interpolation=cv2.INTER_NEAREST) > 0, bool)
         self._picture_wh = (w, h)
-        self._finder = SuspectFinder(projection, mount, self.size_wh)
+        self._finder = ForegroundFinder(projection, mount, self.size_wh)
         self.reset()
 
     def reset(self) -> None:
@@ -98,10 +98,10 @@ class SceneModel:
         self._last_s = t_s
         people = self._people_mask(figures_px)
         moving = self._moving(now)
-        distance, upset = self._compare(now, people)
+        distance, global_change = self._compare(now, people)
         limit = np.maximum(_DIFFERENT_LEVEL, _NOISE_FACTOR * self._noise)
         self._different = self._known & (distance > limit)
-        if upset:
+        if global_change:
             self._known[:] = False
             self._calm_s[:] = 0
             self._candidate = None
@@ -110,7 +110,7 @@ class SceneModel:
         # Known people are left out, so that somebody missed beside them does not melt into one region with them.
         odd = self._valid & ~people & (self._different | (~self._known & moving))
         centres = self._finder.centres(moving & ~people)
-        return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), upset)
+        return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), global_change)
 
     def place_empty(self, box: NDArray[np.floating]) -> bool | None:
         """Whether the place of a gravity-aligned box looks as it does with nobody there; None while that is unknown."""
@@ -121,7 +121,7 @@ class SceneModel:
         known = inside & self._known
         return float(self._different[known].mean()) < _EMPTY_SHARE
 
-    def disown(self, boxes: NDArray[np.floating]) -> None:
+    def invalidate(self, boxes: NDArray[np.floating]) -> None:
         """Somebody was found at these boxes (N, 5): a place taken for empty was learned with them in it, forget it."""
         for box in boxes:
             if self.place_empty(box):
@@ -190,7 +190,7 @@ class SceneModel:
         distance = self._distance(np.asarray(cv2.transform(now, turn), np.float32))
         # What the new light drives to white cannot be told from the scene gone white.
         distance[(self._empty[..., 0] > _BLOWN_LEVEL / gain) & (now[..., 0] > _WHITE_LEVEL)] = 0
-        return distance, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _UPSET_SHARE
+        return distance, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _GLOBAL_CHANGE_SHARE
 
     def _distance(self, picture: Float32) -> UInt8:
         """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more.

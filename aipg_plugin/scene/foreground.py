@@ -26,7 +26,7 @@ _MAX_SHARE = 0.35             # of the picture: no person
 
 
 @dataclass(frozen=True, eq=False)
-class Suspects:
+class ForegroundRegions:
     """`boxes` (N, 5) gravity-aligned px; `outlines` N arrays (K, 2) local, as a Figure's."""
 
     boxes: Float64
@@ -36,10 +36,10 @@ class Suspects:
         return len(self.boxes)
 
 
-NO_SUSPECTS = Suspects(np.zeros((0, 5)), ())
+NO_FOREGROUND = ForegroundRegions(np.zeros((0, 5)), ())
 
 
-class SuspectFinder:
+class ForegroundFinder:
     """Finds human-sized regions in masks of `mask_wh`, which show `projection`'s picture at another size."""
 
     def __init__(self, projection: Projection, mount: Mount, mask_wh: tuple[int, int]) -> None:
@@ -64,7 +64,7 @@ class SuspectFinder:
         large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_px) + 1
         return np.asarray((centres[large] + 0.5) * self._scale, np.float64)
 
-    def find(self, mask: NDArray[np.bool_]) -> Suspects:
+    def find(self, mask: NDArray[np.bool_]) -> ForegroundRegions:
         """The human-sized regions of a mask (h, w)."""
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._close_px, self._close_px))
         opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -73,7 +73,7 @@ class SuspectFinder:
         largest = _MAX_SHARE * mask.size
         chosen = [c for c in contours if len(c) >= 3 and 8 <= cv2.contourArea(c) <= largest]
         if not chosen:
-            return Suspects(np.zeros((0, 5)), ())
+            return ForegroundRegions(np.zeros((0, 5)), ())
         middles = np.array([_middle(np.asarray(c)) for c in chosen]) * self._scale
         angles = up_angle_deg(self._projection, self._mount, middles)
         per_metre = self._per_metre_at(middles)
@@ -85,7 +85,7 @@ class SuspectFinder:
             if self._human(box, area, float(ppm)):
                 boxes.append(box)
                 outlines.append(_outline(box, points))
-        return Suspects(np.array(boxes, np.float64).reshape(-1, 5), tuple(outlines))
+        return ForegroundRegions(np.array(boxes, np.float64).reshape(-1, 5), tuple(outlines))
 
     @staticmethod
     def _human(box: Float64, area_px: float, per_metre: float) -> bool:

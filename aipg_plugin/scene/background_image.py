@@ -15,7 +15,7 @@ _CLEAN_LOOKS = 10   # a block is learned after this many looks in a row without 
 _REACH_BLOCKS = 2   # blocks next to a mask are not clean: shadows, hair and hands
 
 
-class EmptyScene:
+class BackgroundImage:
     """Remembers each block of the picture as it looked when nobody had been near it for a while.
 
     A mask that appears where none was near covers somebody who had been there unseen, so what was learned there shows

@@ -1,15 +1,15 @@
-"""The second witness in a painted room under a ceiling camera."""
+"""The second analyzer in a painted room under a ceiling camera."""
 
 import numpy as np
 import pytest
 
-from aipg_plugin.detection.motion import MotionReport, SceneModel
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
 from aipg_plugin.geometry.boxes import corners, iou, to_pixels
 from aipg_plugin.geometry.figure import standing_boxes
 from aipg_plugin.options import LensModelName, MountKind
-from tests.detection.rooms import SIZE, room, shot
+from aipg_plugin.scene.background import BackgroundModel, MotionReport
+from tests.scene.rooms import SIZE, room, shot
 
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(SIZE / 2, SIZE / 2, 0.48 * SIZE),
                        (SIZE, SIZE))
@@ -26,7 +26,7 @@ class Watch:
     """A scene model fed with shots of one room."""
 
     def __init__(self, seed: int = 3, contrast: float = 1.0, **options: float) -> None:
-        self.model = SceneModel(CAMERA, MOUNT, **options)  # type: ignore[arg-type]
+        self.model = BackgroundModel(CAMERA, MOUNT, **options)  # type: ignore[arg-type]
         self.scene, self.rng, self.t_s = room(seed, contrast=contrast), np.random.default_rng(seed), 0.0
 
     def look(self, count: int, known: np.ndarray | None = None, **shot_options: object) -> list[MotionReport]:
@@ -44,8 +44,8 @@ def test_an_empty_room_is_learned_and_stays_without_suspects() -> None:
     reports = watch.look(60)
     assert reports[10].known_share == 0
     assert reports[-1].known_share > 0.95
-    assert all(len(r.suspects) == 0 for r in reports)
-    assert not any(r.upset for r in reports)
+    assert all(len(r.foreground) == 0 for r in reports)
+    assert not any(r.global_change for r in reports)
 
 
 @pytest.mark.parametrize("place", [(1.5, 0.5), (-2.5, 1.0), (0.0, -3.5), (0.4, 0.2)])
@@ -54,12 +54,12 @@ def test_somebody_the_detector_misses_is_a_suspect_still_or_walking(place: tuple
     watch.look(40)
     box = person(*place)
     for report in watch.look(25, people=box):
-        assert iou(report.suspects.boxes, box).max(initial=0) > 0.4
+        assert iou(report.foreground.boxes, box).max(initial=0) > 0.4
     walking = [person(place[0] + 0.1 * i, place[1]) for i in range(8)]
     for step in walking:
         report = watch.look(1, people=step)[0]
-        assert iou(report.suspects.boxes, step).max(initial=0) > 0.3
-        outline = to_pixels(report.suspects.boxes[0], report.suspects.outlines[0])
+        assert iou(report.foreground.boxes, step).max(initial=0) > 0.3
+        outline = to_pixels(report.foreground.boxes[0], report.foreground.outlines[0])
         assert np.isfinite(outline).all()
 
 
@@ -82,8 +82,8 @@ def test_somebody_missed_beside_a_known_person_is_a_suspect_of_their_own() -> No
     watch.look(40)
     known, missed = person(1.5, 1.0), person(1.5, 0.3)
     report = watch.look(3, people=np.concatenate([known, missed]), known=known)[-1]
-    assert iou(report.suspects.boxes, missed).max(initial=0) > 0.3
-    assert iou(report.suspects.boxes, known).max(initial=0) < 0.2
+    assert iou(report.foreground.boxes, missed).max(initial=0) > 0.3
+    assert iou(report.foreground.boxes, known).max(initial=0) < 0.2
 
 
 def test_somebody_there_from_the_start_is_not_learned_as_empty() -> None:
@@ -98,11 +98,11 @@ def test_switching_the_light_makes_no_suspects(gain: float) -> None:
     watch = Watch(contrast=0.6)
     watch.look(40)
     reports = watch.look(20, gain=gain)
-    # A few clipped colours may differ; a room full of suspects must not.
-    assert max(len(r.suspects) for r in reports) <= 1
+    # A few clipped colours may differ; a room full of foreground must not.
+    assert max(len(r.foreground) for r in reports) <= 1
     box = person(-1.5, 1.0)
     report = watch.look(2, gain=gain, people=box)[-1]
-    assert iou(report.suspects.boxes, box).max(initial=0) > 0.35
+    assert iou(report.foreground.boxes, box).max(initial=0) > 0.35
 
 
 def test_slow_dusk_is_followed() -> None:
@@ -110,7 +110,7 @@ def test_slow_dusk_is_followed() -> None:
     watch.look(40)
     seen = 0
     for gain in np.linspace(1.0, 0.5, 120):
-        seen = max(seen, len(watch.look(1, gain=float(gain))[0].suspects))
+        seen = max(seen, len(watch.look(1, gain=float(gain))[0].foreground))
     assert seen == 0
 
 
@@ -119,8 +119,8 @@ def test_another_scene_is_upset_and_learned_anew() -> None:
     watch.look(40)
     watch.scene = room(99)
     reports = watch.look(50)
-    assert reports[0].upset
-    assert not reports[-1].upset
+    assert reports[0].global_change
+    assert not reports[-1].global_change
     assert reports[-1].known_share > 0.9
 
 
@@ -129,12 +129,12 @@ def test_a_left_bag_is_absorbed_in_time_and_a_mouse_is_no_suspect() -> None:
     watch.look(40)
     bag = person(2.0, 0.0) * np.array([1, 1, 0.7, 0.6, 1])
     reports = watch.look(60, people=bag)
-    assert len(reports[5].suspects) == 1
-    assert len(reports[-1].suspects) == 0
+    assert len(reports[5].foreground) == 1
+    assert len(reports[-1].foreground) == 0
     watch = Watch()
     watch.look(40)
     mouse = person(-2.0, 0.0) * np.array([1, 1, 0.12, 0.1, 1])
-    assert all(len(r.suspects) == 0 for r in watch.look(5, people=mouse))
+    assert all(len(r.foreground) == 0 for r in watch.look(5, people=mouse))
 
 
 def test_motion_tells_where_to_look() -> None:
@@ -148,7 +148,7 @@ def test_motion_tells_where_to_look() -> None:
 
 
 def test_other_arrays_are_refused() -> None:
-    model = SceneModel(CAMERA, MOUNT)
+    model = BackgroundModel(CAMERA, MOUNT)
     for wrong in (np.zeros((0, 0, 3), np.uint8), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3))):
         with pytest.raises(DetectionError):
             model.update(wrong, 0.0)  # type: ignore[arg-type]

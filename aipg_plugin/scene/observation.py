@@ -1,0 +1,51 @@
+"""What one look at a picture gives, and who can look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.scene.foreground import ForegroundRegions
+from aipg_plugin.tracking.track import Track
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one look at a picture gave, in the pixels of that picture.
+
+    `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
+    the last reset; `foreground` are human-sized regions that differ from the empty scene; `gone` tells of a
+    track whether its place looks empty again (None: can't tell); `scene_change` that this is another scene than before.
+    """
+
+    detections: Detections
+    doubt: str
+    foreground: ForegroundRegions
+    complete: bool
+    gone: Callable[[Track], bool | None]
+    scene_change: bool = False
+
+
+class Analyzer(Protocol):
+    """Looks at pictures for the guard: detector, motion and picture quality in one."""
+
+    @property
+    def projection(self) -> Projection:
+        """Projection of the pictures it wants to be handed; observations are in their pixels."""
+        ...
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
+        """One look, knowing where everybody is expected; may raise anything, the guard survives it."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything learned about the scene; the next look is a full sweep."""
+        ...
+
