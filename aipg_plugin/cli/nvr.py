@@ -7,7 +7,8 @@ from pathlib import Path
 
 from aipg_plugin.errors import HostError, UsageError
 from aipg_plugin.hosts.nvr import NVRS, snippet, verify
-from aipg_plugin.hosts.nvr_sources import read
+from aipg_plugin.hosts.nvr_sources import parsed, read
+from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
 from aipg_plugin.settings.loader import load
 
 EPILOG = """examples:
@@ -45,7 +46,10 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("{file} cannot be read: {error}", file=str(path), error=type(error).__name__) from error
     try:
-        guarded = verify(options.nvr, text, settings)
+        if options.nvr == "viseron" and COMPONENT in parsed(text):  # our component inside: sub-streams may be raw
+            guarded = recorded_sources(parsed(text))
+        else:
+            guarded = verify(options.nvr, text, settings)
     except HostError:
         print(f"{path}: NOT SAFE, the NVR may see people in clear")
         raise

@@ -39,4 +39,5 @@ def test_the_example_host_runs(tmp_path: Path) -> None:
 def test_the_viseron_example_is_safe() -> None:
     (example,) = [text for text in blocks("yaml") if "aipg:\n  guarded" in text]
     ours = refuse_unsafe(yaml.safe_load(example))
+    assert all("name" in camera for camera in yaml.safe_load(example)["ffmpeg"]["camera"].values()), "required"
     assert ours.settings.cameras[0].privacy_guard.enabled

@@ -17,6 +17,7 @@ import pytest
 import voluptuous as vol
 import yaml
 
+from aipg_plugin.cli.main import main
 from aipg_plugin.errors import HostError
 from aipg_plugin.hosts import viseron
 from aipg_plugin.hosts.viseron import component
@@ -161,6 +162,15 @@ def test_a_raw_source_under_another_name_is_found() -> None:
     assert [problem.path for problem in caught.value.problems] == ["ffmpeg.camera.again"]
 
 
+def test_the_command_judges_the_layout_with_our_component_in_it(tmp_path: Path) -> None:
+    raw_sub = config({"substream": {**RAW_SUB, "host": "192.0.2.10"}})
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(raw_sub))
+    assert main(["nvr", "viseron", "--verify", str(file)]) == 0
+    file.write_text(yaml.safe_dump(config(RAW)))
+    assert main(["nvr", "viseron", "--verify", str(file)]) == 7
+
+
 def test_an_unsafe_component_asks_viseron_to_shut_down(vis: Viseron, monkeypatch: pytest.MonkeyPatch,
                                                        caplog: pytest.LogCaptureFixture) -> None:
     asked: list[tuple[int, int]] = []
@@ -188,7 +198,7 @@ def test_the_launcher_checks_before_viseron_starts(tmp_path: Path) -> None:
     (tmp_path / "viseron" / "__main__.py").write_text(
         "from viseron import components\nprint('runs', any('hosts' in folder for folder in components.__path__))\n")
     file = tmp_path / "config.yaml"
-    environ = {**os.environ, "VISERON_CONFIG": str(file), "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+    environ = {**os.environ, "VISERON_CONFIG_DIR": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
 
     def launched(whole: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         file.write_text(yaml.safe_dump(whole))

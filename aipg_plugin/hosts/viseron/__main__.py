@@ -15,12 +15,12 @@ from aipg_plugin.hosts.nvr_sources import parsed
 from aipg_plugin.hosts.viseron import install
 from aipg_plugin.hosts.viseron.safety import refuse_unsafe
 
-CONFIG = "/config/config.yaml"
+CONFIG_DIR = "/config"  # Viseron's default for VISERON_CONFIG_DIR
 
 
 def main(config: Path | None = None) -> int:
     """Start Viseron, or return why not: 7 while its recorder copies a raw source."""
-    file = config or Path(os.environ.get("VISERON_CONFIG", CONFIG))
+    file = config or Path(os.environ.get("VISERON_CONFIG_DIR", CONFIG_DIR)) / "config.yaml"
     try:
         refuse_unsafe(parsed(file.read_text(encoding="utf-8")))
     except AipgError as error:

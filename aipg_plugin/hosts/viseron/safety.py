@@ -40,6 +40,12 @@ def read_key(value: object) -> Ours:
     return Ours(settings, tuple(sources), dict(value.get("object_detector") or {}))
 
 
+def recorded_sources(config: Mapping[str, Any]) -> list[str]:
+    """The guarded addresses that Viseron records with our component in it. Raises as `refuse_unsafe` does."""
+    names = {camera.id for camera in refuse_unsafe(config).settings.cameras}
+    return [found.url for name, found in _streams(config) if name in names and not found.where.endswith(".substream")]
+
+
 def refuse_unsafe(config: Mapping[str, Any]) -> Ours:
     """Our part of Viseron's configuration, if it is safe to start.
 
