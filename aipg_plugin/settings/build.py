@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from enum import Enum
-from typing import Any
+from enum import Enum, EnumType
+from typing import Any, get_type_hints
 
 from aipg_plugin import options
 from aipg_plugin.settings.areas import as_rectangle, colour_of
@@ -44,21 +44,22 @@ def _stream(name: str, checked: Checked) -> options.Stream:
 
 
 def _output(checked: Checked) -> options.Output:
-    return options.Output(**{**checked, "kind": options.OutputKind(checked["kind"]),
-                             "audio": options.Audio(checked["audio"])})
+    return options.Output(**_typed(options.Output, checked))
 
 
 def _guard(checked: Checked, streams: tuple[str, ...]) -> options.PrivacyGuard:
     targets = checked["target_streams"]
-    return options.PrivacyGuard(**{
-        **checked,
+    return options.PrivacyGuard(**_typed(options.PrivacyGuard, checked) | {
         "target_streams": streams if targets == "all" else tuple(targets or ()),
-        "masking_method": options.MaskingMethod(checked["masking_method"]),
-        "sensitivity": options.Sensitivity(checked["sensitivity"]),
-        "blur_intensity": options.BlurIntensity(checked["blur_intensity"]),
         "prohibited_areas": _areas(checked["prohibited_areas"]),
         "always_mask_areas": _areas(checked["always_mask_areas"]),
     })
+
+
+def _typed(owner: type[Any], checked: Checked) -> dict[str, Any]:
+    """The values of a table, those of fields that are enumerations as members."""
+    types = get_type_hints(owner)
+    return {key: types[key](value) if isinstance(types[key], EnumType) else value for key, value in checked.items()}
 
 
 def _areas(checked: list[dict[str, Any]]) -> tuple[options.Area, ...]:

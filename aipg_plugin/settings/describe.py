@@ -10,10 +10,9 @@ from typing import Any
 import voluptuous as vol
 
 from aipg_plugin.resources import SOURCE_LANGUAGE, text
-from aipg_plugin.settings.areas import AreaShape
-from aipg_plugin.settings.schema import SCHEMA, GuardTable, Shorthand
+from aipg_plugin.settings.schema import SCHEMA, unwrapped
 from aipg_plugin.settings.shapes import ListOf, MapOf, Table
-from aipg_plugin.settings.validators import Choice, Number, Optionally, Text, Whole
+from aipg_plugin.settings.validators import Choice, Number, Text, Whole
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _table(table: Table, above: str, language: str) -> Iterator[Setting]:
     later: list[Iterator[Setting]] = []
     for key, validator in table.schema.items():
         path = f"{above}.{key.schema}" if above else str(key.schema)
-        inner = _unwrapped(validator)
+        inner = unwrapped(validator)
         below = _below(inner, path, language)
         if below is not None:
             later.append(below)
@@ -94,26 +93,20 @@ def _table(table: Table, above: str, language: str) -> Iterator[Setting]:
         yield from nested
 
 
-def _unwrapped(validator: Any) -> Any:
-    while isinstance(validator, AreaShape | GuardTable | Shorthand | Optionally):
-        validator = validator.inner if isinstance(validator, Optionally) else validator.table
-    return validator
-
-
 def _below(validator: Any, path: str, language: str) -> Iterator[Setting] | None:
     if isinstance(validator, Table):
         return _table(validator, path, language)
     if isinstance(validator, MapOf):
-        return _below(_unwrapped(validator.value), f"{path}.<{validator.placeholder}>", language)
+        return _below(unwrapped(validator.value), f"{path}.<{validator.placeholder}>", language)
     if isinstance(validator, ListOf):
-        return _below(_unwrapped(validator.inner), f"{path}.<n>", language)
+        return _below(unwrapped(validator.inner), f"{path}.<n>", language)
     return None
 
 
 def _leaf(key: vol.Marker, validator: Any, path: str, language: str) -> Setting:
-    inner = _unwrapped(validator)
+    inner = unwrapped(validator)
     number = inner if isinstance(inner, Number | Whole) else None
-    item = _unwrapped(inner.inner) if isinstance(inner, ListOf) else inner
+    item = unwrapped(inner.inner) if isinstance(inner, ListOf) else inner
     required = isinstance(key, vol.Required)
     return Setting(
         path=path, kind=inner.kind, default="" if required else _written(key), limits=_limits(inner),
@@ -126,7 +119,7 @@ def _leaf(key: vol.Marker, validator: Any, path: str, language: str) -> Setting:
 def _limits(validator: Any) -> str:
     if isinstance(validator, ListOf):
         count = f"{validator.least}" if validator.least == validator.most else f"{validator.least}–{validator.most}"
-        inner = _limits(_unwrapped(validator.inner))
+        inner = _limits(unwrapped(validator.inner))
         return f"list of {count}" + (f", each {inner}" if inner else "")
     return str(getattr(validator, "limits", ""))
 

@@ -320,3 +320,18 @@ SCHEMA = Table("root", {
     _root("instance_id"): Text(NAME_PATTERN, NAME_LOOKS),
     _root("language"): Choice(languages()),
 })
+
+
+def unwrapped(validator: Any) -> Any:
+    """The table, list, map or value inside validators that only add to it."""
+    while isinstance(validator, AreaShape | GuardTable | Shorthand | Optionally):
+        validator = validator.inner if isinstance(validator, Optionally) else validator.table
+    return validator
+
+
+def validator_at(setting: str) -> Any:
+    """The validator of a camera's setting by its dotted path below the camera; `<n>` is an item of a list."""
+    found: Any = CAMERA
+    for key in setting.split("."):
+        found = unwrapped(found.inner if key == "<n>" else found.schema[key])
+    return found
