@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.port import is_new, person_net, single_class
+from training.port import BASES, base_of, is_new, single_class
 
 Weights = dict[str, Tensor]
 
@@ -25,7 +25,9 @@ def person_weights(checkpoint: Path) -> Weights:
 
 
 def mean(nets: list[Weights]) -> Weights:
-    """Every tensor the mean of the nets' own."""
+    """Every tensor the mean of the nets' own; raises ValueError for nets of several layouts."""
+    if len({base_of(net) for net in nets}) > 1:
+        raise ValueError("the checkpoints are nets of several layouts")
     return {name: torch.stack([net[name] for net in nets]).mean(0) for name in nets[0]}
 
 
@@ -38,14 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--base-share", type=float, default=0.0, help="0 to 1, default %(default)s")
-    parser.add_argument("--base", type=Path, default=Path("../shared/data/peers/yolox_nano.onnx"))
+    parser.add_argument("--peers", type=Path, default=Path("../shared/data/peers"), help="folder of the base's file")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if not 0 <= args.base_share <= 1:
         parser.error(f"--base-share: {args.base_share} is not in 0–1")
     averaged = mean([person_weights(checkpoint) for checkpoint in args.checkpoints])
     if args.base_share:
-        averaged = with_base(averaged, person_net(args.base).state_dict(), args.base_share)
+        base = BASES[base_of(averaged)]
+        averaged = with_base(averaged, base.load(args.peers / base.file).state_dict(), args.base_share)
     torch.save({"ema": averaged}, args.out)
     print(f"{args.out}: mean of {len(args.checkpoints)}, {args.base_share:.0%} base")
 

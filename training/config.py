@@ -17,7 +17,8 @@ class Config:
     photos: str = "photos.json"  # made by training.photos
     scenes: str = "scenes"  # <set>/NNNNNN.jpg, .npz, .png
     validation: str = ""  # rendered pictures never trained on, as `training.render labels` leaves them
-    start: str = ""  # checkpoint to take weights from; empty: YOLOX-nano
+    base: str = "yolox_nano"  # the published net it starts from, a name in `training.port.BASES`
+    start: str = ""  # checkpoint to take weights from; empty: the base's own
     sizes_px: tuple[int, ...] = (256, 288, 320, 352)
     batch: int = 12
     minutes: float = 60.0  # the cosine reaches its floor after this
@@ -28,7 +29,7 @@ class Config:
     warmup_steps: int = 100
     ema: float = 0.998
     bfloat16: bool = True  # half the time a step where the processor has it
-    keep: float = 1.0  # weight of the loss that keeps what the base net knew of COCO's other classes
+    keep: float = 1.0  # weight of the loss that keeps what YOLOX-nano knew of COCO's other classes
     early_every: int = 4  # layers down to stride 8 cost most and change least: trained every n-th step
     scene_share: float = 0.6  # of tiles, where scenes exist
     photographs: bool = True  # whole photographs of people in the other tiles

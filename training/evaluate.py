@@ -23,7 +23,7 @@ from benchmarks.accuracy import Result, evaluate, table
 from benchmarks.dev_pictures import DevPicture, load
 from benchmarks.systems import tiled
 from training.export import export_fp32
-from training.net import PersonNet
+from training.port import AnyNet
 
 
 def dev_pictures(dev: Path, quick: bool) -> tuple[DevPicture, ...]:
@@ -77,7 +77,7 @@ def write_sheet(paths: list[Path], sheet: Path) -> None:
     cv2.imwrite(str(sheet), np.vstack([np.hstack(parts[i : i + 3]) for i in range(0, len(parts), 3)]))
 
 
-def evaluate_net(net: PersonNet, dev: Path, sheet: Path) -> dict[str, float]:
+def evaluate_net(net: AnyNet, dev: Path, sheet: Path) -> dict[str, float]:
     """The quick figures of a net at medium sensitivity, scenes alike; 0 where nothing could be counted."""
     with TemporaryDirectory() as folder:
         torch.save({"ema": net.state_dict()}, Path(folder) / "net.pt")

@@ -26,8 +26,8 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 import torch
 
 from training.config import Config
-from training.net import ExportNet, PersonNet
-from training.port import single_class
+from training.net import ExportNet
+from training.port import BASES, base_of, net_of
 
 OPSET = 17
 TILE_PX = {"standard": 416, "small": 288}
@@ -35,8 +35,7 @@ TILE_PX = {"standard": 416, "small": 288}
 
 def export_fp32(checkpoint: Path, out: Path, score_shift: float = 0.0) -> None:
     """Write the averaged net of `checkpoint`; raises ValueError if ONNX Runtime computes otherwise."""
-    net = PersonNet()
-    net.load_state_dict(single_class(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]))
+    net = net_of(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
     model = ExportNet(net.eval(), score_shift)
     axes = {"image": {0: "n", 2: "h", 3: "w"}, "raw": {0: "n", 1: "a"}, "silhouette": {0: "n", 2: "h4", 3: "w4"}}
     with warnings.catch_warnings():
@@ -92,7 +91,8 @@ def is_prediction(name: str) -> bool:
     return any(part in name for part in ("/cls/", "/box/", "/obj/", "/point/", "/silhouette/out/"))
 
 
-def entry(path: Path, tier: str, precision: str, measured: dict[str, Any]) -> dict[str, Any]:
+def entry(path: Path, tier: str, precision: str, measured: dict[str, Any],
+          based_on: str = BASES["yolox_nano"].credit) -> dict[str, Any]:
     """One row of models.json."""
     return {
         "name": f"person_{tier}_{precision}",
@@ -111,7 +111,7 @@ def entry(path: Path, tier: str, precision: str, measured: dict[str, Any]) -> di
         "opset": OPSET,
         "dynamic": ["N", "H", "W"],
         "licence": "Apache-2.0",
-        "based_on": "YOLOX-nano (Apache-2.0, Megvii)",
+        "based_on": based_on,
         "measured": measured,
     }
 
@@ -141,14 +141,15 @@ def main() -> None:
     measured = json.loads(args.measured.read_text("utf-8")) if args.measured else {}
     fp32 = args.models / f"person_{args.tier}_fp32.onnx"
     export_fp32(args.checkpoint, fp32, args.score_shift)
-    update_manifest(args.models, entry(fp32, args.tier, "fp32", measured.get("fp32", {})))
+    credit = BASES[base_of(torch.load(args.checkpoint, map_location="cpu", weights_only=True)["ema"])].credit
+    update_manifest(args.models, entry(fp32, args.tier, "fp32", measured.get("fp32", {}), credit))
     if args.shared_small:
-        update_manifest(args.models, entry(fp32, "small", "fp32", measured.get("small_fp32", {})))
+        update_manifest(args.models, entry(fp32, "small", "fp32", measured.get("small_fp32", {}), credit))
     if args.int8:
         config = Config(data=args.data, photos=args.photos, scenes=args.scenes, batch=8, sizes_px=(TILE_PX[args.tier],))
         int8 = args.models / f"person_{args.tier}_int8.onnx"
         export_int8(fp32, int8, config)
-        update_manifest(args.models, entry(int8, args.tier, "int8", measured.get("int8", {})))
+        update_manifest(args.models, entry(int8, args.tier, "int8", measured.get("int8", {}), credit))
 
 
 if __name__ == "__main__":

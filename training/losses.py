@@ -103,8 +103,10 @@ def keeping_loss(p: Prediction, base: Prediction) -> Tensor:
     """How far the class scores have drifted from the base net's, where that sees things other than people.
 
     Li and Hoiem 2016 ("Learning without Forgetting"). Both predictions have all of the base's classes; class 0,
-    the person, is left to the labels.
+    the person, is left to the labels. Raises ValueError for a base net without objectness.
     """
+    if base.obj is None:
+        raise ValueError("the base net has no other classes to keep")
     wanted = torch.sigmoid(base.cls[..., 1:].float())
     weight = torch.sigmoid(base.obj.float()) * wanted.amax(-1)
     weight = torch.where(weight > 0.1, weight, 0.0)

@@ -156,17 +156,19 @@ class Prediction:
     """Undecoded net output; A anchors over strides 8, 16, 32, row-major."""
 
     box: Tensor  # (N, A, 4) dx, dy, log w, log h in cells
-    obj: Tensor  # (N, A) logit
+    obj: Tensor | None  # (N, A) logit; None where the score is the class's alone
     cls: Tensor  # (N, A, C) logits
     point: Tensor  # (N, A, 4) head dx, dy, log r in cells; visibility logit
     silhouette: Tensor  # (N, 1, H/4, W/4) logit
 
     def score(self) -> Tensor:
-        """(N, A) probability: objectness times class 0, as the base net was trained."""
-        return torch.sigmoid(self.obj) * torch.sigmoid(self.cls[..., 0])
+        """(N, A) probability: class 0, times objectness if the base net was trained so."""
+        person = torch.sigmoid(self.cls[..., 0])
+        return person if self.obj is None else torch.sigmoid(self.obj) * person
 
     def float(self) -> Prediction:
-        return Prediction(*(getattr(self, f).float() for f in self.__dataclass_fields__))
+        obj = None if self.obj is None else self.obj.float()
+        return Prediction(self.box.float(), obj, self.cls.float(), self.point.float(), self.silhouette.float())
 
 
 class PersonNet(nn.Module):
@@ -189,17 +191,17 @@ class PersonNet(nn.Module):
 
 
 class ExportNet(nn.Module):
-    """The shipped form of `PersonNet`: outputs `raw` (N, A, 9) and `silhouette`, sigmoids applied.
+    """The shipped form of a person net: outputs `raw` (N, A, 9) and `silhouette`, sigmoids applied.
 
     `score_shift` moves the score's logit, so that one table of thresholds fits every net.
     """
 
-    def __init__(self, net: PersonNet, score_shift: float = 0.0) -> None:
+    def __init__(self, net: nn.Module, score_shift: float = 0.0) -> None:
         super().__init__()
         self.net, self.odds = net, math.exp(score_shift)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        p = self.net(image)
+        p: Prediction = self.net(image)
         visible = torch.sigmoid(p.point[..., 3:])
         score = p.score()[..., None]
         score = score * self.odds / (score * self.odds + 1 - score)

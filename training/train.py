@@ -15,6 +15,7 @@ the last save is at most `--save-s` old.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import math
 import time
@@ -30,7 +31,7 @@ from training.evaluate import evaluate_net, one_line
 from training.losses import Targets, keeping_loss, loss
 from training.net import PersonNet
 from training.optimiser import RelativeAdam
-from training.port import is_new, load_yolox, person_net, single_class
+from training.port import BASES, AnyNet, base_of, is_new, load_yolox, net_of
 
 
 def parse_args() -> tuple[Config, bool]:
@@ -63,8 +64,8 @@ def rate_at(config: Config, step: int, progress: float) -> float:
 class State:
     """What a checkpoint holds: net, its slow average, optimiser, progress."""
 
-    net: PersonNet
-    average: PersonNet
+    net: AnyNet
+    average: AnyNet
     optimiser: torch.optim.Optimizer
     step: int = 0
     spent_s: float = 0.0
@@ -85,18 +86,19 @@ class State:
 
 def build(config: Config, device: torch.device) -> State:
     """Ported or given weights; the new branches learn faster than the ported ones."""
-    yolox = Path(config.data) / "peers/yolox_nano.onnx"
-    net = person_net(yolox, classes=80)
+    base = BASES[config.base]
+    net = base.load_all(Path(config.data) / "peers" / base.file)
     if config.start:
         given = torch.load(config.start, map_location="cpu", weights_only=True)["ema"]
+        if base_of(given) != config.base:
+            raise ValueError(f"{config.start} is a {base_of(given)}, not a {config.base}")
         own = net.state_dict()  # a start with the person alone leaves the other classes as the base has them
         net.load_state_dict({k: torch.cat([v, own[k][len(v):]]) if ".cls." in k else v for k, v in given.items()})
     net = net.to(device)
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = PersonNet(classes=80).to(device)
-    average.load_state_dict(net.state_dict())
+    average = copy.deepcopy(net)
     new = [p for k, p in net.named_parameters() if is_new(k)]
     old = [p for k, p in net.named_parameters() if not is_new(k)]
     groups = [{"params": old, "factor": 1.0}, {"params": new, "factor": config.new_layers_rate}]
@@ -133,8 +135,7 @@ def train_step(state: State, config: Config, image: torch.Tensor, targets: Targe
 
 def report(state: State, config: Config, run: Path) -> None:
     """Measure the averaged net on the dev scenes and the rendered validation set, as far as they are there."""
-    net = PersonNet()
-    net.load_state_dict(single_class(state.average.state_dict()))
+    net = net_of(state.average.state_dict())
     for name, folder in (("dev", Path(config.data) / "real_dev"), ("validation", Path(config.validation))):
         if not (folder / "labels.json").exists():
             continue
@@ -157,7 +158,8 @@ def main() -> None:
     if resume:
         state.load(run / "last.pt", device)
 
-    base = load_yolox(Path(config.data) / "peers/yolox_nano.onnx").to(device) if config.keep else None
+    keeps = config.keep and BASES[config.base].classes > 1
+    base = load_yolox(Path(config.data) / "peers" / BASES[config.base].file).to(device) if keeps else None
     # A batch comes whole from a worker, all tiles of one size.
     loader = torch.utils.data.DataLoader(
         Tiles(config, worker_seed=state.step), batch_size=None, num_workers=config.workers,

@@ -12,7 +12,16 @@ import torch
 from training.config import Config
 from training.export import entry, export_fp32, update_manifest
 from training.net import ExportNet, PersonNet, anchor_grid
-from training.port import focus_to_conv, load_yolox, person_net, single_class
+from training.port import (
+    base_of,
+    focus_to_conv,
+    load_rtmdet,
+    load_yolox,
+    net_of,
+    person_net,
+    single_class,
+)
+from training.rtmdet import MEAN_BGR, STD_BGR, RtmPersonNet
 from training.train import build
 
 
@@ -35,6 +44,35 @@ def test_ported_weights_compute_the_same(shared: Path) -> None:
     ours = torch.cat([p.box, torch.sigmoid(p.obj)[..., None], torch.sigmoid(p.cls)], 2).numpy()
     assert np.abs(ours - wanted).max() < 1e-3
     assert np.abs(single.score().numpy() - wanted[..., 4] * wanted[..., 5]).max() < 1e-3
+
+
+def test_rtmdets_ported_weights_compute_the_same(shared: Path) -> None:
+    path = shared / "data/peers/rtmdet_nano_person.onnx"
+    import onnx
+
+    file = onnx.load(str(path))
+    # The file's boxes and scores before its own NMS: distances as they come, and class logits, level by level.
+    names = [node.output[0] for node in file.graph.node
+             if node.op_type == "Conv" and node.input[1].startswith(("bbox_head.rtm_cls", "bbox_head.rtm_reg"))]
+    file.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    x = np.random.default_rng(0).uniform(0, 255, (1, 3, 192, 256)).astype(np.float32)
+    mean, std = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in (MEAN_BGR, STD_BGR))
+    found = ort.InferenceSession(file.SerializeToString()).run(names, {"input": (x - mean) / std})
+    flat = [v.reshape(v.shape[1], -1).T for v in found]
+    logits, distances = np.concatenate(flat[0::2])[:, 0], np.concatenate(flat[1::2])
+    with torch.no_grad():
+        p = load_rtmdet(path)(torch.from_numpy(x))
+    assert p.obj is None
+    assert np.abs(p.cls[0, :, 0].numpy() - logits).max() < 1e-3
+    middle, size = p.box[0, :, :2].numpy(), p.box[0, :, 2:].exp().numpy()
+    assert np.abs(middle - (distances[:, 2:] - distances[:, :2]) / 2).max() < 1e-3
+    assert np.abs(size - np.maximum(distances[:, 2:] + distances[:, :2], 0.05)).max() < 1e-3
+
+
+def test_a_checkpoint_says_which_net_it_is() -> None:
+    for net, name in ((PersonNet(classes=80), "yolox_nano"), (RtmPersonNet(), "rtmdet_nano")):
+        assert base_of(net.state_dict()) == name
+        assert type(net_of(net.state_dict())) is type(net)
 
 
 def test_the_person_alone_computes_what_it_did_beside_the_other_classes() -> None:
@@ -80,9 +118,10 @@ def test_anchor_order_is_strides_then_rows() -> None:
     assert strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6
 
 
-def test_export_keeps_the_contract(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [PersonNet, RtmPersonNet])
+def test_export_keeps_the_contract(tmp_path: Path, layout: type[PersonNet | RtmPersonNet]) -> None:
     torch.manual_seed(1)
-    net = PersonNet()
+    net = layout()
     torch.save({"ema": net.state_dict()}, tmp_path / "last.pt")
     out = tmp_path / "person_standard_fp32.onnx"
     export_fp32(tmp_path / "last.pt", out)
