@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
-from aipg_plugin.detection.onnx import load_model
-from aipg_plugin.errors import HostError
+from aipg_plugin.detection.onnx import PersonNet, load_model
+from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.policy import State
-from aipg_plugin.media.server import StreamServer
+from aipg_plugin.media.server import Extend, StreamServer
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
@@ -30,13 +31,30 @@ _STATS_EVERY_S = 10.0
 _SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 Metadata = Callable[[str, str, dict[str, object]], None]
+Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
+
+
+class Watcher(Protocol):
+    """Is told what happens, on the thread where it happens: must not block and must not raise."""
+
+    def guarded(self, camera_id: str, frame: GuardedFrame) -> None:
+        """A guarded frame leaves; its planes may be reused after the call."""
+
+    def figures(self, camera_id: str, t_s: float, reports: tuple[TrackReport, ...]) -> None:
+        """Who is tracked at `t_s`."""
+
+    def changed(self, origin: str, before: Settings, after: Settings) -> None:
+        """New settings are in force; `origin` is page, mqtt, file or host."""
 
 
 class App:
-    """Everything that runs for one configuration. Threads of hosts call `guard(camera).process` and `publish`."""
+    """Everything that runs for one configuration. Threads of hosts call `guard(camera).process` and `publish`.
 
-    def __init__(self, settings: Settings, *, config_file: Path | None = None,
-                 metadata: Metadata | None = None, host: str = "standalone") -> None:
+    `pages` makes the pages of the stream server; with it the server runs whether or not a stream is served.
+    """
+
+    def __init__(self, settings: Settings, *, config_file: Path | None = None, metadata: Metadata | None = None,
+                 host: str = "standalone", pages: Callable[[App], Extend] | None = None) -> None:
         self._settings = settings
         self._host = host
         self._config_file = config_file
@@ -51,18 +69,31 @@ class App:
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
                              instance_id=settings.instance_id, language=settings.language)
         self.on_reload: Callable[[], None] | None = None
+        self.on_change: Callable[[Settings], None] | None = None
+        self.watchers: list[Watcher] = []
+        self._pages = pages
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._settings
 
+    @property
+    def config_file(self) -> Path | None:
+        """The file the settings came from and are kept in."""
+        return self._config_file
+
+    @property
+    def net(self) -> PersonNet:
+        """The detector in use."""
+        return self._net
+
     def start(self) -> None:
-        """Start the stream server (if an output is served), the broker link and the statistics."""
+        """Start the stream server (if an output is served or there are pages), the broker link and the statistics."""
         kinds = {output.kind for camera in self._settings.cameras for stream in camera.streams
                  for output in stream.outputs}
-        if kinds & _SERVED:
-            self.server = StreamServer(self._settings.web)
+        if kinds & _SERVED or self._pages is not None:
+            self.server = StreamServer(self._settings.web, extend=self._pages(self) if self._pages else None)
             self.server.start()
         self.link.start()
         self.link.status({"host": self._host, "model": self._net.name, "provider": self._net.provider})
@@ -94,8 +125,29 @@ class App:
             self.link.stream_state(camera_id, guarded.stream, guarded.state, guarded.reason)
         if self.link.wants_snapshot(camera_id, guarded.stream):
             self.link.snapshot(camera_id, guarded.stream, guarded)
+        for watcher in self.watchers:
+            watcher.guarded(camera_id, guarded)
 
-    def configure(self, settings: Settings) -> None:
+    def change(self, edit: Edit, *, origin: str) -> tuple[Settings, SettingsError | None]:
+        """Put a change in force, then write it down.
+
+        `edit` takes the settings in force and gives the new ones and the dotted paths that change in the file. Returns
+        the new settings and why they could not be written (they are in force none the less). Raises what `edit` raises.
+        """
+        with self._lock:
+            settings, paths = edit(self._settings)
+            self.configure(settings, origin=origin)
+        if self.on_change is not None:
+            self.on_change(settings)
+        try:
+            if self._config_file is not None and paths:
+                save_changes(self._config_file, paths)
+        except SettingsError as error:
+            _log.error("changed settings are in force but could not be written: %s", error)
+            return settings, error
+        return settings, None
+
+    def configure(self, settings: Settings, *, origin: str = "host") -> None:
         """Put new settings in force between two frames. What needs a restart (model, web, mqtt) says so in the log."""
         with self._lock:
             old, self._settings = self._settings, settings
@@ -109,6 +161,8 @@ class App:
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()
         self.link.cameras_changed(settings.cameras)
+        for watcher in self.watchers:
+            watcher.changed(origin, old, settings)
 
     def states(self) -> dict[tuple[str, str], tuple[str, str]]:
         """State and reason of every stream that has delivered frames, by camera and stream."""
@@ -144,14 +198,14 @@ class App:
             settings = apply_change(self._settings, *change)
             if command.persist and self._config_file is not None:
                 save_changes(self._config_file, changed_paths(self._settings, *change))
-            self.configure(settings)
+            self.configure(settings, origin="mqtt")
         return command.value
 
     def _reload(self) -> None:
         if self.on_reload is not None:
             self.on_reload()
         elif self._config_file is not None:
-            self.configure(load(self._config_file).settings)
+            self.configure(load(self._config_file).settings, origin="file")
 
     def _tell_figures(self, camera_id: str, guard: Guard, t_s: float, tracks: tuple[Track, ...]) -> None:
         size_wh = guard.picture_wh
@@ -159,6 +213,8 @@ class App:
             return
         reports = tuple(_report(track, size_wh) for track in tracks)
         self.link.figures(camera_id, t_s, reports)
+        for watcher in self.watchers:
+            watcher.figures(camera_id, t_s, reports)
         if self._metadata is not None:
             self._metadata(camera_id, "figures", {"t_s": t_s, "figures": [report.as_json() for report in reports]})
 

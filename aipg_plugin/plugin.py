@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from aipg_plugin.errors import HostError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.policy import FULL_MOSAIC, State
 from aipg_plugin.hooks import Health, Host
+from aipg_plugin.media.server import Extend
 from aipg_plugin.options import Settings
 from aipg_plugin.settings.loader import load, validate
 
@@ -79,11 +80,12 @@ class GuardPlugin:
         return guarded
 
 
-def create_plugin(host: Host, settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None,
-                  ) -> GuardPlugin:
+def create_plugin(host: Host, settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None, *,
+                  pages: Callable[[App], Extend] | None = None) -> GuardPlugin:
     """Make the plugin for a host.
 
-    `settings`: Settings, a dict shaped like the YAML, or a YAML file's path. Raises SettingsError or ModelError.
+    `settings`: Settings, a dict shaped like the YAML, or a YAML file's path; `pages` makes the pages (see
+    `web.make_pages`). Raises SettingsError or ModelError.
     """
     config_file: Path | None = None
     if isinstance(settings, Settings):
@@ -93,7 +95,8 @@ def create_plugin(host: Host, settings: Settings | Mapping[str, Any] | str | Pat
     else:
         config_file = Path(settings)
         checked = load(config_file).settings
-    return GuardPlugin(host, App(checked, config_file=config_file, metadata=_surviving(host), host=host.name))
+    return GuardPlugin(host, App(checked, config_file=config_file, metadata=_surviving(host), host=host.name,
+                                 pages=pages))
 
 
 def _surviving(host: Host) -> Metadata:

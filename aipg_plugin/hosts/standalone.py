@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from aipg_plugin.app import App
 from aipg_plugin.errors import AipgError, MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.live import Backoff, Lost
+from aipg_plugin.media.server import Extend
 from aipg_plugin.media.sink import Sink, open_sinks
 from aipg_plugin.media.source import VideoSource, open_source
 from aipg_plugin.options import Audio, Camera, Settings, Stream
@@ -25,10 +28,15 @@ class StandaloneHost:
 
     name = "standalone"
 
-    def __init__(self, settings: Settings, *, config_file: Path | None = None) -> None:
+    def __init__(self, settings: Settings, *, config_file: Path | None = None,
+                 pages: Callable[[App], Extend] | None = None) -> None:
         self._config_file = config_file
-        self._plugin: GuardPlugin = create_plugin(self, config_file if config_file is not None else settings)
+        self._has_pages = pages is not None
+        self._plugin: GuardPlugin = create_plugin(
+            self, config_file if config_file is not None else settings, pages=pages)
         self._plugin.app.on_reload = self.reload
+        self._plugin.app.on_change = self._reconcile
+        self._reconciling = threading.Lock()
         self._runners: dict[tuple[str, str], _Runner] = {}
 
     @property
@@ -44,8 +52,10 @@ class StandaloneHost:
         self._reconcile(self._plugin.app.settings)
 
     def running(self) -> bool:
-        """Whether any stream still runs; streams of files end."""
-        return any(runner.is_alive() for runner in self._runners.values())
+        """Whether any stream still runs (streams of files end), or pages wait for a first camera."""
+        if not self._runners:
+            return self._has_pages
+        return any(runner.is_alive() for runner in list(self._runners.values()))
 
     def reload(self) -> None:
         """Read the configuration again; a bad one is reported whole and changes nothing."""
@@ -69,6 +79,11 @@ class StandaloneHost:
         self._plugin.close()
 
     def _reconcile(self, settings: Settings) -> None:
+        """Let a thread run for every stream of these settings, and no other. Any thread."""
+        with self._reconciling:
+            self._match_runners(settings)
+
+    def _match_runners(self, settings: Settings) -> None:
         wanted = {(camera.id, stream.id): (camera, stream) for camera in settings.cameras if camera.enabled
                   for stream in camera.streams}
         for key, runner in list(self._runners.items()):

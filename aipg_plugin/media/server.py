@@ -26,17 +26,20 @@ _MJPEG_FPS = 10.0
 _BOUNDARY = "aipgframe"
 _NO_CACHE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Extend = Callable[[web.Application], None]
+ADMITTED = "aipg.admitted"  # a request that a middleware of `extend` has let in needs no Basic log-in
 
 
 class StreamServer:
     """Serves every published stream until `close`.
 
     `http://host:port/streams/<name>.ts`, `.mjpeg` (`?width=480&fps=5`), `.jpg` (`?width=480`), `/` lists them,
-    `/health` answers without a password; `rtsp://host:rtsp_port/<name>`. `extend` may add pages to the same
-    application before it starts. Ports of 0 are chosen by the system; `port` and `rtsp_port` tell which.
+    `/health` answers without a password; `rtsp://host:rtsp_port/<name>`. `extend` adds pages to the same application
+    before it starts: it then owns `/`, and its middlewares may set `request[ADMITTED]`. Ports of 0 are chosen by the
+    system; `port` and `rtsp_port` tell which.
     """
 
-    def __init__(self, options: Web, *, extend: Callable[[web.Application], None] | None = None) -> None:
+    def __init__(self, options: Web, *, extend: Extend | None = None) -> None:
         self._options = options
         self._extend = extend
         self._http: dict[str, EncodedStream] = {}
@@ -122,7 +125,8 @@ class StreamServer:
     def application(self) -> web.Application:
         """The aiohttp application with all routes."""
         app = web.Application(middlewares=[self._authenticate])
-        app.router.add_get("/", self._index)
+        if self._extend is None:
+            app.router.add_get("/", self._index)
         app.router.add_get("/health", self._health)
         app.router.add_get("/streams/{name:.+}.ts", self._ts)
         app.router.add_get("/streams/{name:.+}.mjpeg", self._mjpeg)
@@ -135,7 +139,8 @@ class StreamServer:
     async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         user, password = self._options.username, self._options.password or ""
         given = request.headers.get("Authorization", "")
-        if user and request.path != "/health" and not basic_ok(given, user, password):
+        open_to_all = request.path == "/health" or request.get(ADMITTED, False)
+        if user and not open_to_all and not basic_ok(given, user, password):
             return web.Response(status=401, text="401: user name and password needed\n",
                                 headers={"WWW-Authenticate": 'Basic realm="aipg", charset="UTF-8"'})
         return await handler(request)
