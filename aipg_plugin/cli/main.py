@@ -23,6 +23,7 @@ COMMANDS = {
     "models": ("aipg_plugin.cli.models", "list the detectors that are here and what they measured"),
     "nvr": ("aipg_plugin.cli.nvr", "print or verify the configuration of an NVR"),
     "frigate-detector": ("aipg_plugin.cli.frigate_detector", "answer Frigate with our detector"),
+    "install-service": ("aipg_plugin.cli.install_service", "run the guard as a systemd service"),
     "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
     "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
 }

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
 from aipg_plugin.errors import Problem
 from aipg_plugin.settings.problems import Lines, Path, line_of
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}")
+
+
+def system_environment() -> Mapping[str, str]:
+    """The environment's variables over the credentials a service manager handed over as files.
+
+    systemd's `LoadCredential=NAME:/file` gives `$CREDENTIALS_DIRECTORY/NAME` (systemd.exec(5)).
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return os.environ
+    files = [file for file in FilePath(folder).iterdir() if file.is_file()]
+    return {**{file.name: file.read_text(encoding="utf-8").rstrip("\n") for file in files}, **os.environ}
 
 
 def expand(value: Any, environ: Mapping[str, str], lines: Lines, problems: list[Problem], path: Path = ()) -> Any:

@@ -13,7 +13,7 @@ import voluptuous as vol
 from aipg_plugin.errors import Problem, SettingsError
 from aipg_plugin.options import Settings
 from aipg_plugin.settings import build, rules
-from aipg_plugin.settings.environment import expand
+from aipg_plugin.settings.environment import expand, system_environment
 from aipg_plugin.settings.problems import Lines, flattened, line_of, problem
 from aipg_plugin.settings.schema import CAMERAS, SCHEMA
 from aipg_plugin.settings.yaml_text import parse, read_text
@@ -55,7 +55,7 @@ def warnings_of(settings: Settings) -> tuple[Problem, ...]:
 
 def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None) -> tuple[Settings, tuple[Problem, ...]]:
     problems: list[Problem] = []
-    data = expand(data, os.environ if environ is None else environ, lines, problems)
+    data = expand(data, system_environment() if environ is None else environ, lines, problems)
     try:
         settings = build.build(SCHEMA(data))
     except vol.Invalid as error:
