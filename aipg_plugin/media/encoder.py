@@ -39,7 +39,6 @@ class EncoderSpec:
     fps: float
     time_base: Fraction
     colour: Colour
-    sample_aspect: Fraction | None
     live: bool
 
     @classmethod
@@ -50,7 +49,7 @@ class EncoderSpec:
         nv12 = info.format is PixelFormat.NV12
         colour = Colour(False, 6) if info.format is PixelFormat.BGR24 else info.colour
         return cls(even(info.size_wh), "nv12" if nv12 else "yuv420p", info.fps or 25.0,
-                   base if usable else Fraction(1, 90000), colour, info.sample_aspect, live)
+                   base if usable else Fraction(1, 90000), colour, live)
 
 
 @cache
@@ -103,8 +102,7 @@ def configure(context: Any, name: str, output: Output, spec: EncoderSpec) -> Non
     context.colorspace = spec.colour.matrix
     context.color_primaries = spec.colour.primaries
     context.color_trc = spec.colour.transfer
-    if spec.sample_aspect:
-        context.sample_aspect_ratio = spec.sample_aspect
+    context.sample_aspect_ratio = Fraction(1)
     if output.bitrate_kbps:
         context.bit_rate = output.bitrate_kbps * 1000
     context.options = _options(name, output, spec)

@@ -20,7 +20,7 @@ from aipg_plugin.media.info import AudioInfo, AudioPacket, StreamInfo
 from aipg_plugin.media.pictures import even, letterboxed, to_picture
 from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.timeline import Timeline
-from aipg_plugin.media.urls import IMAGE_SUFFIXES
+from aipg_plugin.media.urls import IMAGE_SUFFIXES, for_ffmpeg
 from aipg_plugin.options import Audio, Output
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,11 @@ class AudioHold:
     def __init__(self, limit: int = 4000) -> None:
         self._held: deque[AudioPacket] = deque(maxlen=limit)
 
+    @property
+    def first_s(self) -> float:
+        """Source time of the oldest packet held; infinite if there is none."""
+        return self._held[0].pts_s if self._held else float("inf")
+
     def add(self, packet: AudioPacket) -> None:
         """Hold one more packet; the oldest goes if pictures never come."""
         self._held.append(packet)
@@ -80,15 +85,13 @@ class _Recording:
                              cure="Let the name end in " + ", ".join(_FORMATS))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._box: Any = av.open(str(path), "w", format=container_format,
+            self._box: Any = av.open(for_ffmpeg(path), "w", format=container_format,
                                      options=_CRASH_SAFE.get(container_format, {}))
             self.encoder = Encoder(output, spec, self._add_stream, encoder)
-            if info.rotation_deg:
-                self._video.set_display_rotation(info.rotation_deg)
             self._audio = None
             self._last_sound_s = -1.0
             if output.audio is Audio.PASS and info.audio is not None:
-                self._audio = self._try_audio(info.audio)
+                self._audio = self._add_audio(info.audio, required=not info.live)
             self._box.start_encoding()
         except (av.FFmpegError, OSError) as error:
             raise cannot_write(str(path), error) from None
@@ -97,10 +100,16 @@ class _Recording:
         self._video = self._box.add_stream(name)
         return self._video.codec_context
 
-    def _try_audio(self, audio: AudioInfo) -> Any:
+    def _add_audio(self, audio: AudioInfo, *, required: bool) -> Any:
         try:
+            if self.path.suffix.lower() == ".avi":
+                raise ValueError("AVI keeps no times; sound would not stay with the picture")
             return add_audio_stream(self._box, audio)
         except (av.FFmpegError, ValueError):
+            if required:
+                raise MediaError("{suffix} files cannot carry {codec} audio", path="output.audio",
+                                 suffix=self.path.suffix, codec=audio.codec,
+                                 cure="Let the name end in .mkv or .mp4, or drop the audio") from None
             _log.warning("%s cannot carry %s audio; written without", self.path.suffix, audio.codec)
             return None
 
@@ -137,7 +146,7 @@ class _Recording:
 
 
 class FileSink:
-    """One MP4, MKV, MOV or TS file. As many frames come out as go in, with their timestamps; live ones start at 0.
+    """One video file, which starts at 0. As many frames come out as go in, as far apart as they came.
 
     A picture of another size is scaled into the first size with black bars; `encoded_size_wh` has even sides, so an
     odd picture gains a copy of its last row or column. MP4 is written in fragments and becomes a plain file on
@@ -162,7 +171,7 @@ class FileSink:
             raise MediaError("the file is closed")
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
         if self._start_s is None:
-            self._start_s = time_s if self._info.live else 0.0
+            self._start_s = time_s if self._info.live else min(time_s, self._audio.first_s)
         self._file.write(letterboxed(to_picture(guarded), self.encoded_size_wh), time_s - self._start_s)
         self.frames += 1
         self._write_audio(self._file, time_s - self._timeline.offset_s)

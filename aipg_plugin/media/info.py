@@ -45,6 +45,8 @@ AudioHandler = Callable[[AudioPacket], None]
 class StreamInfo:
     """Properties of a source, for sinks and for people.
 
+    `size_wh` is that of the pictures as shown: upright, with square pixels. `left_out` says in words which tracks of
+    the source are not used.
     `fps` is the nominal rate (None if unknown), `frame_count` and `duration_s` are None where the container does
     not say. `decoder` names the decoder really used, with its device if there is one. `live` sources are paced by
     the wall clock and may be lost and return.
@@ -57,9 +59,8 @@ class StreamInfo:
     decoder: str = ""
     time_base: Fraction = Fraction(1, 90000)
     colour: Colour = Colour()
-    sample_aspect: Fraction | None = None
-    rotation_deg: int = 0
     audio: AudioInfo | None = None
     duration_s: float | None = None
     frame_count: int | None = None
     live: bool = False
+    left_out: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import time
@@ -13,13 +12,17 @@ from typing import Any, Protocol
 
 import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.sidedata.sidedata import SideData
 
 from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import PixelFormat, Planes
-from aipg_plugin.media.info import AudioHandler, AudioInfo, AudioPacket, StreamInfo
+from aipg_plugin.media.info import AudioHandler, AudioPacket, StreamInfo
 from aipg_plugin.media.pictures import colour_of, planes_of
-from aipg_plugin.media.urls import SourceKind, local_path, source_kind
+from aipg_plugin.media.sound import sound_of
+from aipg_plugin.media.tracks import choose_tracks
+from aipg_plugin.media.upright import Shape
+from aipg_plugin.media.urls import SourceKind, for_ffmpeg, local_path, source_kind
 from aipg_plugin.options import Source
 
 _log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ _QUICK_START = {"analyzeduration": "1500000"}  # the defaults look at five secon
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: source time in seconds (None if unknown), layout, size and read-only planes."""
+    """A decoded picture as shown: source time in seconds (None if unknown), layout, size and read-only planes."""
 
     pts_s: float | None
     format: PixelFormat
@@ -110,15 +113,16 @@ class AvSession:
         elif kind is SourceKind.NETWORK:
             options = {"rw_timeout": str(int(limit_s * 1e6)), **_QUICK_START}
         else:
-            url, timeout = str(local_path(url)), None
+            url, timeout = for_ffmpeg(local_path(url)), None
         hwaccel = HWAccel(self._device, allow_software_fallback=True) if self._device else None
         return av.open(url, "r", options=options, timeout=timeout, hwaccel=hwaccel)
 
     def _prepare(self) -> None:
-        if not self._container.streams.video:
+        tracks = choose_tracks(self._container)
+        if tracks.video is None:
             raise cannot_open(self._source.url, "it has no video")
-        self._video = self._container.streams.video[0]
-        self._audio = self._container.streams.audio[0] if self._container.streams.audio else None
+        self._video, self._audio = tracks.video, tracks.audio
+        self._sound = sound_of(tracks.audio)
         self._video.thread_type = "SLICE" if self._live else "AUTO"
         self._packets = self._container.demux(*filter(None, (self._video, self._audio)))
         self._decoded = self._decode()
@@ -128,9 +132,10 @@ class AvSession:
             raise cannot_open(self._source.url, reason_of(error)) from None
         if self._first is None:
             raise cannot_open(self._source.url, "no picture in it can be decoded")
-        self.info = self._describe(self._first)
+        self._aspects = self._video.sample_aspect_ratio, self._video.codec_context.sample_aspect_ratio
+        self.info = self._describe(self._first, tracks.left_out)
 
-    def _describe(self, first: av.VideoFrame) -> StreamInfo:
+    def _describe(self, first: av.VideoFrame, left_out: tuple[str, ...]) -> StreamInfo:
         video, context = self._video, self._video.codec_context
         pixel_format, _ = planes_of(first)
         duration_s = None
@@ -140,28 +145,18 @@ class AvSession:
             duration_s = self._container.duration / av.time_base
         rate = video.average_rate or video.guessed_rate
         decoder = context.codec.name + (f" ({self._device})" if self._device and context.is_hwaccel else "")
-        return StreamInfo(size_wh=(first.width, first.height), format=pixel_format,
+        return StreamInfo(size_wh=self._shape(first).shown_wh((first.width, first.height)), format=pixel_format,
                           fps=float(rate) if rate else None, codec=context.codec.canonical_name, decoder=decoder,
                           time_base=video.time_base or Fraction(1, 90000), colour=colour_of(first),
-                          sample_aspect=video.sample_aspect_ratio or None, rotation_deg=int(first.rotation),
-                          audio=self._describe_audio(), duration_s=duration_s, frame_count=video.frames or None,
-                          live=self._live)
+                          audio=self._sound.info if self._sound else None, duration_s=duration_s,
+                          frame_count=video.frames or None, live=self._live, left_out=left_out)
 
-    def _describe_audio(self) -> AudioInfo | None:
-        if self._audio is None:
-            return None
-        header = io.BytesIO()
-        try:
-            with av.open(header, "w", format="matroska") as box:
-                silent = av.Packet(bytes(16))  # a file without any packet cannot be opened again
-                silent.stream, silent.pts, silent.dts = box.add_stream_from_template(self._audio), 0, 0
-                silent.time_base = Fraction(1, 1000)
-                box.mux(silent)
-        except (av.FFmpegError, ValueError):
-            _log.warning("audio of codec %s cannot be passed on", self._audio.codec_context.name)
-            return None
-        context = self._audio.codec_context
-        return AudioInfo(context.codec.canonical_name, context.sample_rate, context.channels, header.getvalue())
+    def _shape(self, frame: av.VideoFrame) -> Shape:
+        """How a picture is to be shown. The container's aspect holds until the coded stream changes its own."""
+        shown, coded = self._aspects
+        now = self._video.codec_context.sample_aspect_ratio
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        return Shape.of(shown if now == coded else now, bytes(matrix) if isinstance(matrix, SideData) else None)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         last_picture_s = time.monotonic()
@@ -185,13 +180,13 @@ class AvSession:
 
     def _take_audio(self, packet: av.Packet[Any]) -> None:
         """Hand audio on; what came before the first picture was asked for waits for its taker."""
-        if packet.pts is None or not packet.size:
+        if packet.pts is None or not packet.size or self._sound is None:
             return
         if self._audio_handler is None:
             self._held_audio = [*self._held_audio[-200:], packet]
-            return
-        base = packet.time_base
-        self._audio_handler(AudioPacket(bytes(packet), float(packet.pts * base), float((packet.duration or 0) * base)))
+        elif self._audio_handler is not _unheard:
+            for sound in self._sound.packets(packet):
+                self._audio_handler(sound)
 
     def pictures(self, on_audio: AudioHandler | None = None) -> Iterator[Picture]:
         """Pictures in order of time; audio packets go to `on_audio` as they come. Raises MediaError on a break."""
@@ -209,12 +204,15 @@ class AvSession:
         except (av.FFmpegError, OSError) as error:
             raise MediaError("{url} broke off: {why}", path="source.url", url=redacted_url(self._source.url),
                              why=reason_of(error)) from None
+        if self._sound is not None and on_audio is not None:
+            for sound in self._sound.rest():
+                on_audio(sound)
 
-    @staticmethod
-    def _picture(frame: av.VideoFrame) -> Picture:
+    def _picture(self, frame: av.VideoFrame) -> Picture:
         pixel_format, planes = planes_of(frame)
         pts_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-        return Picture(pts_s, pixel_format, (frame.width, frame.height), planes)
+        shape, stored_wh = self._shape(frame), (frame.width, frame.height)
+        return Picture(pts_s, pixel_format, shape.shown_wh(stored_wh), shape.shown(pixel_format, stored_wh, planes))
 
     def close(self) -> None:
         """Close the connection; safe to call twice, from the thread that reads."""

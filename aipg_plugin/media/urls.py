@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -36,5 +36,20 @@ def source_kind(url: str) -> SourceKind:
 
 
 def local_path(url: str) -> Path:
-    """The path a `file://` URL or a plain path names."""
-    return Path(url.removeprefix("file://"))
+    """The path that a plain path or a `file://` URL (RFC 8089: %20 and the like are decoded) names."""
+    if not url.lower().startswith("file://"):
+        return Path(url)
+    rest = url[len("file://"):]
+    if not rest.startswith("/") and "/" in rest:
+        rest = rest.removeprefix("localhost")
+    return Path(unquote(rest))
+
+
+def file_url(path: Path) -> str:
+    """A path as a URL that nothing else than this file can be meant by, whatever its name looks like."""
+    return path.absolute().as_uri()
+
+
+def for_ffmpeg(path: Path) -> str:
+    """A path as FFmpeg takes it for a file, though its name hold a colon, look like a URL or start with `-`."""
+    return f"file:{path}"

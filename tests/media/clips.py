@@ -71,7 +71,7 @@ def as_guarded(frame: Frame) -> GuardedFrame:
 
 def write_clip(path: Path, *, frames: int = 25, fps: int = 25, size_wh: tuple[int, int] = SIZE_WH,
                codec: str = "libx264", pix_fmt: str = "yuv420p", audio: bool = False, full_range: bool = False,
-               rotation_deg: int = 0, pts: list[int] | None = None, options: dict[str, str] | None = None) -> Path:
+               pts: list[int] | None = None, options: dict[str, str] | None = None) -> Path:
     """Encode numbered pictures; `pts` in 1/1000 s, if given, else evenly spaced."""
     with av.open(str(path), "w") as box:
         video: Any = box.add_stream(codec, rate=fps)
@@ -79,8 +79,6 @@ def write_clip(path: Path, *, frames: int = 25, fps: int = 25, size_wh: tuple[in
         video.pix_fmt = pix_fmt
         video.codec_context.options = options or ({"preset": "ultrafast", "crf": "15"} if "x264" in codec else {})
         video.codec_context.gop_size = fps // 2
-        if rotation_deg:
-            video.set_display_rotation(rotation_deg)
         if full_range:
             video.codec_context.color_range = 2
         base = Fraction(1, 1000) if pts else Fraction(1, fps)

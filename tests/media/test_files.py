@@ -122,13 +122,6 @@ def test_range_flag_and_values_are_kept(tmp_path: Path, full_range: bool) -> Non
     assert np.abs(ours.to_ndarray().astype(int) - first.to_ndarray()).mean() < 2
 
 
-def test_a_rotation_note_is_passed_on(tmp_path: Path) -> None:
-    info = pass_through(write_clip(tmp_path / "in.mp4", frames=3, rotation_deg=90), tmp_path / "out.mp4")
-    assert info.rotation_deg == 90
-    with av.open(str(tmp_path / "out.mp4")) as box:
-        assert next(box.decode(video=0)).rotation == 90
-
-
 def test_hevc_when_asked_for(tmp_path: Path) -> None:
     sink = open_sink(file_output(tmp_path / "out.mp4", codec="hevc", encoder="libx265"), INFO, name="a/1")
     for number in range(10):
