@@ -7,6 +7,7 @@ import threading
 import time
 
 from aipg_plugin.mqtt.discovery import Announcer, topics_named, with_tombstones
+from aipg_plugin.mqtt.entities import Of, retained
 from aipg_plugin.mqtt.payloads import Throttle
 from aipg_plugin.mqtt.publisher import Outbox
 from aipg_plugin.options import Camera
@@ -85,6 +86,5 @@ class Announcements:
             return False
         parts = text[len(prefix):].split("/")
         if len(parts) == 2:
-            return parts[0] not in self._cameras and parts[1] in ("person", "occupancy", "problem")
-        return len(parts) >= 3 and (parts[0], parts[1]) not in self._streams and (
-            parts[-1] in ("state", "available"))
+            return parts[0] not in self._cameras and parts[1] in retained(Of.CAMERA)
+        return len(parts) >= 3 and (parts[0], parts[1]) not in self._streams and parts[-1] in retained(Of.STREAM)

@@ -16,6 +16,7 @@ from aipg_plugin.mqtt.commands import MAX_COMMAND_BYTES, Command, CommandWorker,
 from aipg_plugin.mqtt.connection import Connection
 from aipg_plugin.mqtt.discovery import Announcer
 from aipg_plugin.mqtt.embedded import HOST, EmbeddedBroker
+from aipg_plugin.mqtt.entities import Of, retained, told_controls
 from aipg_plugin.mqtt.figures import FiguresWorker
 from aipg_plugin.mqtt.frigate import FrigateFollower
 from aipg_plugin.mqtt.payloads import Throttle, setting_text, switch, to_json
@@ -23,6 +24,8 @@ from aipg_plugin.mqtt.publisher import Message, Outbox
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.mqtt.topics import Address, Topics
 from aipg_plugin.options import Camera, Mqtt
+from aipg_plugin.settings import controls
+from aipg_plugin.settings.controls import Scope
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +33,6 @@ _PROBLEMS = ("failsafe", "lost")
 _SNAPSHOT_SIDE_PX = 1280
 _COMPLAIN_EVERY_S = 1.0
 _LOG_EVERY_S = 10.0
-
-
-def settings_in_force(camera: Camera) -> dict[tuple[str, str], object]:
-    """(stream, key) → value of everything that can be commanded, as the options have it."""
-    guard = camera.privacy_guard
-    found: dict[tuple[str, str], object] = {}
-    for stream in camera.streams:
-        values: dict[str, object] = {
-            t.GUARD: guard.enabled and stream.id in guard.target_streams,
-            t.MASKING_METHOD: guard.masking_method,
-            t.SENSITIVITY: guard.sensitivity,
-            t.BLUR_INTENSITY: guard.blur_intensity,
-            t.CAMERA_HEIGHT: camera.camera_height_m,
-            t.CIRCUMFERENTIAL: guard.circumferential_mosaic,
-        } | {t.area_key(area.number): area.enabled for area in guard.prohibited_areas}
-        found |= {(stream.id, key): value for key, value in values.items()}
-    return found
 
 
 class MqttLink:
@@ -138,12 +124,7 @@ class MqttLink:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
         self._cameras = cameras
-        wanted = {self._topics.available, self._topics.status}
-        for camera in cameras:
-            wanted |= {self._topics.camera(camera.id, what) for what in ("person", "occupancy", "problem")}
-            for stream in camera.streams:
-                wanted |= {self._topics.stream(camera.id, stream.id, what) for what in ("available", "state")}
-            wanted |= {self._topics.state(camera.id, stream, key) for stream, key in settings_in_force(camera)}
+        self._outbox.keep_only(f"{self._options.prefix}/", self._topics_of(cameras))
         self._doorkeeper.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
         streams = {(camera.id, stream.id) for camera in cameras for stream in camera.streams}
@@ -151,18 +132,28 @@ class MqttLink:
             del self._stream_states[gone]
             self._snapshot_due_s.pop(gone, None)
             self._snapshot_last_s.pop(gone, None)
-        self._outbox.keep_only(f"{self._options.prefix}/", wanted)
         self._announcements.announce(cameras)
         for camera in cameras:
-            for (stream_id, key), value in settings_in_force(camera).items():
-                self._set(camera.id, stream_id, key, value)
+            for stream_id, control, place, value in told_controls(camera):
+                self._set(camera.id, stream_id, control.key(place), value)
             self._first_words(camera)
         self._publish_status()
         self._wake()
 
+    def _topics_of(self, cameras: tuple[Camera, ...]) -> set[str]:
+        """Every retained topic that belongs to these cameras, and our own."""
+        wanted = {self._topics.available, self._topics.status}
+        for camera in cameras:
+            wanted |= {self._topics.camera(camera.id, what) for what in retained(Of.CAMERA)}
+            for stream in camera.streams:
+                wanted |= {self._topics.stream(camera.id, stream.id, what) for what in retained(Of.STREAM)}
+            wanted |= {self._topics.state(camera.id, stream, control.key(place))
+                       for stream, control, place, _ in told_controls(camera)}
+        return wanted
+
     def _first_words(self, camera: Camera) -> None:
         """What a camera says of itself before the guard has said anything."""
-        for what, payload in (("person", b"0"), ("occupancy", b"OFF"), ("problem", b"OFF")):
+        for what, payload in retained(Of.CAMERA).items():
             topic = self._topics.camera(camera.id, what)
             if self._outbox.known(topic) is None:
                 self._outbox.state(topic, payload)
@@ -174,7 +165,9 @@ class MqttLink:
 
     def state(self, camera: str, stream: str, key: str, value: object) -> None:
         """A setting now in force (`guard`, `sensitivity`, …, `area/3`); camera-wide ones are told on every stream."""
-        for each in self._streams_of(camera) if t.is_camera_wide(key) else (stream,):
+        found = controls.find(key)
+        one = found is None or found[0].scope is Scope.STREAM
+        for each in (stream,) if one else self._streams_of(camera):
             self._set(camera, each, key, value)
         self._wake()
 
@@ -196,7 +189,7 @@ class MqttLink:
         if self._connection is not None:
             self._figures.put(camera, t_s, reports)
 
-    def stats(self, figures: Mapping[str, object]) -> None:
+    def stats(self, numbers: Mapping[str, object]) -> None:
         """Publish `aipg/stats`; `streams[camera][stream]` holds fps_in, fps_out, evidence_age_s, masked_share (0–1)."""
         if self._off:
             return
@@ -205,7 +198,7 @@ class MqttLink:
             if self._connection else 0}}
         if self._frigate is not None:
             extra["frigate"] = self._frigate.as_json()
-        self._outbox.telemetry(Message(self._topics.stats, to_json({**figures, **extra})))
+        self._outbox.telemetry(Message(self._topics.stats, to_json({**numbers, **extra})))
         self._wake()
 
     def status(self, fields: Mapping[str, object]) -> None:

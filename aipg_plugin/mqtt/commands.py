@@ -12,32 +12,28 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt import topics
 from aipg_plugin.mqtt.topics import Address
 from aipg_plugin.mqtt.worker import Worker
-from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Sensitivity
+from aipg_plugin.options import Camera
+from aipg_plugin.settings import controls
+from aipg_plugin.settings.controls import Kind, Scope
 
 _log = logging.getLogger(__name__)
 
 MAX_COMMAND_BYTES = 4096
 Value = bool | float | str | None
 
-CHOICES: dict[str, type[StrEnum]] = {
-    topics.MASKING_METHOD: MaskingMethod,
-    topics.SENSITIVITY: Sensitivity,
-    topics.BLUR_INTENSITY: BlurIntensity,
-}
 _WRONG_TOKENS_ALLOWED = 5
 _LOCK_OUT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Command:
-    """One change asked for: `value` is a bool for switches, metres for the height, a StrEnum for choices, else None.
+    """One change asked for: `value` is a bool for switches, a number, one of a select's choices, else None.
 
     `camera` and `stream` are empty for `reload`. `persist` says that the change should be written to the settings.
     """
@@ -83,15 +79,17 @@ def parse_payload(key: str, payload: bytes) -> tuple[Value, str | None]:
 
 
 def _typed(key: str, raw: Any) -> Value:
-    if key in (topics.SNAPSHOT, topics.RELOAD):
+    """A value of the control's kind; whether it is in range is for the schema to say, when the command is applied."""
+    found = controls.find(key)
+    if found is None:                       # snapshot and reload carry no value
         return None
-    if key in CHOICES:
-        choices = CHOICES[key]
-        if isinstance(raw, str) and raw.lower() in {c.value for c in choices}:
-            return choices(raw.lower())
-        raise MqttError("{key} must be one of {choices}", key=key, choices=", ".join(c.value for c in choices))
-    if key == topics.CAMERA_HEIGHT:
-        return _number(raw)
+    control, _ = found
+    if control.kind is Kind.SELECT:
+        if isinstance(raw, str) and raw.lower() in control.choices:
+            return raw.lower()
+        raise MqttError("{key} must be one of {choices}", key=key, choices=", ".join(control.choices))
+    if control.kind is Kind.NUMBER:
+        return _number(key, raw)
     if isinstance(raw, bool):
         return raw
     if isinstance(raw, str) and raw.upper() in ("ON", "OFF"):
@@ -99,7 +97,7 @@ def _typed(key: str, raw: Any) -> Value:
     raise MqttError("{key} must be ON or OFF", key=key)
 
 
-def _number(raw: Any) -> float:
+def _number(key: str, raw: Any) -> float:
     try:
         if isinstance(raw, bool) or not isinstance(raw, str | int | float):
             raise ValueError
@@ -107,7 +105,7 @@ def _number(raw: Any) -> float:
         if not math.isfinite(number):
             raise ValueError
     except (ValueError, OverflowError):
-        raise MqttError("camera_height must be a number of metres") from None
+        raise MqttError("{key} must be a number", key=key) from None
     return number
 
 
@@ -129,9 +127,9 @@ class Doorkeeper:
         if camera is None or address.stream not in {stream.id for stream in camera.streams}:
             raise MqttError("there is no stream {stream} of a camera {camera}", camera=address.camera[:64],
                             stream=address.stream[:64], cure="Use an id from the settings")
-        number = topics.area_number(address.key)
-        if number is not None and number not in {a.number for a in camera.privacy_guard.prohibited_areas}:
-            raise MqttError("camera {camera} has no prohibited area {number}", camera=address.camera, number=number,
+        found = controls.find(address.key)
+        if found is not None and found[0].scope is Scope.AREA and found[1] not in found[0].places(camera):
+            raise MqttError("camera {camera} has no {key}", camera=address.camera, key=address.key,
                             cure="Draw it first, on the area page or in the settings")
 
     def check_token(self, command: Command) -> None:

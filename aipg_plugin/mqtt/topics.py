@@ -6,37 +6,13 @@ import re
 from dataclasses import dataclass
 
 from aipg_plugin.errors import MqttError
+from aipg_plugin.settings import controls
 
 GUARD = "guard"
-MASKING_METHOD = "masking_method"
-SENSITIVITY = "sensitivity"
-BLUR_INTENSITY = "blur_intensity"
-CAMERA_HEIGHT = "camera_height"
-CIRCUMFERENTIAL = "circumferential_mosaic"
 SNAPSHOT = "snapshot"
 RELOAD = "reload"
 
-CAMERA_WIDE = (MASKING_METHOD, SENSITIVITY, BLUR_INTENSITY, CAMERA_HEIGHT, CIRCUMFERENTIAL)
-"""Settings a camera's streams share: a change is told under each of them (areas too)."""
-
-_AREA = re.compile(r"area/(0|[1-9][0-9]{0,3})")
 _SLUG = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-def area_key(number: int) -> str:
-    """Key of a prohibited area: `area/3`."""
-    return f"area/{number}"
-
-
-def area_number(key: str) -> int | None:
-    """Number of the area a key names, None for every other key."""
-    match = _AREA.fullmatch(key)
-    return int(match[1]) if match else None
-
-
-def is_camera_wide(key: str) -> bool:
-    """Whether a setting belongs to the camera, not to one of its streams."""
-    return key in CAMERA_WIDE or area_number(key) is not None
 
 
 def topic_level(name: str) -> str:
@@ -124,6 +100,7 @@ class Topics:
         if len(parts) != 3 or not all(parts):
             return None
         camera, stream, key = parts
-        if key in (GUARD, SNAPSHOT, *CAMERA_WIDE) or area_number(key) is not None:
+        found = controls.find(key)
+        if key == SNAPSHOT or (found is not None and found[0].mqtt):
             return Address(camera, stream, key)
         return None

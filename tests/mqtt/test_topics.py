@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aipg_plugin.errors import MqttError
-from aipg_plugin.mqtt.topics import Address, Topics, area_number, slug
+from aipg_plugin.mqtt.topics import Address, Topics, slug
 
 KEYS = ["guard", "snapshot", "masking_method", "sensitivity", "blur_intensity", "camera_height",
         "circumferential_mosaic", "area/3", "area/0"]
@@ -55,9 +55,3 @@ def test_slugs_are_safe_and_plain_ones_stay(a):
     assert set(slug(a)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
     if a.isascii() and a.isalnum():
         assert slug(a) == a
-
-
-def test_area_number():
-    assert area_number("area/12") == 12
-    assert area_number("guard") is None
-    assert area_number("area/99999") is None
