@@ -227,7 +227,7 @@ class Models:
     """Which detector and where it runs."""
 
     tier: str = "standard"                   # small | standard
-    precision: str = "fp32"                  # fp32 | int8
+    precision: str = "fp32"
     providers: tuple[str, ...] = ("cpu",)
     threads: int = 2
     custom: CustomModel | None = None

@@ -14,6 +14,7 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.hosts.offline import plain_copy, redact_video
 from aipg_plugin.options import Models, Output, OutputKind, Web
 from aipg_plugin.resources import resource_path
+from aipg_plugin.settings.schema import MODELS, choices_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", metavar="FILE", help="a video of your own (default: the shipped sample)")
     parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs; the median ratio counts (default 3)")
-    parser.add_argument("--tier", choices=("small", "standard"), default="standard")
-    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument("--tier", choices=choices_of(MODELS, "tier"), default="standard")
+    parser.add_argument("--precision", choices=choices_of(MODELS, "precision"), default="fp32")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
 

@@ -28,7 +28,7 @@ _UNEVEN = 0.5  # spread of the frame intervals, as a share of the median: exposu
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """Result of one check."""
 
     what: str
@@ -46,25 +46,25 @@ def run(options: argparse.Namespace) -> int:
     """Check everything; exit 1 if anything failed, 3 if the configuration itself is wrong."""
     loaded = load(Path(options.config))
     steps = _steps(loaded.settings)
-    findings = [Finding("settings", True, "; ".join(w.text() for w in loaded.warnings) or "valid")]
-    _print(findings[0], options)
+    results = [CheckResult("settings", True, "; ".join(w.text() for w in loaded.warnings) or "valid")]
+    _print(results[0], options)
     for number, (what, step) in enumerate(steps, 1):
         if sys.stderr.isatty():
             print(f"[{number}/{len(steps)}] {what} …", end="\r", file=sys.stderr, flush=True)
         try:
-            finding = Finding(what, True, step())
+            result = CheckResult(what, True, step())
         except AipgError as error:
-            finding = Finding(what, False, str(error))
-        findings.append(finding)
-        _print(finding, options)
+            result = CheckResult(what, False, str(error))
+        results.append(result)
+        _print(result, options)
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    return 0 if all(finding.ok for finding in findings) else 1
+        print(json.dumps([asdict(result) for result in results], indent=2))
+    return 0 if all(result.ok for result in results) else 1
 
 
-def _print(finding: Finding, options: argparse.Namespace) -> None:
+def _print(result: CheckResult, options: argparse.Namespace) -> None:
     if not options.json:
-        print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.message}", flush=True)
+        print(f"{'ok  ' if result.ok else 'FAIL'} {result.what}: {result.message}", flush=True)
 
 
 def _steps(settings: Settings) -> list[tuple[str, Callable[[], str]]]:

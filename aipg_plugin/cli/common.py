@@ -6,40 +6,57 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from aipg_plugin.errors import MediaError, UsageError
+from aipg_plugin.errors import MediaError, Problem, UsageError
 from aipg_plugin.media.urls import IMAGE_SUFFIXES
 from aipg_plugin.options import (
-    BlurIntensity,
     Camera,
     CaptureMode,
     Lens,
     LensModelName,
-    MaskingMethod,
     Models,
     MountKind,
     PrivacyGuard,
-    Sensitivity,
     Source,
     Stream,
 )
+from aipg_plugin.settings import controls
+from aipg_plugin.settings.change import with_controls
+from aipg_plugin.settings.controls import Control
+from aipg_plugin.settings.problems import Bad
+from aipg_plugin.settings.schema import MODELS, choices_of
 
 
-def add_camera_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that describe the camera; without any, a ceiling fisheye whose circle is found in the picture."""
+def add_camera_arguments(parser: argparse.ArgumentParser, *, masks: bool) -> None:
+    """Arguments that describe the camera; without any, a ceiling fisheye whose circle is found in the picture.
+
+    `masks`: with the controls that only change what a mask looks like.
+    """
     group = parser.add_argument_group("camera (all optional: a ceiling fisheye, its circle found in the picture)")
     group.add_argument("--config", metavar="FILE", help="take lens, mount and guard settings from this configuration")
     group.add_argument("--camera", metavar="NAME", help="which camera of --config (needed if it has several)")
     group.add_argument("--stream", metavar="ID", help="which stream of the camera (default: its first)")
     group.add_argument("--capture-mode", choices=list(CaptureMode), help="what the picture shows (default fisheye)")
     group.add_argument("--mount", choices=list(MountKind), help="where the camera hangs (default ceiling)")
-    group.add_argument("--height", type=float, metavar="M", help="camera height, 2.5–5.0 m (default 3.0)")
     group.add_argument("--lens", choices=list(LensModelName), help="lens law (default equidistant)")
     group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the image circle (default 180)")
     group.add_argument("--circle", metavar="CX,CY,R", help="image circle in pixels of the picture (default: found)")
     guard = parser.add_argument_group("guard")
-    guard.add_argument("--sensitivity", choices=list(Sensitivity), help="higher masks more readily (default high)")
-    guard.add_argument("--tier", choices=("small", "standard"), help="which detector (default standard)")
-    guard.add_argument("--precision", choices=("fp32", "int8"), help="of the detector (default fp32)")
+    for control in controls.CONTROLS:
+        if control.option and (masks or control.finds):
+            _add_control(guard, control)
+    guard.add_argument("--tier", choices=choices_of(MODELS, "tier"), help="which detector (default standard)")
+    guard.add_argument("--precision", choices=choices_of(MODELS, "precision"), help="of the detector (default fp32)")
+
+
+def _add_control(group: argparse._ArgumentGroup, control: Control) -> None:
+    """The option of a control, with choices or range and default of the schema."""
+    default = control.read(Camera("", ()), "")
+    if control.range is not None:
+        unit, limits = control.range.unit.upper(), f"{control.range.limits} (default {default:g})"
+        group.add_argument(control.option, dest=control.id, metavar=unit or "N", help=f"{control.name()}, {limits}")
+    else:
+        group.add_argument(control.option, dest=control.id, choices=control.choices or ("on", "off"),
+                           help=f"{control.name()} (default {default})")
 
 
 def camera_from(options: argparse.Namespace, size_wh: tuple[int, int]) -> tuple[Camera, Models]:
@@ -59,16 +76,26 @@ def camera_from(options: argparse.Namespace, size_wh: tuple[int, int]) -> tuple[
     if options.circle:
         lens = replace(lens, circle=_circle(options.circle, size_wh))
     guard = replace(camera.privacy_guard, enabled=True, target_streams=(stream.id,))
-    if options.sensitivity:
-        guard = replace(guard, sensitivity=Sensitivity(options.sensitivity))
-    if getattr(options, "method", None):
-        guard = replace(guard, masking_method=MaskingMethod(options.method))
-    if getattr(options, "intensity", None):
-        guard = replace(guard, blur_intensity=BlurIntensity(options.intensity))
-    height_m = camera.camera_height_m if options.height is None else _within(options.height, "--height", 2.5, 5.0)
     models = replace(models, tier=options.tier or models.tier, precision=options.precision or models.precision)
-    return replace(camera, streams=(stream,), lens=lens, privacy_guard=guard, camera_height_m=height_m,
-                   mount=MountKind(options.mount) if options.mount else camera.mount), models
+    camera = replace(camera, streams=(stream,), lens=lens, privacy_guard=guard,
+                     mount=MountKind(options.mount) if options.mount else camera.mount)
+    return with_controls(camera, _controls(options)), models
+
+
+def _controls(options: argparse.Namespace) -> dict[Control, controls.Value]:
+    """The controls that were given. Raises UsageError for a value the schema does not take."""
+    given: dict[Control, controls.Value] = {}
+    for control in controls.CONTROLS:
+        text = getattr(options, control.id, None) if control.option else None
+        if text is None:
+            continue
+        try:
+            given[control] = control.checked(text)
+        except Bad as error:
+            raise UsageError(error.template, path=control.option, cure=error.cure,
+                             problems=[Problem(error.template, control.option, error.cure,
+                                               params=error.params)]) from error
+    return given
 
 
 def pictures_in(folder: Path) -> list[Path]:

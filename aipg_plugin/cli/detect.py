@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON (the default; kept for clarity)")
     parser.add_argument("--overlay", metavar="OUT", help="also draw the figures: a file, or a folder for a folder. "
                         "An overlay shows people in clear; keep it as private as the input")
-    add_camera_arguments(parser)
+    add_camera_arguments(parser, masks=False)
 
 
 def run(options: argparse.Namespace) -> int:

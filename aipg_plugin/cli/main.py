@@ -75,11 +75,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _translated(error: AipgError) -> str:
-    from aipg_plugin.resources import translations
+    from aipg_plugin.resources import translator
 
     language = os.environ.get("AIPG_LANGUAGE") or os.environ.get("LANG", "en")[:2]
-    texts = translations(language).get("errors", {})
-    return error.text(lambda template: texts.get(template) or template)
+    return error.text(translator(language))
 
 
 if __name__ == "__main__":

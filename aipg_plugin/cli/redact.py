@@ -15,7 +15,7 @@ from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.hosts.offline import Report, redact_picture, redact_video
 from aipg_plugin.media.images import read_image
 from aipg_plugin.media.source import open_source
-from aipg_plugin.options import Audio, BlurIntensity, MaskingMethod, Output, OutputKind, Source
+from aipg_plugin.options import Audio, Output, OutputKind, Source
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".ts", ".m4v", ".webm", ".mpg", ".mpeg", ".flv"})
 EPILOG = """examples:
@@ -29,8 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("input", metavar="IN", help="picture, video, or folder of them")
     parser.add_argument("output", metavar="OUT", help="file to write (folder, when IN is one)")
-    parser.add_argument("--method", choices=list(MaskingMethod), help="how to mask (default blurring: a mosaic)")
-    parser.add_argument("--intensity", choices=list(BlurIntensity), help="of the mosaic (default middle)")
     parser.add_argument("--codec", default="h264", help="of a video (default h264)")
     parser.add_argument("--encoder", default="auto", help="auto, libx264, h264_nvenc, … (default auto)")
     parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
@@ -39,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast", action="store_true", help="look at videos as live: a little quicker")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_camera_arguments(parser)
+    add_camera_arguments(parser, masks=True)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -184,6 +184,11 @@ class MqttLink:
         self._outbox.state(self._topics.camera(camera, "problem"), switch(problem))
         self._wake()
 
+    def tell(self, camera: str, what: str, payload: bytes) -> None:
+        """A retained state of a camera, declared in `entities.py`."""
+        self._outbox.state(self._topics.camera(camera, what), payload)
+        self._wake()
+
     def figures(self, camera: str, t_s: float, reports: tuple[TrackReport, ...]) -> None:
         """Everybody seen by a camera at `t_s` (seconds of any clock that runs on); call at every detector tick."""
         if self._connection is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aipg_plugin.errors import Problem, SettingsError
-from aipg_plugin.options import Settings
+from aipg_plugin.options import Camera, Settings
 from aipg_plugin.settings import controls
-from aipg_plugin.settings.build import to_dict
-from aipg_plugin.settings.controls import Scope
+from aipg_plugin.settings.build import build_camera, to_dict
+from aipg_plugin.settings.controls import Control, Scope, Value
 from aipg_plugin.settings.loader import validate
 from aipg_plugin.settings.problems import Bad, near_miss, one_of, show
+from aipg_plugin.settings.schema import CAMERA
 
 
 def apply_change(settings: Settings, camera: str, stream: str, key: str, value: object) -> Settings:
@@ -28,6 +30,14 @@ def changed_paths(settings: Settings, camera: str, stream: str, key: str, value:
     document, paths = _changed(settings, camera, stream, key, value)
     checked = to_dict(validate(document, environ={}))
     return {path: _at(checked, path.split(".")) for path in paths}
+
+
+def with_controls(camera: Camera, values: Mapping[Control, Value]) -> Camera:
+    """A camera with controls of its own set to checked values."""
+    document = to_dict(Settings(cameras=(camera,)))["cameras"][camera.id]
+    for control, value in values.items():
+        control.write(document, "", value)
+    return build_camera(camera.id, CAMERA(document)) if values else camera
 
 
 def _at(tree: Any, keys: list[str]) -> Any:

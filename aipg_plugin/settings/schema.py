@@ -120,7 +120,7 @@ class SourceUrl:
 
 
 @dataclass(frozen=True)
-class Host:
+class HostName:
     """A host name or address; `words` are accepted beside it."""
 
     words: tuple[str, ...] = ()
@@ -262,7 +262,7 @@ CAMERAS = MapOf(Name(RESERVED_CAMERAS), CAMERA, "camera")
 
 _mqtt = _Keys("mqtt", options.Mqtt)
 MQTT = Table("mqtt", {
-    _mqtt("broker"): Host(("off", "embedded")),
+    _mqtt("broker"): HostName(("off", "embedded")),
     _mqtt("port"): Whole(0, 65535),
     _mqtt("username"): Optionally(Text()),
     _mqtt("password"): _SECRET,
@@ -284,7 +284,7 @@ MQTT = Table("mqtt", {
 
 _web = _Keys("web", options.Web)
 WEB = Table("web", {
-    _web("host"): Host(),
+    _web("host"): HostName(),
     _web("port"): Whole(0, 65535),
     _web("rtsp_port"): Whole(0, 65535),
     _web("username"): Optionally(Text(r"[^:]+", "a name without a colon")),
@@ -305,8 +305,8 @@ CUSTOM_MODEL = Table("custom_model", {
 _models = _Keys("models", options.Models)
 MODELS = Table("models", {
     _models("tier"): Choice(("small", "standard")),
-    _models("precision"): Choice(("fp32", "int8")),
-    _models("providers"): ListOf(Choice(("cpu", "cuda", "tensorrt", "openvino", "coreml", "directml", "rocm")), 1, 8),
+    _models("precision"): Choice(("fp32",)),
+    _models("providers"): ListOf(Choice(("cpu", "cuda", "tensorrt", "openvino", "coreml")), 1, 8),
     _models("threads"): Whole(1, 64),
     _models.own("custom", None): Optionally(CUSTOM_MODEL),
 })
@@ -327,6 +327,14 @@ def unwrapped(validator: Any) -> Any:
     while isinstance(validator, AreaShape | GuardTable | Shorthand | Optionally):
         validator = validator.inner if isinstance(validator, Optionally) else validator.table
     return validator
+
+
+def choices_of(table: Table, key: str) -> tuple[str, ...]:
+    """The words that a choice in a table takes, or each item of a list there."""
+    found: dict[str, Any] = {str(marker.schema): validator for marker, validator in table.schema.items()}
+    validator = unwrapped(found[key])
+    choices: tuple[str, ...] = getattr(validator, "inner", validator).choices
+    return choices
 
 
 def validator_at(setting: str) -> Any:

@@ -26,19 +26,13 @@ def last_good_path(path: str | os.PathLike[str]) -> FilePath:
     return FilePath(f"{os.fspath(path)}.last-good")
 
 
-def save_change(path: str | os.PathLike[str], dotted_path: str, value: Any, *,
-                environ: Mapping[str, str] | None = None) -> Loaded:
-    """Set one setting in the file (None removes it) and return the file as loaded again.
-
-    `dotted_path` is as in errors: `cameras.lobby.privacy_guard.prohibited_areas.0.status`; a number one past a list's
-    end appends. Raises SettingsError, the file untouched, when the result would not be valid.
-    """
-    return save_changes(path, {dotted_path: value}, environ=environ)
-
-
 def save_changes(path: str | os.PathLike[str], changes: Mapping[str, Any], *,
                  environ: Mapping[str, str] | None = None) -> Loaded:
-    """Like `save_change`, several settings at once: all of them or none."""
+    """Set settings in the file (None removes one), all of them or none, and return the file as loaded again.
+
+    Dotted paths are as in errors: `cameras.lobby.privacy_guard.prohibited_areas.0.status`; a number one past a list's
+    end appends. Raises SettingsError, the file untouched, when the result would not be valid.
+    """
     file = FilePath(os.path.realpath(path))
     with _one_writer:
         before = read_text(file)

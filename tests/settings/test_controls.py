@@ -1,14 +1,20 @@
 """The table of controls: complete, true to the schema, and read and written at the same place."""
 
+import argparse
 import dataclasses
 
 import pytest
 import voluptuous as vol
 
+from aipg_plugin.cli.common import add_camera_arguments, camera_from
+from aipg_plugin.detection import onnx
+from aipg_plugin.detection.manifest import manifest
+from aipg_plugin.errors import UsageError
 from aipg_plugin.resources import languages, translations
 from aipg_plugin.settings import apply_change, controls, validate
 from aipg_plugin.settings.controls import CONTROLS, Control, Kind, Scope
 from aipg_plugin.settings.describe import describe
+from aipg_plugin.settings.schema import MODELS, choices_of, validator_at
 from tests.settings.examples import LOBBY
 
 SETTINGS = validate(LOBBY)
@@ -87,3 +93,31 @@ def test_places_that_are_not_there() -> None:
         if control.scope is not Scope.CAMERA:
             with pytest.raises(KeyError):
                 control.read(CAMERA, "77")
+
+
+def test_the_schema_offers_only_what_the_code_takes() -> None:
+    assert set(choices_of(MODELS, "providers")) <= set(onnx._PROVIDERS)
+    shipped = {(entry.tier, entry.precision) for entry in manifest()}
+    assert {tier for tier, _ in shipped} == set(choices_of(MODELS, "tier"))
+    assert {precision for _, precision in shipped} == set(choices_of(MODELS, "precision"))
+
+
+@pytest.mark.parametrize("finds", [True, False])
+def test_options_of_the_command_line_come_from_the_table(finds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    width = Control("hold", Scope.CAMERA, "privacy_guard.hold_s", lambda camera, _: camera.privacy_guard.hold_s,
+                    controls._set("privacy_guard.hold_s"), controls._lowered, validator_at("privacy_guard.hold_s"),
+                    option="--hold", finds=finds)
+    monkeypatch.setattr(controls, "CONTROLS", (*CONTROLS, width))
+    for masks in (True, False):
+        parser = argparse.ArgumentParser()
+        add_camera_arguments(parser, masks=masks)
+        wanted = ["--hold", "7", "--height", "4.2", "--sensitivity", "low"]
+        if not masks and not finds:
+            with pytest.raises(SystemExit):
+                parser.parse_args(wanted)
+            continue
+        camera, _ = camera_from(parser.parse_args(wanted), (100, 100))
+        assert (camera.privacy_guard.hold_s, camera.camera_height_m, camera.privacy_guard.sensitivity) == (
+            7.0, 4.2, "low")
+        with pytest.raises(UsageError, match="--hold: 90 is not in"):
+            camera_from(parser.parse_args(["--hold", "90"]), (100, 100))

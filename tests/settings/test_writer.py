@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aipg_plugin.errors import SettingsError
-from aipg_plugin.settings import last_good_path, load, save_change, save_changes
+from aipg_plugin.settings import last_good_path, load, save_changes
 
 TEXT = """\
 # The shop's cameras
@@ -54,19 +54,19 @@ def difference(file: Path) -> list[tuple[str, str]]:
 
 
 def test_one_value_changes_one_line(file: Path) -> None:
-    loaded = save_change(file, "instance_id", "other", environ=ENVIRON)
+    loaded = save_changes(file, {"instance_id": "other"}, environ=ENVIRON)
     assert loaded.settings.instance_id == "other"
     assert difference(file) == [("instance_id: shop   # keep", "instance_id: other   # keep")]
 
 
 def test_variables_stay_variables(file: Path) -> None:
-    loaded = save_change(file, "cameras.lobby.camera_height", 3.5, environ=ENVIRON)
+    loaded = save_changes(file, {"cameras.lobby.camera_height": 3.5}, environ=ENVIRON)
     assert loaded.settings.cameras[0].streams[0].source.url == "a.mp4"
     assert "${CLIP}" in file.read_text()
 
 
 def test_a_shared_table_is_split_before_it_changes(file: Path) -> None:
-    loaded = save_change(file, f"{GUARD}.prohibited_areas.0.status", True, environ=ENVIRON)
+    loaded = save_changes(file, {f"{GUARD}.prohibited_areas.0.status": True}, environ=ENVIRON)
     lobby, hall = loaded.settings.cameras
     assert lobby.privacy_guard.prohibited_areas[0].enabled is True
     assert hall.privacy_guard.prohibited_areas[0].enabled is False
@@ -79,7 +79,7 @@ def test_a_merged_table_is_split_before_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "aipg.yaml"
     file.write_text("cameras:\n  a: &a\n    lens: {fov_deg: 190}\n    streams: {1: {source: a.mp4}}\n"
                     "  b:\n    <<: *a\n    mount: wall\n")
-    first, second = save_change(file, "cameras.b.lens.fov_deg", 200).settings.cameras
+    first, second = save_changes(file, {"cameras.b.lens.fov_deg": 200}).settings.cameras
     assert (first.lens.fov_deg, second.lens.fov_deg) == (190, 200)
 
 
@@ -93,17 +93,17 @@ def test_a_merged_table_is_split_before_it_changes(tmp_path: Path) -> None:
     ("cameras.hall.name", "1e3", lambda s: s.cameras[1].name),
     ("cameras.hall.name", 'a: "b" #c', lambda s: s.cameras[1].name)])
 def test_what_is_written_is_read(file: Path, path: str, value: Any, read: Any) -> None:
-    assert read(save_change(file, path, value, environ=ENVIRON).settings) == value
+    assert read(save_changes(file, {path: value}, environ=ENVIRON).settings) == value
     assert read(load(file, environ=ENVIRON).settings) == value
 
 
 def test_areas_are_added_changed_and_removed(file: Path) -> None:
     key = "cameras.hall.privacy_guard"
     area = {"rectangle": [0.5, 0.5, 0.6, 0.6], "name": "screen"}
-    save_change(file, f"{key}.prohibited_areas.1", area, environ=ENVIRON)
-    loaded = save_change(file, f"{key}.prohibited_areas.1.name", "screen 2", environ=ENVIRON)
+    save_changes(file, {f"{key}.prohibited_areas.1": area}, environ=ENVIRON)
+    loaded = save_changes(file, {f"{key}.prohibited_areas.1.name": "screen 2"}, environ=ENVIRON)
     assert [area.name for area in loaded.settings.cameras[1].privacy_guard.prohibited_areas] == ["", "screen 2"]
-    loaded = save_change(file, f"{key}.prohibited_areas.0", None, environ=ENVIRON)
+    loaded = save_changes(file, {f"{key}.prohibited_areas.0": None}, environ=ENVIRON)
     assert [area.name for area in loaded.settings.cameras[1].privacy_guard.prohibited_areas] == ["screen 2"]
     assert len(loaded.settings.cameras[0].privacy_guard.prohibited_areas) == 1
 
@@ -117,7 +117,7 @@ def test_areas_are_added_changed_and_removed(file: Path) -> None:
     ("cameras.lobby.mount", "celing", "Did you mean ceiling?")])
 def test_a_bad_change_changes_nothing(file: Path, path: str, value: Any, says: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        save_change(file, path, value, environ=ENVIRON)
+        save_changes(file, {path: value}, environ=ENVIRON)
     assert says in str(caught.value)
     assert file.read_text() == TEXT
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
@@ -132,17 +132,17 @@ def test_several_changes_are_all_or_none(file: Path) -> None:
 
 
 def test_the_file_before_is_kept(file: Path) -> None:
-    save_change(file, "instance_id", "first", environ=ENVIRON)
+    save_changes(file, {"instance_id": "first"}, environ=ENVIRON)
     assert last_good_path(file).read_text() == TEXT
-    save_change(file, "instance_id", "second", environ=ENVIRON)
+    save_changes(file, {"instance_id": "second"}, environ=ENVIRON)
     assert load(last_good_path(file), environ=ENVIRON).settings.instance_id == "first"
 
 
 def test_a_broken_file_is_never_kept_as_good(file: Path) -> None:
-    save_change(file, "instance_id", "first", environ=ENVIRON)
+    save_changes(file, {"instance_id": "first"}, environ=ENVIRON)
     good = last_good_path(file).read_text()
     file.write_text(TEXT.replace("shop ", "no/id "))
-    save_change(file, "instance_id", "third", environ=ENVIRON)
+    save_changes(file, {"instance_id": "third"}, environ=ENVIRON)
     assert last_good_path(file).read_text() == good
 
 
@@ -150,7 +150,7 @@ def test_rights_and_links_stay(file: Path, tmp_path: Path) -> None:
     file.chmod(0o640)
     link = tmp_path / "link.yaml"
     link.symlink_to(file.name)
-    save_change(link, "instance_id", "linked", environ=ENVIRON)
+    save_changes(link, {"instance_id": "linked"}, environ=ENVIRON)
     assert link.is_symlink()
     assert "linked" in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
@@ -162,7 +162,7 @@ def test_a_failing_disk_leaves_the_file(file: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SettingsError, match="No space left"):
-        save_change(file, "instance_id", "other", environ=ENVIRON)
+        save_changes(file, {"instance_id": "other"}, environ=ENVIRON)
     assert file.read_text() == TEXT
     assert not list(file.parent.glob(".*"))
 
@@ -170,8 +170,8 @@ def test_a_failing_disk_leaves_the_file(file: Path, monkeypatch: pytest.MonkeyPa
 def test_writers_take_turns(file: Path) -> None:
     keys = ["instance_id", "web.port", "web.rtsp_port", "cameras.lobby.camera_height", "cameras.hall.camera_height"]
     values: list[Any] = ["many", 8001, 8002, 3.1, 3.2]
-    threads = [threading.Thread(target=save_change, args=pair, kwargs={"environ": ENVIRON})
-               for pair in ((file, key, value) for key, value in zip(keys, values, strict=True))]
+    threads = [threading.Thread(target=save_changes, args=(file, {key: value}), kwargs={"environ": ENVIRON})
+               for key, value in zip(keys, values, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
