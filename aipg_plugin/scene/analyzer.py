@@ -18,9 +18,10 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.background import BackgroundModel
+from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import Observation
-from aipg_plugin.scene.quality import PictureCheck, Trouble
+from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.tracking.track import Track
 
 _BUDGET_S = 0.08         # of detector time per look

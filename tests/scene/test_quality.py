@@ -8,7 +8,8 @@ import pytest
 
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.resources import resource_path
-from aipg_plugin.scene.quality import PictureCheck, Trouble, to_grey
+from aipg_plugin.scene.check import PictureCheck
+from aipg_plugin.scene.quality import Trouble, to_grey
 from tests.needs import need_shared
 from tests.scene.rooms import SIZE, disc, room, shot
 
