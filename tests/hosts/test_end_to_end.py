@@ -167,6 +167,7 @@ def _snapshots(folder: Path) -> list[NDArray[np.uint8]]:
 
 
 def test_a_command_changes_the_picture_without_a_clear_frame(guard: Guard, broker: Mosquitto, tmp_path: Path) -> None:
+    needs.need("ffmpeg")  # here, not in the thread that records: there a skip would be lost
     watcher = Watcher(broker.port)
     topic = "aipg/lobby/1"
     try:

@@ -20,6 +20,7 @@ from aipg_plugin.mqtt import MqttLink, TrackReport
 from aipg_plugin.options import Mqtt
 from tests.mqtt.broker import Watcher, free_port, wait_for
 from tests.mqtt.conftest import App, make_camera
+from tests.needs import need
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -255,7 +256,8 @@ def test_user_and_password(link, own_broker, tmp_path):
     passwords = tmp_path / "passwords"
     passwords.write_text("")
     passwords.chmod(0o600)
-    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "guard", "pa:ss wörd"], check=True, capture_output=True)
+    subprocess.run([need("mosquitto_passwd"), "-b", str(passwords), "guard", "pa:ss wörd"], check=True,
+                   capture_output=True)
     server = own_broker(f"allow_anonymous false\npassword_file {passwords}")
     wrong = link(port=server.port, connect=False, username="guard", password="wrong")
     link(port=server.port, username="guard", password="pa:ss wörd")

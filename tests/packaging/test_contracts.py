@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import pkgutil
 import subprocess
 import sys
@@ -37,9 +38,25 @@ def test_one_version() -> None:
 
 
 def test_the_readmes_test_command_is_what_ci_runs() -> None:
-    command = "python -m pytest"
-    assert command in (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert f"\n{command} || " in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\n```sh\n./test\n```\n" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert "\n./test || " in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_test_command_hands_its_arguments_to_pytest(tmp_path: Path) -> None:
+    """With everything installed already: a venv whose Python only tells what it is asked to run."""
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    python = venv / "bin" / "python"
+    python.write_text('#!/bin/sh\n[ "$2" = pip ] || echo "$@"\n')
+    python.chmod(0o755)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "dpkg-query").write_text("#!/bin/sh\necho install ok installed\n")
+    (tools / "dpkg-query").chmod(0o755)
+    environment = {**os.environ, "AIPG_VENV": str(venv), "PATH": f"{tools}:{os.environ['PATH']}"}
+    done = subprocess.run([CHECKOUT / "test", "tests/guard", "-k", "a b"], env=environment, capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "-m pytest tests/guard -k a b\n"), done.stderr
 
 
 def test_no_module_imports_torch() -> None:
