@@ -36,7 +36,8 @@ def plane_shapes(pixel_format: PixelFormat, size_wh: tuple[int, int]) -> tuple[t
             return ((h, w, 3),)
 
 
-def _check_planes(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes) -> None:
+def check_planes(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes) -> None:
+    """Raise GuardError unless the planes are uint8 and have the format's shapes."""
     wanted = plane_shapes(pixel_format, size_wh)
     got = tuple(plane.shape for plane in planes)
     if got != wanted or any(plane.dtype != np.uint8 for plane in planes):
@@ -101,7 +102,7 @@ class Frame:
     planes: Planes
 
     def __post_init__(self) -> None:
-        _check_planes(self.format, self.size_wh, self.planes)
+        check_planes(self.format, self.size_wh, self.planes)
 
     def to_bgr(self, to_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """A new BGR picture, see `planes_to_bgr`. Clear pixels: for the detector only, never for a sink."""
@@ -147,7 +148,7 @@ class GuardedFrame:
 
 def _mint_guarded(**fields: Any) -> GuardedFrame:
     """Make a GuardedFrame. For `guard/` alone (a test holds every other module to that)."""
-    _check_planes(fields["format"], fields["size_wh"], fields["planes"])
+    check_planes(fields["format"], fields["size_wh"], fields["planes"])
     guarded: GuardedFrame = object.__new__(cast("type[GuardedFrame]", GuardedFrame))
     for plane in fields["planes"]:
         plane.setflags(write=False)

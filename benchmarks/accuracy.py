@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.manifest import manifest
-from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.options import Sensitivity
+from aipg_plugin.thresholds import thresholds
 from benchmarks import metrics, overlays
 from benchmarks.dev_pictures import DevPicture, load, shared_folder
 from benchmarks.masks import mask_of

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.sensitivity import MaskedForeground, thresholds
 from aipg_plugin.detection.tiles import LIVE
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
@@ -27,6 +26,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
+from aipg_plugin.thresholds import MaskedForeground, thresholds
 from benchmarks.dev_pictures import LENS
 from benchmarks.systems import open_net
 

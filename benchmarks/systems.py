@@ -48,7 +48,7 @@ def tiled(name: str, net: PersonNet, plan: TilePlan) -> System:
     """One of our detectors on the labelled camera."""
     @lru_cache(_KEPT)
     def detector_of(camera: FisheyeCamera, mount: Mount) -> FisheyeDetector:
-        return FisheyeDetector(net, camera, mount, plan=plan, floor_score=0.02)
+        return FisheyeDetector(net, camera, mount, plan=plan, min_score=0.02)
 
     def predict(picture: NDArray[np.uint8], truth: DevPicture) -> Detections:
         size = (picture.shape[1], picture.shape[0])
@@ -72,7 +72,7 @@ def panorama(name: str, net: PersonNet, plan: TilePlan) -> System:
         w = round(2 * np.pi * camera.circle.radius_px)
         strip = make_projection(CaptureMode.PANORAMA, law=camera.law, circle=camera.circle, mount=mount,
                                 size_wh=(w, w // 4))
-        detector = FisheyeDetector(net, strip, mount, plan=plan, floor_score=0.02)
+        detector = FisheyeDetector(net, strip, mount, plan=plan, min_score=0.02)
         target = detector.projection
         tw, th = target.size_wh
         grid = np.stack(np.meshgrid(np.arange(tw) + 0.5, np.arange(th) + 0.5), -1).reshape(-1, 2)

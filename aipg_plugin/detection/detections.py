@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import DetectionError
-
-Float32 = NDArray[np.float32]
+from aipg_plugin.geometry.arrays import Float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,13 +16,16 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
-from aipg_plugin.detection.sensitivity import FLOOR_SCORE
-from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size, wraps_around
+from aipg_plugin.detection.refine import BoxCompletion, Refiner, SecondOpinions
+from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size
 from aipg_plugin.errors import DetectionError
+from aipg_plugin.geometry.arrays import Float32, Float64, UInt8
 from aipg_plugin.geometry.figure import plausible
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, scaled
+from aipg_plugin.geometry.seam import borders_meet
+from aipg_plugin.thresholds import MIN_SCORE
 
 _BATCH = 4  # tiles a run: larger batches gain nothing on a CPU and cost memory
 _CLOSE_UPS_PER_TILE = 2  # of the plan's size, at most, on average: a crowd may not delay the next picture for long
@@ -46,7 +49,7 @@ class Detector(Protocol):
         """Whether `detect` looks at whom it is told to expect."""
         ...
 
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
+    def detect(self, picture_bgr: UInt8, tiles: Sequence[int] | None = None,
                expected: NDArray[np.floating] | None = None) -> Detections:
         """People in the picture, by the tiles with these indices (None: all) and, if it `follows`, by a look at each of
         the `expected` boxes (N, 5).
@@ -62,23 +65,23 @@ class FisheyeDetector:
     """A person net on gravity-aligned tiles of one projection.
 
     `projection` is the native picture's; the pictures to hand over have `size_wh`, no more than the tiles need, and
-    detections come in their pixels. Scores below `floor_score` are left out.
+    detections come in their pixels. Scores below `min_score` are left out.
     """
 
     def __init__(self, net: PersonNet, projection: Projection, mount: Mount, *, plan: TilePlan = LIVE,
-                 floor_score: float = FLOOR_SCORE) -> None:
+                 min_score: float = MIN_SCORE) -> None:
         input_px = net.fixed_wh[0] if net.fixed_wh else min(plan.input_px, net.tile_px)
         self.size_wh = working_size(projection, make_tiles(projection, mount, plan, input_px))
         self.projection = scaled(projection, self.size_wh)
         self.tiles = make_tiles(self.projection, mount, plan, input_px)
-        self.net, self.mount, self.plan, self.floor_score = net, mount, plan, floor_score
-        self._wrap_px = float(self.size_wh[0]) if any(map(wraps_around, self.projection.parts)) else 0.0
+        self.net, self.mount, self.plan, self.min_score = net, mount, plan, min_score
+        self._wrap_px = float(self.size_wh[0]) if any(map(borders_meet, self.projection.parts)) else 0.0
         widest = max((tile.size_px[0] for tile in self.tiles if isinstance(tile, FlatTile)), default=0.0)
         self._seam_px = int(widest) + 1  # room for a close-up beyond the seam
-        self._close_ups = CloseUps(net, self.projection, mount, self._align,
-                                   plan.closeup_px if net.any_size else input_px, self._wrap_px, self._seam_px,
-                                   cut_only=not net.any_size)
-        self._close_ups_per_tile = _CLOSE_UPS_PER_TILE * min(1.0, (plan.closeup_px / self._close_ups.input_px) ** 2)
+        closeup_px = plan.closeup_px if net.any_size else input_px
+        close_ups = CloseUps(net, self.projection, mount, self._align, closeup_px, self._wrap_px, self._seam_px)
+        self._refiner: Refiner = SecondOpinions(close_ups) if net.any_size else BoxCompletion(close_ups)
+        self._close_ups_per_tile = _CLOSE_UPS_PER_TILE * min(1.0, (plan.closeup_px / closeup_px) ** 2)
 
     def full_sweep(self) -> tuple[int, ...]:
         """Indices of all tiles."""
@@ -87,9 +90,9 @@ class FisheyeDetector:
     @property
     def follows(self) -> bool:
         """Whether `detect` looks at whom it is told to expect, tiles or no tiles."""
-        return not self._close_ups.cut_only
+        return self._refiner.follows
 
-    def detect(self, picture_bgr: NDArray[np.uint8], tiles: Sequence[int] | None = None,
+    def detect(self, picture_bgr: UInt8, tiles: Sequence[int] | None = None,
                expected: NDArray[np.floating] | None = None) -> Detections:
         """People in the picture, best first, merged across the tiles looked at (None: all).
 
@@ -108,39 +111,39 @@ class FisheyeDetector:
         if self._wrap_px:
             picture = extend_right(picture, self._seam_px)
         found = self._swept(*self._run(picture, looked_at), looked_at)
-        found = self._close_ups.improve(picture, found, most=math.ceil(self._close_ups_per_tile * len(looked_at)))
+        found = self._refiner.improve(picture, found, most=math.ceil(self._close_ups_per_tile * len(looked_at)))
         if self.follows and expected is not None and len(expected):
-            found = self._close_ups.follow(picture, np.asarray(expected, np.float64), found)
-        return found.detections(self.floor_score)
+            found = self._refiner.follow(picture, np.asarray(expected, np.float64), found)
+        return found.detections(self.min_score)
 
-    def _align(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _align(self, boxes: Float64) -> Float64:
         if self._wrap_px:
             boxes = boxes.copy()
             boxes[:, 0] %= self._wrap_px
-        result: NDArray[np.float64] = aligned(self.projection, self.mount, boxes)
+        result: Float64 = aligned(self.projection, self.mount, boxes)
         return result
 
-    def _run(self, picture: NDArray[np.uint8], looked_at: list[Tile],
-             ) -> tuple[postprocess.Placed, list[NDArray[np.float32] | None]]:
-        parts, silhouettes = [], list[NDArray[np.float32] | None]()
+    def _run(self, picture: UInt8, looked_at: list[Tile],
+             ) -> tuple[postprocess.PlacedCandidates, list[Float32 | None]]:
+        parts, silhouettes = [], list[Float32 | None]()
         for start in range(0, len(looked_at), _BATCH):
             batch = looked_at[start:start + _BATCH]
             raw, maps = self.net.run(crop_tiles(picture, batch))
             for k, tile in enumerate(batch):
-                found = self.net.decode(raw[k], (tile.input_px, tile.input_px), self.floor_score)
+                found = self.net.decode(raw[k], (tile.input_px, tile.input_px), self.min_score)
                 parts.append(postprocess.place(found, tile, start + k, self._align))
                 silhouettes.append(None if maps is None else maps[k, 0])
         return postprocess.join(parts), silhouettes
 
-    def _swept(self, placed: postprocess.Placed, silhouettes: list[NDArray[np.float32] | None],
-               looked_at: list[Tile]) -> postprocess.Found:
+    def _swept(self, placed: postprocess.PlacedCandidates, silhouettes: list[Float32 | None],
+               looked_at: list[Tile]) -> postprocess.MergedPeople:
         """Everybody once, of all that the tiles show."""
         placed = placed.select(np.asarray(plausible(self.projection, self.mount, placed.boxes), bool))
         kept = postprocess.merge(placed, self._wrap_px)
-        boxes = self._align(postprocess.averaged(placed, kept)[:, :4])
+        boxes = self._align(postprocess.fuse_boxes(placed, kept)[:, :4])
         placed = replace(placed.select(kept), boxes=boxes)
         shown = [() if (seen := silhouettes[i]) is None else
                  (postprocess.Silhouette(looked_at[i], seen, self._wrap_px),) for i in placed.tile.tolist()]
         scores = np.array([postprocess.supported(score, one[0].around(box)) if one else score
                            for score, box, one in zip(placed.scores.tolist(), boxes, shown, strict=True)], np.float64)
-        return postprocess.Found(placed.boxes, scores, placed.heads, tuple(shown), placed.cut)
+        return postprocess.MergedPeople(placed.boxes, scores, placed.heads, tuple(shown), placed.truncated)

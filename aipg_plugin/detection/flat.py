@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
-UInt8 = NDArray[np.uint8]
+from aipg_plugin.geometry.arrays import Bools, Float64, UInt8
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,7 @@ class FlatTile:
         result: Float64 = (np.asarray(picture_px, np.float64) - self.matrix[:, 2]) @ self._back
         return result
 
-    @cached_property
-    def polygon(self) -> Float64:
-        """(4, 2) corners in picture pixels."""
-        n = self.input_px
-        return self.to_picture(np.array([[0, 0], [n, 0], [n, n], [0, n]], np.float64))
-
-    def owns(self, picture_px: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def owns(self, picture_px: NDArray[np.floating]) -> Bools:
         """(N,) bool: places (N, 2) it may answer for."""
         offset = np.asarray(picture_px, np.float64) - np.asarray(self.centre_px)
         distance = np.hypot(offset[:, 0], offset[:, 1])
@@ -78,7 +71,7 @@ class FlatTile:
         """Picture pixels per tile pixel, the smaller of the two directions."""
         return min(self.scale_xy)
 
-    def cut(self, picture_bgr: UInt8) -> UInt8:
+    def crop(self, picture_bgr: UInt8) -> UInt8:
         """(S, S, 3) uint8 crop, black outside the picture. `matrix` counts pixel centres at +0.5, OpenCV at 0."""
         matrix = self.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5

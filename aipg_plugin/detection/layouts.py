@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.errors import ModelError
+from aipg_plugin.geometry.arrays import Float32, Ints
 
-Float32 = NDArray[np.float32]
 STRIDES = (8, 16, 32)
 _LOG_SIZE_LIMIT = 8.0
 
@@ -46,7 +45,7 @@ def _anchors(size_wh: tuple[int, int]) -> tuple[Float32, Float32]:
     return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
-def _yolox_boxes(raw: Float32, keep: NDArray[np.intp], size_wh: tuple[int, int]) -> Float32:
+def _yolox_boxes(raw: Float32, keep: Ints, size_wh: tuple[int, int]) -> Float32:
     cells, strides = _anchors(size_wh)
     stride = strides[keep]
     centre = (raw[keep, :2] + cells[keep]) * stride
@@ -58,8 +57,8 @@ def _no_heads(n: int) -> Float32:
     return np.full((n, 3), np.nan, np.float32)
 
 
-def _person(raw: Float32, size_wh: tuple[int, int], floor: float, _cls: int) -> Candidates:
-    keep = np.flatnonzero(raw[:, 4] >= floor)
+def _person(raw: Float32, size_wh: tuple[int, int], min_score: float, _cls: int) -> Candidates:
+    keep = np.flatnonzero(raw[:, 4] >= min_score)
     cells, strides = _anchors(size_wh)
     stride = strides[keep]
     centre = (raw[keep, 5:7] + cells[keep]) * stride
@@ -69,21 +68,21 @@ def _person(raw: Float32, size_wh: tuple[int, int], floor: float, _cls: int) -> 
     return Candidates(_yolox_boxes(raw, keep, size_wh), raw[keep, 4], heads)
 
 
-def _yolox(raw: Float32, size_wh: tuple[int, int], floor: float, person_class: int) -> Candidates:
+def _yolox(raw: Float32, size_wh: tuple[int, int], min_score: float, person_class: int) -> Candidates:
     scores = raw[:, 4] * raw[:, 5 + person_class]
-    keep = np.flatnonzero(scores >= floor)
+    keep = np.flatnonzero(scores >= min_score)
     return Candidates(_yolox_boxes(raw, keep, size_wh), scores[keep], _no_heads(len(keep)))
 
 
-def _yolov5(raw: Float32, _size_wh: tuple[int, int], floor: float, person_class: int) -> Candidates:
+def _yolov5(raw: Float32, _size_wh: tuple[int, int], min_score: float, person_class: int) -> Candidates:
     scores = raw[:, 4] * raw[:, 5 + person_class]
-    keep = np.flatnonzero(scores >= floor)
+    keep = np.flatnonzero(scores >= min_score)
     return Candidates(raw[keep, :4], scores[keep], _no_heads(len(keep)))
 
 
-def _yolov8(raw: Float32, _size_wh: tuple[int, int], floor: float, person_class: int) -> Candidates:
+def _yolov8(raw: Float32, _size_wh: tuple[int, int], min_score: float, person_class: int) -> Candidates:
     scores = raw[4 + person_class]
-    keep = np.flatnonzero(scores >= floor)
+    keep = np.flatnonzero(scores >= min_score)
     return Candidates(raw[:4, keep].T, scores[keep], _no_heads(len(keep)))
 
 
@@ -92,13 +91,13 @@ _DECODERS: dict[str, Callable[[Float32, tuple[int, int], float, int], Candidates
 LAYOUTS = tuple(name for name in _DECODERS if name != "person")
 
 
-def decode(layout: str, raw: Float32, size_wh: tuple[int, int], floor: float, person_class: int = 0) -> Candidates:
+def decode(layout: str, raw: Float32, size_wh: tuple[int, int], min_score: float, person_class: int = 0) -> Candidates:
     """Candidates of one tile with a score of at least `floor`.
 
     `raw` is one picture's output: (A, 9) person, (A, 5 + C) yolox and yolov5, (4 + C, A) yolov8.
     Rows with values that are not finite, or with an empty box, are dropped.
     """
-    found = _DECODERS[layout](raw, size_wh, floor, person_class)
+    found = _DECODERS[layout](raw, size_wh, min_score, person_class)
     good = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores) & (found.boxes[:, 2:] > 0).all(1)
     return Candidates(found.boxes[good].astype(np.float32), np.clip(found.scores[good], 0, 1).astype(np.float32),
                       found.heads[good].astype(np.float32))

@@ -27,25 +27,23 @@ class ModelEntry:
 
 
 def _entry(row: dict[str, Any], folder: Path) -> ModelEntry:
-    accuracy = row.get("accuracy") or row.get("measured") or {}
-    tile_px = row.get("tile_px") or row.get("input", {}).get("tile_px", 416)
-    numbers = {str(k): float(v) for k, v in accuracy.items() if isinstance(v, int | float)}
+    numbers = {str(k): float(v) for k, v in row["measured"].items() if isinstance(v, int | float)}
     return ModelEntry(file=str(row["file"]), sha256=str(row["sha256"]).lower(), tier=str(row["tier"]),
-                      precision=str(row["precision"]), tile_px=int(tile_px),
-                      licence=str(row.get("licence", "Apache-2.0")), accuracy=numbers, path=folder / str(row["file"]))
+                      precision=str(row["precision"]), tile_px=int(row["input"]["tile_px"]),
+                      licence=str(row["licence"]), accuracy=numbers, path=folder / str(row["file"]))
 
 
 def manifest(path: Path | None = None) -> tuple[ModelEntry, ...]:
     """Every entry of the manifest (the shipped one by default); empty when there is no file.
 
-    Raises ModelError when the file is not valid JSON or an entry lacks file, sha256, tier or precision.
+    Raises ModelError when the file is not valid JSON or an entry lacks one of the keys read here.
     """
     source = path or resource_path("models", "models.json")
     if not source.is_file():
         return ()
     try:
         document = json.loads(source.read_text(encoding="utf-8"))
-        rows = document["models"] if isinstance(document, dict) else document
+        rows = document["models"]
         return tuple(_entry(row, source.parent) for row in rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("model manifest {file} cannot be read: {error}", file=str(source), error=repr(error),

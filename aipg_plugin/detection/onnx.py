@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 
 from aipg_plugin.detection import layouts
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.manifest import ModelEntry, find_entry, manifest, read_checked
 from aipg_plugin.errors import DetectionError, ModelError
+from aipg_plugin.geometry.arrays import Float32, UInt8
 from aipg_plugin.options import CustomModel, Models
 
 __all__ = ["ModelEntry", "PersonNet", "load_model", "manifest"]
 
-Float32 = NDArray[np.float32]
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider",
               "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
               "cpu": "CPUExecutionProvider"}
@@ -108,14 +107,14 @@ class PersonNet:
             raise ModelError("model file {file} gives a silhouette of shape {got}, expected {wanted}", file=self.name,
                              got=silhouette.shape, wanted=quarter, cure="Export the model again")
 
-    def _tensor(self, tiles: NDArray[np.uint8]) -> Float32:
+    def _tensor(self, tiles: UInt8) -> Float32:
         pictures = tiles[..., ::-1] if self._rgb else tiles
         tensor = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
         if self._scale != 1.0:
             tensor *= np.float32(self._scale)
         return tensor
 
-    def run(self, tiles: NDArray[np.uint8]) -> tuple[Float32, Float32 | None]:
+    def run(self, tiles: UInt8) -> tuple[Float32, Float32 | None]:
         """Raw output (N, ...) and silhouette (N, 1, H/4, W/4) or None, of BGR tiles (N, H, W, 3) uint8.
 
         Raises DetectionError when the runtime fails.
@@ -137,9 +136,9 @@ class PersonNet:
         raw = np.concatenate([p[0] for p in parts])
         return raw, np.concatenate([p[1] for p in parts]) if self.has_silhouette else None
 
-    def decode(self, raw: Float32, size_wh: tuple[int, int], floor: float) -> Candidates:
+    def decode(self, raw: Float32, size_wh: tuple[int, int], min_score: float) -> Candidates:
         """Candidates in one tile from one row of `run`'s raw output, see `layouts.decode`."""
-        return layouts.decode(self.layout, raw, size_wh, floor, self.person_class)
+        return layouts.decode(self.layout, raw, size_wh, min_score, self.person_class)
 
 
 def _load_custom(custom: CustomModel, models: Models) -> PersonNet:

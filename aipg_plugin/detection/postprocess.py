@@ -13,28 +13,27 @@ from aipg_plugin.detection.detections import Detections, rounded_box
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry import seam
+from aipg_plugin.geometry.arrays import Bools, Float32, Float64, Int32, Ints, UInt8
+from aipg_plugin.thresholds import SILHOUETTE_LEVEL, SILHOUETTE_WEIGHT, TRUNCATED_WEIGHT
 
-Float64 = NDArray[np.float64]
-Float32 = NDArray[np.float32]
 Align = Callable[[Float64], Float64]
 
-_TOP_PER_TILE = 120
-_TILE_NMS_IOU = 0.6
-_MERGE_IOU = 0.4
-_AGREEING_IOU = 0.6         # boxes of one person that may be averaged
-_INSIDE_SHARE = 0.75       # a cut-off box with this share inside a better one says nothing new
-_CUT_SCORE = 0.6           # weight of a box that its tile's border cut, when tiles compete
-_BORDER_SHARE = 0.015
-MAX_OUTLINE_POINTS = 48
-_CANVAS_PX = 64
+# Chosen with `benchmarks.accuracy` on real_dev, unless said otherwise.
+_TOP_PER_TILE = 120           # candidates of a tile that are looked at: more than any tile shows people
+_TILE_NMS_IOU = 0.6           # two boxes of one tile that overlap more are one person
+_MERGE_IOU = 0.4              # the same of boxes of different tiles, which differ more
+_AGREEING_IOU = 0.6           # boxes of one person that may be fused
+_INSIDE_SHARE = 0.75          # a truncated box with this share inside a better one is no other person
+_BORDER_SHARE = 0.015         # of a tile's side: a box that ends this near to the border is truncated
+MAX_OUTLINE_POINTS = 48       # more would not show: a canvas pixel is a few pixels of the picture
+_CANVAS_PX = 64               # side of the canvas outlines are drawn on
 _CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a silhouette is followed
-_SILHOUETTE_LEVEL = 0.5
-_CORE_SHARE, _CORE_EXPONENT = 0.85, 2.5  # what of the box is masked even where the silhouette sees nobody
-_SUPPORT_WEIGHT = 0.4      # of the silhouette in the score
-_LARGEST_HEAD = 0.3        # radius over the box's longer side; a larger disc is a mistake
+_CORE_SHARE, _CORE_EXPONENT = 0.85, 2.5  # what of the box is masked even where the silhouette shows nobody
+_LARGEST_HEAD = 0.3           # radius over the box's longer side; a larger disc is a mistake
+_HEAD_SLACK = 1.15            # the disc is drawn this much larger: hair and hats
 
-
-def _inner() -> NDArray[np.bool_]:
+def _inner() -> Bools:
     """(64, 64) bool: the canvas inside an ellipse within the box."""
     x, y = (((np.arange(_CANVAS_PX) + 0.5) / _CANVAS_PX * 2 - 1) * reach for reach in _CANVAS_REACH)
     return np.asarray((x[None] / 0.6) ** 2 + (y[:, None] / 0.85) ** 2 < 1, bool)
@@ -44,31 +43,21 @@ _INNER = _inner()
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedCandidates:
     """Candidates of one or more tiles in picture pixels: gravity-aligned `boxes` (N, 5), `scores` (N,),
-    `heads` (N, 3), `cut` (N,) True where the tile's border cut the box, `tile` (N,) index into the batch.
+    `heads` (N, 3), `truncated` (N,) True where the tile's border ends the box, `tile` (N,) index into the batch.
     """
 
     boxes: Float64
     scores: Float64
     heads: Float64
-    cut: NDArray[np.bool_]
-    tile: NDArray[np.intp]
+    truncated: Bools
+    tile: Ints
 
-    def select(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Placed:
+    def select(self, index: Ints | Bools) -> PlacedCandidates:
         """The candidates at `index`."""
-        return Placed(self.boxes[index], self.scores[index], self.heads[index], self.cut[index], self.tile[index])
-
-
-def beside(rows: Float64, near_px: float | Float64, wrap_px: float) -> Float64:
-    """Boxes (..., 5) or discs (..., 3) moved by whole turns of a picture `wrap_px` wide (0: it has no turns) to where
-    they are nearest x = `near_px`, one for all or (..., 1).
-    """
-    if not wrap_px:
-        return rows
-    turns = np.round((near_px - rows[..., :1]) / wrap_px)
-    result: Float64 = rows + turns * (wrap_px * np.eye(rows.shape[-1])[0])
-    return result
+        return PlacedCandidates(self.boxes[index], self.scores[index], self.heads[index], self.truncated[index],
+                                self.tile[index])
 
 
 @dataclass(frozen=True)
@@ -79,35 +68,35 @@ class Silhouette:
     map: Float32
     wrap_px: float = 0.0
 
-    def around(self, box: Float64) -> NDArray[np.uint8]:
+    def around(self, box: Float64) -> UInt8:
         """(64, 64) uint8, 0-255: the map over a box's neighbourhood, wherever the tile reaches over the seam."""
         if self.wrap_px:
             middle = self.tile.to_picture(np.full((1, 2), self.tile.input_px / 2))
-            box = beside(box, float(middle[0, 0]), self.wrap_px)
+            box = seam.unwrap_near(box, float(middle[0, 0]), self.wrap_px)
         return silhouette_around(box, self.tile, self.map)
 
 
 @dataclass(frozen=True)
-class Found:
+class MergedPeople:
     """People of one picture before they get their outlines: `boxes` (N, 5), `scores` (N,), `heads` (N, 3), the
-    silhouettes in which each is seen (none from a net without), `cut` (N,) True where a tile's border cut the box.
-    `parts` are by index boxes (P, 5) that turned out to be of the same person, and are masked too.
+    silhouettes in which each is seen (none from a net without), `truncated` (N,) True where a tile's border ends the
+    box. `parts` are by index boxes (P, 5) that turned out to be of the same person, and are masked too.
     """
 
     boxes: Float64
     scores: Float64
     heads: Float64
     silhouettes: tuple[tuple[Silhouette, ...], ...]
-    cut: NDArray[np.bool_]
+    truncated: Bools
     parts: dict[int, Float64] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def detections(self, floor_score: float) -> Detections:
-        """With outlines, best first, those of at least `floor_score`."""
+    def detections(self, min_score: float) -> Detections:
+        """With outlines, best first, those of at least `min_score`."""
         order = np.argsort(-self.scores, kind="stable")
-        order = order[self.scores[order] >= floor_score]
+        order = order[self.scores[order] >= min_score]
         return Detections.of(self.boxes[order], self.scores[order], self.heads[order],
                              [self._outline(k) for k in order.tolist()])
 
@@ -119,12 +108,13 @@ class Found:
         return outline(box, self.heads[k], around, self.parts.get(k))
 
 
-def join(parts: list[Placed]) -> Placed:
+def join(parts: list[PlacedCandidates]) -> PlacedCandidates:
     """All candidates of `parts`."""
     if not parts:
-        return Placed(np.zeros((0, 5)), np.zeros(0), np.zeros((0, 3)), np.zeros(0, bool), np.zeros(0, np.intp))
-    return Placed(*(np.concatenate([getattr(p, name) for p in parts])
-                    for name in ("boxes", "scores", "heads", "cut", "tile")))
+        return PlacedCandidates(np.zeros((0, 5)), np.zeros(0), np.zeros((0, 3)), np.zeros(0, bool),
+                                np.zeros(0, np.intp))
+    return PlacedCandidates(*(np.concatenate([getattr(p, name) for p in parts])
+                              for name in ("boxes", "scores", "heads", "truncated", "tile")))
 
 
 def _tile_nms(found: Candidates) -> Candidates:
@@ -168,7 +158,7 @@ def _mirrored(cross: Float64) -> Float64:
     return np.where(np.isfinite(cross), cross, opposite)
 
 
-def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Placed:
+def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> PlacedCandidates:
     """Candidates of one tile, thinned by NMS, in the picture; those that belong to another tile left out.
 
     `align` maps boxes (N, 4) cx, cy, w, h to gravity-aligned boxes (N, 5).
@@ -184,10 +174,11 @@ def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> Plac
     tilt = boxes[:, 4] - 90 - np.degrees(np.arctan2(along[:, 1], along[:, 0]))
     boxes[:, 2:4] = _sizes_by_gravity(boxes[:, 2:4], tilt)
     edge = _BORDER_SHARE * n
-    cut = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
+    truncated = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
     mine = tile.owns(middles) & np.isfinite(boxes).all(1) & ((b[:, :2] >= 0) & (b[:, :2] <= n)).all(1)
-    placed = Placed(boxes, found.scores.astype(np.float64), _heads(found.heads, tile, boxes[:, 0] - middles[:, 0]),
-                    np.asarray(cut, bool), np.full(len(b), batch_index, np.intp))
+    heads = _heads(found.heads, tile, boxes[:, 0] - middles[:, 0])
+    placed = PlacedCandidates(boxes, found.scores.astype(np.float64), heads, np.asarray(truncated, bool),
+                              np.full(len(b), batch_index, np.intp))
     return placed.select(mine)
 
 
@@ -205,54 +196,51 @@ def overlaps(boxes: Float64, wrap_px: float = 0.0) -> tuple[Float64, Float64]:
     """IoU of all pairs (N, N), and the share of the first that lies inside the second; with `wrap_px` also across the
     seam of a picture that wide.
     """
-    shared = box_math.intersection(boxes, boxes)
-    if wrap_px:
-        for shift in (-wrap_px, wrap_px):
-            shared = np.maximum(shared, box_math.intersection(boxes, boxes + np.array([shift, 0, 0, 0, 0])))
+    shared = seam.intersection(boxes, boxes, wrap_px)
     area = np.maximum(boxes[:, 2] * boxes[:, 3], 1e-9)
     return shared / np.maximum(area[:, None] + area - shared, 1e-9), shared / area[:, None]
 
 
-def merge(placed: Placed, wrap_px: float = 0.0) -> NDArray[np.intp]:
+def merge(placed: PlacedCandidates, wrap_px: float = 0.0) -> Ints:
     """Indices of the candidates to keep, best first.
 
-    Rotated NMS in which a box that its tile saw whole beats one that was cut, and a cut box that lies inside a kept
-    one goes too. A candidate that a kept box does not largely cover always stays: nothing is suppressed below
+    Rotated NMS in which a box that its tile shows whole beats a truncated one, and a truncated box that lies inside a
+    kept one goes too. A candidate that a kept box does not largely cover always stays: nothing is suppressed below
     what is covered.
     """
     if not len(placed.scores):
         return np.zeros(0, np.intp)
-    order = np.argsort(-placed.scores * np.where(placed.cut, _CUT_SCORE, 1.0), kind="stable")
+    order = np.argsort(-placed.scores * np.where(placed.truncated, TRUNCATED_WEIGHT, 1.0), kind="stable")
     overlap, inside = overlaps(placed.boxes, wrap_px)
     kept: list[int] = []
     for i in order:
         if kept:
             same = overlap[i, kept] > _MERGE_IOU
-            if (same | ((inside[i, kept] > _INSIDE_SHARE) & placed.cut[i])).any():
+            if (same | ((inside[i, kept] > _INSIDE_SHARE) & placed.truncated[i])).any():
                 continue
         kept.append(int(i))
     return np.array(kept, np.intp)
 
 
-def averaged(placed: Placed, kept: NDArray[np.intp]) -> Float64:
+def fuse_boxes(placed: PlacedCandidates, kept: Ints) -> Float64:
     """Boxes (K, 5) of the candidates `kept`, each the mean, by score, of the whole boxes that nearly agree with it.
 
     Several tiles see a person, each a little differently; weighted fusion (Solovyev et al. 2021) errs less than any.
     """
     boxes = placed.boxes[kept].copy()
-    agrees = (np.asarray(box_math.iou(boxes, placed.boxes)) > _AGREEING_IOU) & ~placed.cut
+    agrees = (np.asarray(box_math.iou(boxes, placed.boxes)) > _AGREEING_IOU) & ~placed.truncated
     for row, others in zip(boxes, agrees, strict=True):
         if others.any():
             row[:4] = np.average(placed.boxes[others, :4], axis=0, weights=placed.scores[others])
     return boxes
 
 
-def _to_canvas(local: NDArray[np.floating]) -> NDArray[np.int32]:
+def _to_canvas(local: NDArray[np.floating]) -> Int32:
     reach = np.array(_CANVAS_REACH)
     return np.asarray(np.round((np.asarray(local, np.float64) / reach + 1) / 2 * _CANVAS_PX * 16 - 8), np.int32)
 
 
-def _simplify(contour: NDArray[np.int32]) -> NDArray[np.int32]:
+def _simplify(contour: Int32) -> Int32:
     tolerance = 0.5
     simple = cv2.approxPolyDP(contour, tolerance, True)
     while len(simple) > MAX_OUTLINE_POINTS:
@@ -261,7 +249,7 @@ def _simplify(contour: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.asarray(simple, np.int32)
 
 
-def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[np.uint8]:
+def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> UInt8:
     """(64, 64) uint8, 0-255: the silhouette of one tile, a map (h, w) in 0-1, sampled over the box's neighbourhood."""
     size, reach = _CANVAS_PX, np.array(_CANVAS_REACH)
     # The tile's map around the box, straightened: its middle and half its width and height to either side.
@@ -277,14 +265,14 @@ def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> NDArray[
     return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)
 
 
-def supported(score: float, around: NDArray[np.uint8]) -> float:
+def supported(score: float, around: UInt8) -> float:
     """The score weighed with the silhouette inside the box: its clearest third, since limbs and desks leave gaps."""
     inside = np.sort(around[_INNER])
     support = float(inside[-len(inside) // 3:].mean()) / 255
-    return float(score ** (1 - _SUPPORT_WEIGHT) * support ** _SUPPORT_WEIGHT)
+    return float(score ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT)
 
 
-def outline(box: Float64, head: Float64, around: NDArray[np.uint8] | None, parts: Float64 | None = None) -> Float32:
+def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | None = None) -> Float32:
     """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
     head disc, plus the cores of `parts` (P, 5). `around` as `silhouette_around` gives it; None: the whole rounded box.
     """
@@ -293,7 +281,7 @@ def outline(box: Float64, head: Float64, around: NDArray[np.uint8] | None, parts
         body, canvas = rounded_box(), np.zeros((_CANVAS_PX, _CANVAS_PX), np.uint8)
     else:
         body = core
-        sure = np.where(around >= _SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
+        sure = np.where(around >= SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
         # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
         canvas = np.asarray(cv2.dilate(sure, np.ones((3, 3), np.uint8)), np.uint8)
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
@@ -302,7 +290,7 @@ def outline(box: Float64, head: Float64, around: NDArray[np.uint8] | None, parts
         cv2.fillPoly(canvas, [_to_canvas(there)], 255, shift=4)
     if np.isfinite(head).all() and head[2] < _LARGEST_HEAD * box[2:4].max():
         ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        disc = head[:2] + head[2] * 1.15 * np.stack([np.cos(ring), np.sin(ring)], 1)
+        disc = head[:2] + head[2] * _HEAD_SLACK * np.stack([np.cos(ring), np.sin(ring)], 1)
         cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, disc)))], 255, shift=4)
     contours, _ = cv2.findContours(canvas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     middle = (_CANVAS_PX / 2, _CANVAS_PX / 2)

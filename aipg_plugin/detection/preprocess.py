@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.errors import DetectionError
-
-UInt8 = NDArray[np.uint8]
+from aipg_plugin.geometry.arrays import UInt8
 
 
 def as_bgr(picture: NDArray[np.generic]) -> UInt8:
@@ -39,7 +38,7 @@ def as_bgr(picture: NDArray[np.generic]) -> UInt8:
 
 def crop_tiles(picture_bgr: UInt8, tiles: Sequence[Tile]) -> UInt8:
     """(N, S, S, 3) uint8 tiles of one `input_px`, black outside the picture."""
-    return np.stack([tile.cut(picture_bgr) for tile in tiles])
+    return np.stack([tile.crop(picture_bgr) for tile in tiles])
 
 
 def extend_right(picture_bgr: UInt8, extra_px: int) -> UInt8:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from aipg_plugin.detection.tiles import Tile
-
-Float64 = NDArray[np.float64]
+from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 
 _MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0   # in units of `max_age_s` of waiting
 _BESIDES_LATE = 1  # urgent tiles that the late ones may not crowd out
@@ -46,11 +45,6 @@ class SweepSchedule:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
 
-    @property
-    def cost_s(self) -> float:
-        """What one tile takes, as learned."""
-        return self._cost_s
-
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = ()) -> tuple[int, ...]:
         """Indices of the tiles to look at now, most urgent first.
 
@@ -81,11 +75,11 @@ class SweepSchedule:
         self._last_s = t_s
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
-    def serves(self, tiles: Sequence[int], px: ArrayLike) -> NDArray[np.bool_]:
+    def serves(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
         """(K,) bool: whether the tile that shows a point (K, 2) best, if there is one, is among `tiles`."""
         return np.isin(self._best(px), (-1, *tiles))
 
-    def _best(self, px: ArrayLike) -> NDArray[np.intp]:
+    def _best(self, px: ArrayLike) -> Ints:
         """(K,) index of the tile that each point (K, 2) lies deepest in, -1 for none."""
         points = np.asarray(px, np.float64).reshape(-1, 2)
         if not len(points) or not self._tiles:

@@ -10,18 +10,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.upright import UprightTile, northing
+from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.parts import FlatPart, Part
 from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.geometry.seam import borders_meet
 from aipg_plugin.options import MountKind
 
-Float64 = NDArray[np.float64]
 Tile = FlatTile | UprightTile
 _MIN_VALID_SHARE = 0.06
 _STRETCH = 1.3             # how much wider than the plan says a tile may get to show a view whole
@@ -38,7 +38,7 @@ _RING_MARGIN = 1.2         # how far into the rings the patch answers, where the
 
 
 @dataclass(frozen=True)
-class Ring:
+class TileRing:
     """`count` upright tiles to a full turn, from `lowest_deg` of elevation up to the horizon (or the rim below it)."""
 
     count: int
@@ -53,7 +53,7 @@ class TilePlan:
     """
 
     name: str
-    rings: tuple[Ring, ...]
+    rings: tuple[TileRing, ...]
     nadir_zoom: float
     nadir_turns: int
     input_px: int
@@ -61,8 +61,8 @@ class TilePlan:
     closeup_px: int = 192
 
 
-LIVE = TilePlan("live", (Ring(7, -70.0), Ring(12, -50.0)), 0.9, 4, 352, 70.0)
-THOROUGH = TilePlan("thorough", (Ring(8, -70.0), Ring(12, -50.0)), 0.9, 4, 352, 60.0, closeup_px=256)
+LIVE = TilePlan("live", (TileRing(7, -70.0), TileRing(12, -50.0)), 0.9, 4, 352, 70.0)
+THOROUGH = TilePlan("thorough", (TileRing(8, -70.0), TileRing(12, -50.0)), 0.9, 4, 352, 60.0, closeup_px=256)
 PLANS = {plan.name: plan for plan in (LIVE, THOROUGH)}
 
 
@@ -140,12 +140,6 @@ def _positions(start: float, length: float, side: float, wraps: bool) -> list[fl
     return [float(v) for v in np.linspace(start + side / 2, start + length - side / 2, count)]
 
 
-def wraps_around(part: Part) -> bool:
-    """Whether the left and right borders of a part show the same direction."""
-    x0, _, x1, _ = part.rect
-    return part.period_px > 0 and abs(part.period_px - (x1 - x0)) < 0.5
-
-
 def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan, input_px: int) -> list[Tile]:
     x0, y0, x1, y1 = part.rect
     w, h = x1 - x0, y1 - y0
@@ -161,7 +155,7 @@ def _grid_tiles(projection: Projection, mount: Mount, part: Part, plan: TilePlan
         here = _pixels_per_degree(part, (x0 + w / 2, cy))[0] if part.period_px else per_x
         row_x = here if math.isfinite(here) else per_x
         size = (min(span_deg * row_x, w), span_deg * per_y)
-        centres = [(cx, cy) for cx in _positions(x0, w, size[0], wraps_around(part))]
+        centres = [(cx, cy) for cx in _positions(x0, w, size[0], borders_meet(part))]
         angles = up_angle_deg(projection, mount, np.array(centres, np.float64))
         tiles += [FlatTile(centre, _turned(size, angle) if isinstance(part, FlatPart) else size, float(angle), input_px)
                   for centre, angle in zip(centres, angles, strict=True)]
@@ -175,7 +169,7 @@ def _turned(size: tuple[float, float], angle_deg: float) -> tuple[float, float]:
     return size[0] * c + size[1] * s, size[1] * c + size[0] * s
 
 
-def _useful(tile: Tile, valid: NDArray[np.bool_]) -> bool:
+def _useful(tile: Tile, valid: Bools) -> bool:
     h, w = valid.shape
     steps = (np.arange(24) + 0.5) * tile.input_px / 24
     grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 
-Float64 = NDArray[np.float64]
-UInt8 = NDArray[np.uint8]
 _ROW_OF_SCALE = 0.15  # of the tile, from its top: a little below the horizon, where people are smallest
 
 
@@ -93,7 +92,7 @@ class UprightTile:
         azimuth, north = bearings(self.camera, self.mount, picture_px)
         return (azimuth - math.radians(self.azimuth_deg) + np.pi) % (2 * np.pi) - np.pi, north
 
-    def sampling(self, step_px: int = 6) -> NDArray[np.float32]:
+    def sampling(self, step_px: int = 6) -> Float32:
         """(S, S, 2) float32 picture positions for cv2.remap, interpolated from a grid of every `step_px`-th pixel.
 
         Far outside the picture where the lens sees nothing.
@@ -116,12 +115,12 @@ class UprightTile:
         whole, part = cv2.convertMaps(at[..., 0], at[..., 1], cv2.CV_16SC2)
         return np.asarray(whole, np.int16), np.asarray(part, np.uint16)
 
-    def cut(self, picture_bgr: UInt8) -> UInt8:
+    def crop(self, picture_bgr: UInt8) -> UInt8:
         """(S, S, 3) uint8 tile of the camera's picture, black outside it."""
         whole, part = self._maps
         return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR), np.uint8)
 
-    def owns(self, picture_px: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def owns(self, picture_px: NDArray[np.floating]) -> Bools:
         """(N,) bool: places (N, 2) it may answer for: its sector, and what is nearly straight below, where people are
         wider than sectors.
         """

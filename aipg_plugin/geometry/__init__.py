@@ -5,7 +5,6 @@ from aipg_plugin.geometry.boxes import (
     corners,
     intersection,
     iou,
-    nms,
     paired_iou,
     share_inside,
     to_local,
@@ -22,6 +21,6 @@ from aipg_plugin.geometry.transfer import remap_outline
 __all__ = [
     "DewarpedView", "Figure", "FisheyeCamera", "ImageCircle", "LensLaw", "Mount", "Projection", "aligned",
     "contains", "corners", "default_circle", "find_image_circle", "floor_position", "intersection", "iou",
-    "make_projection", "nms", "paired_iou", "pixels_near", "pixels_per_metre", "plausible", "remap_outline", "scaled",
+    "make_projection", "paired_iou", "pixels_near", "pixels_per_metre", "plausible", "remap_outline", "scaled",
     "share_inside", "standing_boxes", "to_local", "to_pixels", "up_angle_deg",
 ]

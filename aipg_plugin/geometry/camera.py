@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Bools, Floats, Ints, polar_angles, rows
+from aipg_plugin.geometry.arrays import Bools, Float64, Ints, polar_angles, rows
 from aipg_plugin.geometry.circle import ImageCircle, default_circle, find_image_circle
 from aipg_plugin.geometry.lens import LensLaw
 
@@ -43,12 +43,12 @@ class FisheyeCamera:
         """(N,) index of the part each pixel belongs to: always 0."""
         return np.zeros(len(rows(px, 2)), dtype=np.intp)
 
-    def _offset(self, px: ArrayLike) -> tuple[Floats, Floats]:
+    def _offset(self, px: ArrayLike) -> tuple[Float64, Float64]:
         """(N, 2) offset from the circle's centre and (N,) its length, both in radii."""
         offset = (rows(px, 2) - (self.circle.cx_px, self.circle.cy_px)) / self.circle.radius_px
         return offset, np.hypot(offset[:, 0], offset[:, 1])
 
-    def to_ray(self, px: ArrayLike) -> Floats:
+    def to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) rays, on past the rim as far as the lens law goes; NaN beyond."""
         offset, r = self._offset(px)
         theta = self.law.r_to_theta(r)
@@ -57,25 +57,25 @@ class FisheyeCamera:
         return np.stack([offset[:, 0] * across, offset[:, 1] * across,
                          np.cos(theta)], axis=1)
 
-    def to_pixel(self, rays: ArrayLike) -> Floats:
+    def to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels, on past the rim as far as the lens law goes; NaN beyond."""
         ray = rows(rays, 3)
         theta, phi = polar_angles(ray)
         r = self.law.theta_to_r(theta) * self.circle.radius_px
         return np.stack([self.circle.cx_px + r * np.cos(phi), self.circle.cy_px + r * np.sin(phi)], axis=1)
 
-    def pixel_to_ray(self, px: ArrayLike) -> Floats:
+    def pixel_to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays of (N, 2) pixels; NaN outside the image circle."""
         _, r = self._offset(px)
         return np.where((r <= 1 + 1e-9)[:, None], self.to_ray(px), np.nan)
 
-    def ray_to_pixel(self, rays: ArrayLike) -> Floats:
+    def ray_to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels of (N, 3) rays, off the picture too where the circle is cut; NaN outside the circle."""
         ray = rows(rays, 3)
         theta, _ = polar_angles(ray)
         return np.where((theta <= self.law.half_fov_rad + 1e-9)[:, None], self.to_pixel(ray), np.nan)
 
-    def pulled_in(self, px: ArrayLike) -> Floats:
+    def clamp_to_valid(self, px: ArrayLike) -> Float64:
         """(N, 2) the same pixels, those outside the circle moved straight to its rim."""
         offset, r = self._offset(px)
         inside = offset * np.minimum(1.0, (1 - 1e-9) / np.maximum(r, 1e-12))[:, None]

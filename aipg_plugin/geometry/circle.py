@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Bools, Floats
+from aipg_plugin.geometry.arrays import Bools, Float64
 
 _WORK_PX = 480          # the search runs on a picture this long
 _CONTRASTS = (6, 12, 24)
@@ -95,7 +95,7 @@ def _content(lit: Bools) -> Bools:
     return np.asarray(labels == largest)
 
 
-def _edge_points(content: Bools) -> Floats:
+def _edge_points(content: Bools) -> Float64:
     """(N, 2) outermost content pixels of every row and column, without those at the picture's own edge."""
     h, w = content.shape
     rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
@@ -108,7 +108,7 @@ def _edge_points(content: Bools) -> Floats:
     return np.asarray(np.stack([x, y], axis=1)[free])
 
 
-def _circles_through(p: Floats) -> Floats:
+def _circles_through(p: Float64) -> Float64:
     """(K, 3) cx, cy, r of circles through K triples (K, 3, 2); NaN for points in a line."""
     a, b, c = p[:, 0], p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
     d = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
@@ -118,7 +118,7 @@ def _circles_through(p: Floats) -> Floats:
     return np.stack([a[:, 0] + ux, a[:, 1] + uy, np.hypot(ux, uy)], axis=1)
 
 
-def _least_squares(points: Floats) -> Floats:
+def _least_squares(points: Float64) -> Float64:
     """(3,) cx, cy, r of the algebraic best circle (Kåsa 1976)."""
     origin = points.mean(axis=0)
     p = points - origin
@@ -154,7 +154,7 @@ def _fit(lit: Bools) -> tuple[float, ImageCircle] | None:
     return _judge(circle, points, lit, content, tolerance)
 
 
-def _judge(circle: Floats, points: Floats, lit: Bools, content: Bools,
+def _judge(circle: Float64, points: Float64, lit: Bools, content: Bools,
            tolerance: float) -> tuple[float, ImageCircle] | None:
     """Accept a circle whose rim is seen along enough of its way and outside which all is dark."""
     cx, cy, radius = (float(v) for v in circle)

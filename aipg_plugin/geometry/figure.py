@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aipg_plugin.geometry.arrays import Bools, Floats, finite, rows
+from aipg_plugin.geometry.arrays import Bools, Float64, finite, rows
 from aipg_plugin.geometry.boxes import corners
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
@@ -24,20 +24,22 @@ _BAR_HEIGHTS_M = np.array([0.1, 0.5, 0.9, 1.3, 1.7])
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A person as masked: box `(cx, cy, w, h, angle_deg)`, outline (K, 2) in the box's local coordinates, head
-    `(x, y, r)` px or NaN, when last seen (`seen_s`) and how old that evidence is (`age_s`), in seconds; `stray_m` is
-    how far the person may be from where the figure is drawn."""
+    `(x, y, r)` px or NaN, when last seen (`seen_s`) and how old that evidence is (`age_s`), in seconds.
+
+    `position_uncertainty_m` is how far the person may be from where the figure is drawn, in metres.
+    """
 
     id: int
-    box: Floats
-    outline: Floats
-    head: Floats
+    box: Float64
+    outline: Float64
+    head: Float64
     score: float
     seen_s: float
     age_s: float = 0.0
-    stray_m: float = 0.0
+    position_uncertainty_m: float = 0.0
 
 
-def _capsule(height_m: float) -> Floats:
+def _capsule(height_m: float) -> Float64:
     """(P, 3) points on a capsule that stands on the floor at (0, 0)."""
     radius = min(RADIUS_M, height_m / 2)
     z = [0.0, height_m]
@@ -54,7 +56,7 @@ def _capsule(height_m: float) -> Floats:
     return np.stack([x, y, np.broadcast_to(np.asarray(z)[:, None], x.shape)], axis=-1).reshape(-1, 3)
 
 
-def standing_boxes(projection: Projection, mount: Mount, floor_xy_m: ArrayLike, height_m: float = 1.75) -> Floats:
+def standing_boxes(projection: Projection, mount: Mount, floor_xy_m: ArrayLike, height_m: float = 1.75) -> Float64:
     """(N, 5) boxes around people who stand at floor places (N, 2), as capsules of radius 0.35 m.
 
     NaN where the picture shows nothing of them.
@@ -82,14 +84,14 @@ def standing_boxes(projection: Projection, mount: Mount, floor_xy_m: ArrayLike, 
     return box
 
 
-def _first_finite(preferred: Floats, others: Floats) -> Floats:
+def _first_finite(preferred: Float64, others: Float64) -> Float64:
     """(N, 2) preferred points, or the first finite of (N, K, 2) others."""
     first = np.isfinite(others).all(axis=2).argmax(axis=1)
     fallback = others[np.arange(len(others)), first] if len(others) else preferred
     return np.where(np.isfinite(preferred), preferred, fallback)
 
 
-def _around(projection: Projection, mount: Mount, px: Floats, centre: Floats) -> Floats:
+def _around(projection: Projection, mount: Mount, px: Float64, centre: Float64) -> Float64:
     """(N, 5) gravity-aligned boxes around (N, K, 2) points; each angle is that of up at the box's own centre."""
     centre = centre.copy()
     for turn in range(4):
@@ -108,9 +110,9 @@ def _around(projection: Projection, mount: Mount, px: Floats, centre: Floats) ->
     return np.column_stack([centre, size, angle])
 
 
-def _places(projection: Projection, mount: Mount, px: Floats, height_m: float, farthest_m: float) -> Floats:
+def _places(projection: Projection, mount: Mount, px: Float64, height_m: float, farthest_m: float) -> Float64:
     """(N, 2) floor places under pixels taken to be `height_m` up; `farthest_m` away at and above the horizon."""
-    ray = projection.pixel_to_ray(projection.pulled_in(px))
+    ray = projection.pixel_to_ray(projection.clamp_to_valid(px))
     height = min(height_m, 0.9 * mount.height_m)
     place = mount.plane_xy_m(ray, height)
     heading = mount.to_floor_frame(ray)[:, :2]
@@ -119,13 +121,13 @@ def _places(projection: Projection, mount: Mount, px: Floats, height_m: float, f
     return np.where(far[:, None], heading * farthest_m, place)
 
 
-def pixels_per_metre(projection: Projection, mount: Mount, px: ArrayLike) -> Floats:
+def pixels_per_metre(projection: Projection, mount: Mount, px: ArrayLike) -> Float64:
     """(N,) pixels to the metre across a person whose middle is at pixels (N, 2), floor to head averaged.
 
     Always positive: at and above the horizon that of a place `FARTHEST_M` away.
     """
     p = rows(px, 2)
-    anchor = projection.pulled_in(p)
+    anchor = projection.clamp_to_valid(p)
     place = _places(projection, mount, p, 0.9, FARTHEST_M)
     distance = np.maximum(np.hypot(place[:, 0], place[:, 1]), 1e-9)
     across = np.stack([-place[:, 1], place[:, 0]], axis=1) / distance[:, None]
@@ -165,7 +167,7 @@ def plausible(projection: Projection, mount: Mount, boxes: ArrayLike) -> Bools:
     return np.asarray(ok & (longest <= 3.0 * largest) & (longest >= 0.12 * _SHORT_M * per_metre))
 
 
-def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Floats:
+def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Float64:
     """(N, 2) floor places in metres of the people in the boxes; NaN for boxes with NaN.
 
     The feet are at the box's lower end; where that is hidden (a desk), the upper end taken to be a head 1.0–2.1 m
@@ -179,10 +181,10 @@ def floor_position(projection: Projection, mount: Mount, boxes: ArrayLike) -> Fl
     middle = _places(projection, mount, safe[:, :2], 0.9, FARTHEST_M)
     distance = np.hypot(middle[:, 0], middle[:, 1])
     heading = middle / np.maximum(distance, 1e-9)[:, None]
-    feet = mount.floor_xy_m(projection.pixel_to_ray(projection.pulled_in(foot)))
+    feet = mount.floor_xy_m(projection.pixel_to_ray(projection.clamp_to_valid(foot)))
     walked = (feet * heading).sum(axis=1)
     walked = np.where(np.isfinite(walked), walked, FARTHEST_M)
-    head = mount.to_floor_frame(projection.pixel_to_ray(projection.pulled_in(top)))
+    head = mount.to_floor_frame(projection.pixel_to_ray(projection.clamp_to_valid(top)))
     slope = -head[:, 2] / np.maximum((head[:, :2] * heading).sum(axis=1), 1e-9)
     nearest = np.where(slope > 1e-6, (mount.height_m - 2.1) / np.maximum(slope, 1e-6), 0.0)
     farthest = np.where(slope > 1e-6, (mount.height_m - min(1.0, 0.9 * mount.height_m)) / np.maximum(slope, 1e-6),

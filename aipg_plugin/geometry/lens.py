@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.options import LensModelName
 
-_Function = Callable[[Floats], Floats]
+_Function = Callable[[Float64], Float64]
 _TABLE_SIZE = 4097
 
 
@@ -29,7 +29,7 @@ def _kannala_brandt(coefficients: tuple[float, ...]) -> tuple[_Function, _Functi
         table = table[:falling[0]]
     values = curve(table)
 
-    def inverse(distance: Floats) -> Floats:
+    def inverse(distance: Float64) -> Float64:
         theta = np.interp(distance, values, table)
         for _ in range(4):
             theta = np.clip(theta - (curve(theta) - distance) / slope(theta), 0.0, table[-1])
@@ -91,14 +91,14 @@ class LensLaw:
         """θ at the rim of the image circle."""
         return float(np.radians(self.fov_deg) / 2)
 
-    def theta_to_r(self, theta: ArrayLike) -> Floats:
+    def theta_to_r(self, theta: ArrayLike) -> Float64:
         """Normalised r of angles in radians; NaN for negative angles and those past the law's end."""
         angle = np.asarray(theta, dtype=np.float64)
         ok = (angle >= 0) & (angle <= self._theta_max * (1 + 1e-9))
         inside = np.where(ok, np.minimum(angle, self._theta_max), 0.0)
         return np.where(ok, self._forward(inside) / self._scale, np.nan)
 
-    def r_to_theta(self, r: ArrayLike) -> Floats:
+    def r_to_theta(self, r: ArrayLike) -> Float64:
         """Angles in radians of normalised r; NaN where no ray lands."""
         distance = np.asarray(r, dtype=np.float64) * self._scale
         limit = float(self._forward(np.asarray(self._theta_max)))

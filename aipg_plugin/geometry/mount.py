@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Floats, rows, unit
+from aipg_plugin.geometry.arrays import Float64, rows, unit
 from aipg_plugin.options import MountKind
 
 # Columns: the levelled frame's right, down and forward, in the camera frame.
@@ -36,25 +36,25 @@ class Mount:
                                 cure="Give the height above the floor in metres", value=self.height_m)
 
     @property
-    def level(self) -> Floats:
+    def level(self) -> Float64:
         """(3, 3) rotation from the levelled to the camera frame."""
         return _LEVEL[self.kind].copy()
 
     @property
-    def up(self) -> Floats:
+    def up(self) -> Float64:
         """(3,) unit vector against gravity, in the camera frame."""
         return -_LEVEL[self.kind][:, 1]
 
-    def to_floor_frame(self, rays: ArrayLike) -> Floats:
+    def to_floor_frame(self, rays: ArrayLike) -> Float64:
         """(N, 3) camera-frame vectors in the floor frame's axes."""
         level = rows(rays, 3) @ _LEVEL[self.kind]
         return np.stack([level[:, 0], level[:, 2], -level[:, 1]], axis=1)
 
-    def floor_xy_m(self, rays: ArrayLike) -> Floats:
+    def floor_xy_m(self, rays: ArrayLike) -> Float64:
         """(N, 2) where rays meet the floor; NaN for those that do not go down."""
         return self.plane_xy_m(rays, 0.0)
 
-    def plane_xy_m(self, rays: ArrayLike, height_m: float) -> Floats:
+    def plane_xy_m(self, rays: ArrayLike, height_m: float) -> Float64:
         """(N, 2) where rays meet the level plane `height_m` above the floor; NaN where they never do."""
         d = self.to_floor_frame(rays)
         rise = height_m - self.height_m
@@ -63,7 +63,7 @@ class Mount:
         t = np.where((t > 0) & np.isfinite(t), t, np.nan)
         return np.asarray(d[:, :2] * t[:, None])
 
-    def rays_to(self, points_xyz_m: ArrayLike) -> Floats:
+    def rays_to(self, points_xyz_m: ArrayLike) -> Float64:
         """(N, 3) unit rays from the camera to floor-frame points; NaN for the camera's own place."""
         p = rows(points_xyz_m, 3)
         level = np.stack([p[:, 0], self.height_m - p[:, 2], p[:, 1]], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Floats, rows, unit
+from aipg_plugin.geometry.arrays import Float64, rows, unit
 from aipg_plugin.options import View
 
 Rect = tuple[float, float, float, float]
@@ -26,14 +26,14 @@ class Part(Protocol):
     def period_px(self) -> float:
         """How far apart in x the same ray appears again (a full turn); 0 where it does not."""
 
-    def to_ray(self, px: ArrayLike) -> Floats:
+    def to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays of (N, 2) pixels; NaN where undefined."""
 
-    def to_pixel(self, rays: ArrayLike) -> Floats:
+    def to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels of (N, 3) rays; NaN where undefined."""
 
 
-def rotation(view: View) -> Floats:
+def rotation(view: View) -> Float64:
     """(3, 3) rotation from a view to the levelled frame: yaw right, then pitch up, then roll clockwise (v360's ypr)."""
     yaw, pitch, roll = np.radians([view.yaw_deg, view.pitch_deg, view.roll_deg])
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
@@ -43,7 +43,7 @@ def rotation(view: View) -> Floats:
     return np.asarray(about_y @ about_x @ about_z)
 
 
-def _frozen(matrix: Floats) -> Floats:
+def _frozen(matrix: Float64) -> Float64:
     copy = np.array(matrix, dtype=np.float64)
     copy.setflags(write=False)
     return copy
@@ -54,7 +54,7 @@ class FlatPart:
     """A rectilinear view `h_fov_deg` wide; `turn` (3, 3) goes from the view to the camera frame."""
 
     rect: Rect
-    turn: Floats
+    turn: Float64
     h_fov_deg: float
     stretch: float = 1.0                                   # height of a pixel over its width
 
@@ -74,12 +74,12 @@ class FlatPart:
         """The pixel on the view's axis."""
         return (self.rect[0] + self.rect[2]) / 2, (self.rect[1] + self.rect[3]) / 2
 
-    def to_ray(self, px: ArrayLike) -> Floats:
+    def to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays, beyond the rectangle too."""
         plane = (rows(px, 2) - self.middle) / self.focal
         return unit(np.column_stack([plane, np.ones(len(plane))])) @ self.turn.T
 
-    def to_pixel(self, rays: ArrayLike) -> Floats:
+    def to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels; NaN for rays at or behind the view's own plane."""
         v = rows(rays, 3) @ self.turn
         depth = np.where(v[:, 2] > 1e-6, v[:, 2], np.nan)
@@ -95,7 +95,7 @@ class StripPart:
     """A strip `span_deg` wide, x linear in azimuth and y in elevation from `top_deg` down to `bottom_deg`."""
 
     rect: Rect
-    turn: Floats
+    turn: Float64
     span_deg: float
     top_deg: float
     bottom_deg: float
@@ -108,7 +108,7 @@ class StripPart:
         """A full turn in pixels."""
         return (self.rect[2] - self.rect[0]) * 360.0 / self.span_deg
 
-    def to_ray(self, px: ArrayLike) -> Floats:
+    def to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays; NaN above the zenith and below the nadir."""
         x0, y0, x1, y1 = self.rect
         p = rows(px, 2)
@@ -119,7 +119,7 @@ class StripPart:
         v = np.stack([np.sin(azimuth) * flat, -np.sin(elevation), np.cos(azimuth) * flat], axis=1)
         return np.asarray(v @ self.turn.T)
 
-    def to_pixel(self, rays: ArrayLike) -> Floats:
+    def to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels, x within half a turn of the strip's middle, y beyond the rectangle too."""
         x0, y0, x1, y1 = self.rect
         v = rows(rays, 3) @ self.turn

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Bools, Floats, Ints, rows
+from aipg_plugin.geometry import seam
+from aipg_plugin.geometry.arrays import Bools, Float64, Ints, rows
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.circle import ImageCircle, default_circle
 from aipg_plugin.geometry.lens import LensLaw
@@ -35,13 +36,13 @@ class Projection(Protocol):
     def part_of(self, px: ArrayLike) -> Ints:
         """(N,) index of the part each pixel belongs to (the nearest, off the picture)."""
 
-    def pixel_to_ray(self, px: ArrayLike) -> Floats:
+    def pixel_to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays of (N, 2) pixels; NaN where the lens shows nothing."""
 
-    def ray_to_pixel(self, rays: ArrayLike) -> Floats:
+    def ray_to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels of (N, 3) rays; NaN where the picture does not show them."""
 
-    def pulled_in(self, px: ArrayLike) -> Floats:
+    def clamp_to_valid(self, px: ArrayLike) -> Float64:
         """(N, 2) the same pixels, those outside what the lens shows moved to where it does."""
 
     def valid_mask(self) -> Bools:
@@ -56,7 +57,7 @@ class DewarpedView:
     parts: tuple[DewarpedPart, ...]
     size_wh: tuple[int, int]
 
-    def _seen(self, rays: Floats) -> Bools:
+    def _seen(self, rays: Float64) -> Bools:
         """(N,) bool: the lens sees these rays."""
         return np.asarray(rays[:, 2] >= np.cos(min(self.law.half_fov_rad, np.pi)) - 1e-9)
 
@@ -66,7 +67,7 @@ class DewarpedView:
         distance = np.stack([_outside(part.rect, p) for part in self.parts])
         return np.asarray(distance.argmin(axis=0), dtype=np.intp)
 
-    def pixel_to_ray(self, px: ArrayLike) -> Floats:
+    def pixel_to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays; NaN where the lens shows nothing. Off the picture the nearest view is continued."""
         p = rows(px, 2)
         which = self.part_of(p)
@@ -76,7 +77,7 @@ class DewarpedView:
             rays[mine] = part.to_ray(p[mine])
         return np.where(self._seen(rays)[:, None], rays, np.nan)
 
-    def ray_to_pixel(self, rays: ArrayLike) -> Floats:
+    def ray_to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels; where several views show a ray, that in which it lies most central; NaN where none does."""
         ray = rows(rays, 3)
         best = np.full(len(ray), np.inf)
@@ -91,7 +92,7 @@ class DewarpedView:
             result[better], best[better] = px[better], off[better]
         return np.where(self._seen(ray)[:, None], result, np.nan)
 
-    def pulled_in(self, px: ArrayLike) -> Floats:
+    def clamp_to_valid(self, px: ArrayLike) -> Float64:
         """(N, 2) the same pixels, those without a ray moved towards their view's middle until they have one."""
         p = rows(px, 2).copy()
         which = self.part_of(p)
@@ -117,14 +118,14 @@ class DewarpedView:
         return mask
 
 
-def _outside(rect: Rect, p: Floats) -> Floats:
+def _outside(rect: Rect, p: Float64) -> Float64:
     """(N,) distance of points from a rectangle, 0 inside."""
     dx = np.maximum(np.maximum(rect[0] - p[:, 0], p[:, 0] - rect[2]), 0)
     dy = np.maximum(np.maximum(rect[1] - p[:, 1], p[:, 1] - rect[3]), 0)
     return np.asarray(np.hypot(dx, dy))
 
 
-def _lit_middle(view: DewarpedView, part: Part) -> Floats:
+def _lit_middle(view: DewarpedView, part: Part) -> Float64:
     """(2,) the mean of the pixels of a part that have rays, or its middle."""
     x0, y0, x1, y1 = part.rect
     grid = np.stack(np.meshgrid(np.linspace(x0, x1, 33)[1:-1], np.linspace(y0, y1, 33)[1:-1]), -1).reshape(-1, 2)
@@ -229,7 +230,7 @@ def scaled(projection: Projection, size_wh: tuple[int, int]) -> Projection:
     raise GeometryError("{kind} cannot be scaled", kind=type(projection).__name__)
 
 
-def pixels_near(projection: Projection, rays: ArrayLike, anchor_px: ArrayLike) -> Floats:
+def pixels_near(projection: Projection, rays: ArrayLike, anchor_px: ArrayLike) -> Float64:
     """(N, 2) pixels of (N, 3) rays in the piece of the picture each (N, 2) anchor lies in.
 
     The piece is continued past its edges, the lens's field and a panorama's seam, so that what belongs together
@@ -243,8 +244,5 @@ def pixels_near(projection: Projection, rays: ArrayLike, anchor_px: ArrayLike) -
         if not mine.any():
             continue
         found = part.to_pixel(ray[mine])
-        if part.period_px:
-            turns = np.round((found[:, 0] - anchor[mine, 0]) / part.period_px)
-            found[:, 0] -= turns * part.period_px
-        px[mine] = found
+        px[mine] = seam.unwrap_near(found, anchor[mine, :1], part.period_px)
     return px

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.detection.tiles import LIVE, TilePlan
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
@@ -12,6 +11,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.scene.observation import Analyzer
+from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.sensitivity import MaskedForeground, thresholds
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import Analyzer
-from aipg_plugin.tracking.figures import unknown_stray_m
+from aipg_plugin.thresholds import MaskedForeground, thresholds
+from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -88,7 +88,7 @@ class Evidence:
                 if epoch != self._epoch:
                     return
                 if observation.scene_change:
-                    self._tracker.cut(t_s)
+                    self._tracker.new_segment(t_s)
                 if not observation.doubt:
                     self._tracker.update(observation.detections, t_s, observation.gone)
                 swept = observation.complete and not observation.doubt
@@ -116,7 +116,7 @@ class Evidence:
             self._epoch += 1
             self._due_s = -float("inf")
             if self._keep_all:
-                self._tracker.cut(t_s)
+                self._tracker.new_segment(t_s)
                 return
             self._times.clear()
             self._looks.clear()
@@ -181,7 +181,7 @@ def _foreground_figure(index: int, t_s: float, seen_s: float, box: NDArray[np.fl
     """Somebody of whom motion is all that is known, at `t_s`."""
     age_s = abs(t_s - seen_s)
     return Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=np.full(3, np.nan), score=0.0,
-                  seen_s=seen_s, age_s=age_s, stray_m=unknown_stray_m(age_s))
+                  seen_s=seen_s, age_s=age_s, position_uncertainty_m=glimpse_uncertainty_m(age_s))
 
 
 def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aipg_plugin import thresholds
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, find_image_circle
 from aipg_plugin.geometry.figure import Figure, pixels_per_metre
@@ -14,15 +15,9 @@ from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
 from aipg_plugin.geometry.transfer import remap_outline
-from aipg_plugin.masking.cells import cell_px_for
+from aipg_plugin.masking.cells import cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, PrivacyGuard, Sensitivity, Stream
-
-# Metres added around a figure at each sensitivity, and per metre of camera height above 2.5 m (the reference
-# product: the higher the setting, the wider the mask).
-_MARGIN_M = {Sensitivity.LOW: 0.02, Sensitivity.MEDIUM: 0.025, Sensitivity.HIGH: 0.03}
-_MARGIN_PER_HEIGHT = 0.025
-_MIN_MARGIN_SHARE = 0.04
+from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, PrivacyGuard, Stream
 
 
 def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle | None:
@@ -73,7 +68,7 @@ class MaskPlanner:
             full=full,
             method=MaskingMethod.BLURRING if full else guard.masking_method,
             fill_colour_bgr=(blue, green, red),
-            default_cell_px=max(8, max(size_wh) // 24),
+            default_cell_px=default_cell_px(size_wh),
         )
 
     def regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:
@@ -90,6 +85,7 @@ class MaskPlanner:
                         for figure in figures]
             places = np.array([polygons[0].mean(0) if polygons else (np.nan, np.nan) for polygons in outlines])
         ppm = pixels_per_metre(self.projection, self.mount, places)
+        margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
         regions = []
         for figure, polygons, density in zip(figures, outlines, ppm, strict=True):
             if not polygons:
@@ -99,8 +95,8 @@ class MaskPlanner:
             regions.append(FigureRegion(
                 key=figure.id,
                 polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),
-                margin_px=max(_margin_m(guard, self.mount, figure.stray_m) * per_metre,
-                              _MIN_MARGIN_SHARE * smaller_px, 2.0),
+                margin_px=max((margin_m + figure.position_uncertainty_m) * per_metre,
+                              thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
                 cell_px=cell_px_for(guard.blur_intensity, per_metre)))
         return regions
 
@@ -116,11 +112,6 @@ class MaskPlanner:
             return None
         circle = self.projection.circle
         return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
-
-
-def _margin_m(guard: PrivacyGuard, mount: Mount, stray_m: float) -> float:
-    above_m = max(0.0, mount.height_m - 2.5)
-    return _MARGIN_M[guard.sensitivity] + _MARGIN_PER_HEIGHT * above_m + stray_m
 
 
 def same_view(one: Projection, other: Projection) -> bool:

@@ -19,6 +19,7 @@ from aipg_plugin.guard.planner import MaskPlanner, locate_circle, mount_of, proj
 from aipg_plugin.guard.policy import FULL_MOSAIC, Facts, State, age_of, decide
 from aipg_plugin.guard.ring import BufferPool, Ring, Waiting
 from aipg_plugin.guard.stats import StatsKeeper
+from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
@@ -197,7 +198,7 @@ class StreamGuard:
             return None
         planes: Planes = tuple(np.array(plane) for plane in last.planes)
         try:
-            plan = MaskPlan(full=True, default_cell_px=max(8, max(last.size_wh) // 24))
+            plan = MaskPlan(full=True, default_cell_px=default_cell_px(last.size_wh))
             MaskPainter(last.format, last.size_wh).paint(planes, plan, last.wall_time_s)
             placeholder.caption(last.format, planes, text)
         except Exception:

@@ -31,6 +31,11 @@ def cell_px_for(intensity: BlurIntensity, pixels_per_metre: float) -> int:
     return snap_up(pixels_per_metre / CELLS_PER_METRE[intensity])
 
 
+def default_cell_px(size_wh: tuple[int, int]) -> int:
+    """Cell size in px of what is no figure (areas, circumference): a 24th of the picture's longer side, at least 8."""
+    return max(LADDER_PX[0], max(size_wh) // FULL_MOSAIC_CELLS)
+
+
 def full_mosaic_cell_px(size_wh: tuple[int, int], default_cell_px: float) -> int:
     """Cell size in px when the whole picture is masked: a 24th of its longer side, or the default if that is more."""
     return max(snap_up(default_cell_px), snap_up(max(size_wh) / FULL_MOSAIC_CELLS))

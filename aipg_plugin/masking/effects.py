@@ -15,14 +15,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat
-from aipg_plugin.masking.planes import Picture
-from aipg_plugin.masking.region import Rect
-
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
+from aipg_plugin.geometry.arrays import Bools, Float32, Ints, UInt8
+from aipg_plugin.masking.planes import PicturePlanes
+from aipg_plugin.masking.region import BlockRect
 
 HOLD_S = 4.0                    # no cell takes a new colour sooner than this …
 STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
@@ -47,7 +44,7 @@ class Mosaic:
         self._size_wh = size_wh
         self._grids: dict[int, _Grid] = {}
 
-    def sample(self, picture: Picture, rect: Rect, masked: U8, cell_px: int, t_s: float) -> None:
+    def sample(self, picture: PicturePlanes, rect: BlockRect, masked: UInt8, cell_px: int, t_s: float) -> None:
         """Take new colours for those cells under the mask whose hold is over.
 
         `masked` (h, w) uint8, 1 for the blocks of `rect` that this grid masks; `picture` must still be clear there.
@@ -60,7 +57,7 @@ class Mosaic:
             cells += (rows.start, columns.start)
             grid.put(cells, self._to_yuv(picture.window_means(cell_px, cells, WINDOW)), t_s)
 
-    def colours(self, rect: Rect, cell_px: int) -> U8:
+    def colours(self, rect: BlockRect, cell_px: int) -> UInt8:
         """Colours (rows, columns, 3) of the cells that `rect` touches, in the format's channels."""
         rows, columns = cell_range(rect, cell_px)
         yuv = self._grid(cell_px).yuv(rows, columns)
@@ -69,7 +66,7 @@ class Mosaic:
         bgr = (yuv.astype(np.float32) - (0, 128, 128)) @ _TO_BGR.T
         return np.clip(np.round(bgr), 0, 255).astype(np.uint8)
 
-    def _to_yuv(self, means: F32) -> F32:
+    def _to_yuv(self, means: Float32) -> Float32:
         if self._format is not PixelFormat.BGR24:
             return means
         return np.asarray(means @ _TO_YUV.T + np.array([0, 128, 128], np.float32), np.float32)
@@ -83,10 +80,10 @@ class Mosaic:
 class Filling:
     """One colour everywhere, whatever is below."""
 
-    def __init__(self, colour: U8) -> None:
+    def __init__(self, colour: UInt8) -> None:
         self._colour = colour
 
-    def colours(self, rect: Rect, cell_px: int) -> U8:
+    def colours(self, rect: BlockRect, cell_px: int) -> UInt8:
         """The colour for each of the cells that `rect` touches, (rows, columns, 3)."""
         rows, columns = cell_range(rect, cell_px)
         return np.broadcast_to(self._colour, (rows.stop - rows.start, columns.stop - columns.start, 3))
@@ -103,33 +100,33 @@ class _Grid:
         late = np.random.default_rng(cell_px).random(shape)
         self._hold_s = HOLD_S * (1 + STAGGER * late)
 
-    def due(self, rows: slice, columns: slice, t_s: float) -> NDArray[np.bool_]:
+    def due(self, rows: slice, columns: slice, t_s: float) -> Bools:
         """Which cells may take a new colour at `t_s` (also after a jump back in time)."""
         return np.asarray(np.abs(t_s - self._taken_s[rows, columns]) >= self._hold_s[rows, columns])
 
-    def put(self, cells: NDArray[np.intp], means: F32, t_s: float) -> None:
+    def put(self, cells: Ints, means: Float32, t_s: float) -> None:
         """Round the YUV means (N, 3) to levels and hold them for the cells (N, 2)."""
         index = (cells[:, 0], cells[:, 1])
         old, exact = self._levels[index], (means - _ZERO) / _STEP
         fresh = np.isinf(self._taken_s[index])[:, None]
         moved = np.abs(exact - old) > 0.5 + HYSTERESIS
-        levels: F32 = np.where(fresh | moved, np.round(exact), old)
+        levels: Float32 = np.where(fresh | moved, np.round(exact), old)
         self._levels[index] = levels
         self._shown[index] = np.clip(levels * _SHOWN + _ZERO, 0, 255).astype(np.uint8)
         self._taken_s[index] = t_s
 
-    def yuv(self, rows: slice, columns: slice) -> U8:
+    def yuv(self, rows: slice, columns: slice) -> UInt8:
         """Colours as shown, (rows, columns, 3)."""
         return self._shown[rows, columns]
 
 
-def cell_range(rect: Rect, cell_px: int) -> tuple[slice, slice]:
+def cell_range(rect: BlockRect, cell_px: int) -> tuple[slice, slice]:
     """Rows and columns of the cells that a rectangle of blocks touches."""
     side = cell_px // 2
     return slice(rect.y0 // side, -(-rect.y1 // side)), slice(rect.x0 // side, -(-rect.x1 // side))
 
 
-def _any_in_cell(masked: U8, rect: Rect, cell_px: int) -> NDArray[np.bool_]:
+def _any_in_cell(masked: UInt8, rect: BlockRect, cell_px: int) -> Bools:
     """Which cells (rows, columns) hold a masked block."""
     side = cell_px // 2
     rows, columns = cell_range(rect, cell_px)

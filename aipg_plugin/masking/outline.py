@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.masking.region import figure_patches
 
 
-def outline_of(figure: FigureRegion, size_wh: tuple[int, int]) -> tuple[NDArray[np.float64], ...]:
+def outline_of(figure: FigureRegion, size_wh: tuple[int, int]) -> tuple[Float64, ...]:
     """Polygons (K, 2) in px around the masked blocks of one figure. Raises DoubtfulPolygonError."""
     blocks_wh = ((size_wh[0] + 1) // 2, (size_wh[1] + 1) // 2)
     polygons = []

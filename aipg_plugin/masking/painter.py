@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes
+from aipg_plugin.geometry.arrays import Bools, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
 from aipg_plugin.masking.effects import Filling, Mosaic
 from aipg_plugin.masking.plan import Background, MaskPlan
-from aipg_plugin.masking.planes import Picture, bands, native_colour
-from aipg_plugin.masking.region import Rect, RegionMap
+from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
+from aipg_plugin.masking.region import BlockRect, RegionMap
 from aipg_plugin.options import MaskingMethod
-
-U8 = NDArray[np.uint8]
 
 
 class MaskPainter:
@@ -34,7 +33,7 @@ class MaskPainter:
         self._t_s = 0.0
 
     @property
-    def mask(self) -> U8:
+    def mask(self) -> UInt8:
         """(H, W) uint8, 255 where the last picture was masked, 0 elsewhere; whole 2 × 2 px blocks."""
         w, h = self._size_wh
         return np.repeat(np.repeat((self._region.level > 0) * np.uint8(255), 2, axis=0), 2, axis=1)[:h, :w]
@@ -45,7 +44,7 @@ class MaskPainter:
         Geometry never makes it raise: what can't be drawn masks the whole picture. Raises GuardError when the planes
         (or the background's) don't fit the format and size, are read-only or have no contiguous rows.
         """
-        picture = Picture(self._format, self._size_wh, planes)
+        picture = PicturePlanes(self._format, self._size_wh, planes)
         picture.check_writeable()
         if math.isfinite(t_s):
             self._t_s = t_s
@@ -60,12 +59,12 @@ class MaskPainter:
             self._copy_background(picture, background)
         return self._region.share()
 
-    def _sample(self, picture: Picture) -> None:
+    def _sample(self, picture: PicturePlanes) -> None:
         """All colours are taken before anything is painted, for the cells of neighbours overlap."""
         for rect, n in self._region.parts:
             self._mosaic.sample(picture, rect, self._bits(rect, n), LADDER_PX[n - 1], self._t_s)
 
-    def _paint(self, picture: Picture, effect: Mosaic | Filling) -> None:
+    def _paint(self, picture: PicturePlanes, effect: Mosaic | Filling) -> None:
         if self._region.full:
             (rect, n), = self._region.parts
             picture.paint_all(LADDER_PX[n - 1], effect.colours(rect, LADDER_PX[n - 1]))
@@ -75,13 +74,13 @@ class MaskPainter:
             for band in bands(rect):
                 picture.paint_cells(band, self._bits(band, n), cell_px, effect.colours(band, cell_px))
 
-    def _bits(self, rect: Rect, level: int) -> U8:
+    def _bits(self, rect: BlockRect, level: int) -> UInt8:
         """(h, w) 1 for the blocks of `rect` that have this level, else 0."""
         return np.asarray(self._region.level[rect.slices] == level).view(np.uint8)
 
-    def _copy_background(self, picture: Picture, background: Background) -> None:
+    def _copy_background(self, picture: PicturePlanes, background: Background) -> None:
         """The empty scene where it is known, under figures only: areas hide the scene itself."""
-        scene = Picture(self._format, self._size_wh, background.planes)
+        scene = PicturePlanes(self._format, self._size_wh, background.planes)
         for rect, _ in self._region.parts:
             for band in bands(rect):
                 figures = (self._region.level[band.slices] > 0) & (self._region.area[band.slices] == 0)
@@ -89,7 +88,7 @@ class MaskPainter:
                 picture.copy_blocks(scene, band, bits)
 
 
-def _known_blocks(known: NDArray[np.generic], rect: Rect) -> NDArray[np.bool_]:
+def _known_blocks(known: NDArray[np.generic], rect: BlockRect) -> Bools:
     """Blocks of `rect` all of whose pixels are known; `known` is (H, W)."""
     part = (known[rect.y0 * 2:rect.y1 * 2, rect.x0 * 2:rect.x1 * 2] != 0) * np.uint8(255)
     h, w = part.shape

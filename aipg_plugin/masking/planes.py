@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.errors import GuardError
-from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
-from aipg_plugin.masking.region import Rect
-
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
+from aipg_plugin.frames import PixelFormat, Planes, check_planes
+from aipg_plugin.geometry.arrays import Float32, Ints, UInt8
+from aipg_plugin.masking.region import BlockRect
 
 BAND_BLOCKS = 1 << 15           # so many are painted at a time: temporaries then stay in the cache
 
@@ -40,7 +38,7 @@ LAYOUTS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class PicturePlanes:
     """The planes of one picture. Raises GuardError unless they have the format's shapes, are uint8 and have
     contiguous rows."""
 
@@ -49,11 +47,7 @@ class Picture:
     planes: Planes
 
     def __post_init__(self) -> None:
-        wanted = plane_shapes(self.format, self.size_wh)
-        got = tuple(plane.shape for plane in self.planes)
-        if got != wanted or any(plane.dtype != np.uint8 for plane in self.planes):
-            raise GuardError("planes {got} do not fit {format} {size}; expected uint8 {wanted}",
-                             got=got, format=self.format.value, size=self.size_wh, wanted=wanted)
+        check_planes(self.format, self.size_wh, self.planes)
         for plane in self.planes:
             if not _contiguous_rows(plane):
                 raise GuardError("a plane's rows are not contiguous (strides {strides})", strides=plane.strides,
@@ -64,7 +58,7 @@ class Picture:
         if not all(plane.flags.writeable for plane in self.planes):
             raise GuardError("a plane is read-only", cure="mask a copy of it")
 
-    def window_means(self, cell_px: int, cells: NDArray[np.intp], window: int) -> F32:
+    def window_means(self, cell_px: int, cells: Ints, window: int) -> Float32:
         """Mean colours (N, 3) around cells (N, 2), given as row and column, in the format's channels.
 
         The window is that many times as wide as the cell, centred on it and cut at the picture's edge.
@@ -78,7 +72,7 @@ class Picture:
                 means[i, first:first + count] = cv2.mean(part)[:count]
         return means
 
-    def paint_cells(self, rect: Rect, bits: U8, cell_px: int, colours: U8) -> None:
+    def paint_cells(self, rect: BlockRect, bits: UInt8, cell_px: int, colours: UInt8) -> None:
         """Paint the blocks of `rect` where `bits` (h, w) is nonzero with their cells' colours.
 
         `colours` (rows, columns, 3) holds the cells that `rect` touches.
@@ -91,7 +85,7 @@ class Picture:
             source = _channels(colours, layout).take(columns, axis=1).take(rows, axis=0)
             cv2.copyTo(source, _samples(bits, target, scale), target)
 
-    def paint_all(self, cell_px: int, colours: U8) -> None:
+    def paint_all(self, cell_px: int, colours: UInt8) -> None:
         """Paint everything with the colours (rows, columns, 3) of all cells."""
         for layout, plane in self._layouts():
             side = cell_px // layout.step
@@ -99,18 +93,18 @@ class Picture:
             for row, line in enumerate(lines):
                 plane[row * side:(row + 1) * side] = line
 
-    def copy_blocks(self, source: Picture, rect: Rect, bits: U8) -> None:
+    def copy_blocks(self, source: PicturePlanes, rect: BlockRect, bits: UInt8) -> None:
         """Copy the blocks of `rect` where `bits` (h, w) is nonzero from another picture of this format and size."""
         for (layout, plane), from_plane in zip(self._layouts(), source.planes, strict=True):
             scale = 2 // layout.step
             target = _part(plane, rect, scale)
             cv2.copyTo(_part(from_plane, rect, scale), _samples(bits, target, scale), target)
 
-    def _layouts(self) -> Iterator[tuple[PlaneLayout, U8]]:
+    def _layouts(self) -> Iterator[tuple[PlaneLayout, UInt8]]:
         return zip(LAYOUTS[self.format], self.planes, strict=True)
 
 
-def native_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> U8:
+def native_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> UInt8:
     """A BGR colour in the format's channels, (3,) uint8 (BT.601 video range for YUV, as planes_to_bgr reads it)."""
     if pixel_format is PixelFormat.BGR24:
         return np.array(bgr, np.uint8)
@@ -118,13 +112,13 @@ def native_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> U8:
     return np.array([packed[0], packed[4], packed[5]], np.uint8)
 
 
-def bands(rect: Rect) -> list[Rect]:
+def bands(rect: BlockRect) -> list[BlockRect]:
     """The rectangle cut into bands of about BAND_BLOCKS blocks."""
     rows = max(BAND_BLOCKS // max(rect.x1 - rect.x0, 1), 1)
-    return [Rect(rect.x0, y, rect.x1, min(y + rows, rect.y1)) for y in range(rect.y0, rect.y1, rows)]
+    return [BlockRect(rect.x0, y, rect.x1, min(y + rows, rect.y1)) for y in range(rect.y0, rect.y1, rows)]
 
 
-def _contiguous_rows(plane: U8) -> bool:
+def _contiguous_rows(plane: UInt8) -> bool:
     samples = plane.shape[2] if plane.ndim == 3 else 1
     inner = (samples, 1) if plane.ndim == 3 else (1,)
     in_row = plane.shape[1] == 1 or plane.strides[1:] == inner
@@ -132,24 +126,24 @@ def _contiguous_rows(plane: U8) -> bool:
     return in_row and rows_apart
 
 
-def _part(plane: U8, rect: Rect, scale: int) -> U8:
+def _part(plane: UInt8, rect: BlockRect, scale: int) -> UInt8:
     return plane[rect.y0 * scale:rect.y1 * scale, rect.x0 * scale:rect.x1 * scale]
 
 
 @lru_cache(maxsize=1024)
-def _cell_index(offset: int, count: int, side: int) -> NDArray[np.intp]:
+def _cell_index(offset: int, count: int, side: int) -> Ints:
     """Index of each sample's cell, counted from that of the first sample, which lies `offset` into its cell."""
     index = np.arange(offset, offset + count, dtype=np.intp) // side
     index.setflags(write=False)
     return index
 
 
-def _channels(colours: U8, layout: PlaneLayout) -> U8:
+def _channels(colours: UInt8, layout: PlaneLayout) -> UInt8:
     part = colours[..., layout.channels[0]:layout.channels[-1] + 1]
     return part[..., 0] if len(layout.channels) == 1 else part
 
 
-def _samples(bits: U8, target: NDArray[Any], scale: int) -> U8:
+def _samples(bits: UInt8, target: NDArray[Any], scale: int) -> UInt8:
     """One mask value per sample of `target` from one per block; cut where an odd picture cuts its last block."""
     if scale == 1:
         return bits

@@ -24,13 +24,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.errors import GuardError
+from aipg_plugin.geometry.arrays import Float64, Int32, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px, snap_up
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan, Polygon
-
-Bits = NDArray[np.uint8]
 
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
 _SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
@@ -43,7 +41,7 @@ class DoubtfulPolygonError(GuardError):
 
 
 @dataclass(frozen=True)
-class Rect:
+class BlockRect:
     """A rectangle of blocks, ends excluded."""
 
     x0: int
@@ -60,8 +58,8 @@ class Rect:
 class Patch:
     """The masked blocks (`bits` 1) within a rectangle of the picture."""
 
-    rect: Rect
-    bits: Bits
+    rect: BlockRect
+    bits: UInt8
 
 
 class RegionMap:
@@ -76,10 +74,10 @@ class RegionMap:
     def __init__(self, size_wh: tuple[int, int]) -> None:
         self.size_wh = size_wh
         self._blocks_wh = ((size_wh[0] + 1) // 2, (size_wh[1] + 1) // 2)
-        self._all = Rect(0, 0, *self._blocks_wh)
-        self.level: Bits = np.zeros(self._blocks_wh[::-1], np.uint8)
-        self.area: Bits = np.zeros_like(self.level)
-        self.parts: list[tuple[Rect, int]] = []
+        self._all = BlockRect(0, 0, *self._blocks_wh)
+        self.level: UInt8 = np.zeros(self._blocks_wh[::-1], np.uint8)
+        self.area: UInt8 = np.zeros_like(self.level)
+        self.parts: list[tuple[BlockRect, int]] = []
         self.full = False
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
@@ -163,7 +161,7 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
         raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=tuple(high - low))
     (x, y), (w, h) = low.astype(int).tolist(), (high - low).astype(int).tolist()
     # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
-    bits: Bits = np.zeros((h, w), np.uint8)
+    bits: UInt8 = np.zeros((h, w), np.uint8)
     fixed = _fixed(points - low)
     cv2.fillPoly(bits, [fixed], 1, shift=_SHIFT)
     cv2.polylines(bits, [fixed], True, 1, math.ceil(2 * reach), shift=_SHIFT)
@@ -171,7 +169,7 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
     for n, contour in enumerate(contours):
         if parents[0, n, 3] >= 0:
             cv2.drawContours(bits, [contour], 0, 1, cv2.FILLED)
-    rect = Rect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
+    rect = BlockRect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
     return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
 
 
@@ -186,9 +184,9 @@ def _inside(patches: tuple[Patch, ...], area: Polygon, blocks_wh: tuple[int, int
     return all(not (patch.bits & ~_area_bits(points, patch.rect, blocks_wh) & 1).any() for patch in patches)
 
 
-def _area_bits(points: NDArray[np.float64], rect: Rect, blocks_wh: tuple[int, int]) -> Bits:
+def _area_bits(points: Float64, rect: BlockRect, blocks_wh: tuple[int, int]) -> UInt8:
     """Blocks of `rect` surely inside the area: its edges are rubbed out, but for those along the picture's edge."""
-    bits: Bits = np.zeros((rect.y1 - rect.y0, rect.x1 - rect.x0), np.uint8)
+    bits: UInt8 = np.zeros((rect.y1 - rect.y0, rect.x1 - rect.x0), np.uint8)
     cv2.fillPoly(bits, [_fixed(points - (rect.x0, rect.y0))], 1, shift=_SHIFT)
     low, high = -0.25, np.asarray(blocks_wh) - 0.75 - 0.5      # half a pixel within the picture's edge
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
@@ -199,7 +197,7 @@ def _area_bits(points: NDArray[np.float64], rect: Rect, blocks_wh: tuple[int, in
     return bits
 
 
-def _block_points(polygon: Polygon) -> NDArray[np.float64]:
+def _block_points(polygon: Polygon) -> Float64:
     """Polygon in block coordinates as cv2 counts them (block centres are integers). Raises DoubtfulPolygonError."""
     try:
         points = np.asarray(polygon, np.float64)
@@ -212,7 +210,7 @@ def _block_points(polygon: Polygon) -> NDArray[np.float64]:
     return points / 2 - 0.5
 
 
-def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
+def _fixed(points: Float64) -> Int32:
     return np.round(points * (1 << _SHIFT)).astype(np.int32)
 
 
@@ -221,12 +219,12 @@ def _level(cell_px: Any) -> int:
 
 
 @lru_cache(maxsize=8)
-def _outside_circle(cx_px: float, cy_px: float, r_inner_px: float, blocks_wh: tuple[int, int]) -> Bits:
+def _outside_circle(cx_px: float, cy_px: float, r_inner_px: float, blocks_wh: tuple[int, int]) -> UInt8:
     """Blocks with a pixel centre farther than `r_inner_px` from the circle's centre."""
     # The block's farthest pixel centre is half a pixel beyond its centre, away from the circle's.
     dx = np.abs(2.0 * np.arange(blocks_wh[0]) + 1 - cx_px) + 0.5
     dy = np.abs(2.0 * np.arange(blocks_wh[1]) + 1 - cy_px) + 0.5
     with np.errstate(over="ignore"):
-        bits: Bits = (np.hypot(dx[None, :], dy[:, None]) > max(r_inner_px, 0.0)).astype(np.uint8)
+        bits: UInt8 = (np.hypot(dx[None, :], dy[:, None]) > max(r_inner_px, 0.0)).astype(np.uint8)
     bits.setflags(write=False)
     return bits

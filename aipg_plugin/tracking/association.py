@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aipg_plugin.geometry import Projection, iou
-from aipg_plugin.geometry.arrays import Bools, Floats
+from aipg_plugin.geometry import Projection, seam
+from aipg_plugin.geometry.arrays import Bools, Float64
 
 _FORBIDDEN = 1e6
 _MOST_SIZE_RATIO = 2.5
@@ -26,25 +26,7 @@ CONFIDENT = Gate(reach=1.0, least_iou=0.15)
 WEAK = Gate(reach=0.5, least_iou=0.25)
 
 
-def wrapped_dx(projection: Projection, dx: Floats) -> Floats:
-    """Differences in x, those over a panorama's seam taken the short way."""
-    period = projection.parts[0].period_px
-    if len(projection.parts) > 1 or not period:
-        return dx
-    return np.asarray(dx - np.round(dx / period) * period)
-
-
-def overlap(projection: Projection, a: Floats, b: Floats) -> Floats:
-    """(N, M) IoU of boxes, over a panorama's seam too."""
-    result = iou(a, b)
-    period = projection.parts[0].period_px
-    if len(projection.parts) == 1 and period:
-        for turn in (-period, period):
-            result = np.maximum(result, iou(a, b + np.array([turn, 0, 0, 0, 0])))
-    return result
-
-
-def match(projection: Projection, tracks: Floats, detections: Floats, gaps_s: Floats,
+def match(projection: Projection, tracks: Float64, detections: Float64, gaps_s: Float64,
           gate: Gate) -> list[tuple[int, int]]:
     """Pairs (track, detection) of boxes (N, 5) and (M, 5), as cheap as possible in all; `gaps_s` (N,) since last seen.
 
@@ -52,13 +34,14 @@ def match(projection: Projection, tracks: Floats, detections: Floats, gaps_s: Fl
     """
     if not len(tracks) or not len(detections):
         return []
-    dx = wrapped_dx(projection, tracks[:, None, 0] - detections[None, :, 0])
+    period_px = seam.period_of(projection.parts)
+    dx = seam.shortest_dx(tracks[:, None, 0] - detections[None, :, 0], period_px)
     distance = np.hypot(dx, tracks[:, None, 1] - detections[None, :, 1])
     size_t, size_d = np.sqrt(tracks[:, 2] * tracks[:, 3]), np.sqrt(detections[:, 2] * detections[:, 3])
     slack = 0.7 + 0.8 * np.minimum(gaps_s, 1.0)
     reach = gate.reach * slack[:, None] * (size_t[:, None] + size_d[None]) / 2
     ratio = np.maximum(size_t[:, None] / size_d[None], size_d[None] / size_t[:, None])
-    common = overlap(projection, tracks, detections)
+    common = seam.iou(tracks, detections, period_px)
     allowed = ((distance < reach) & (ratio < _MOST_SIZE_RATIO)) | (common > gate.least_iou)
     if len(projection.parts) > 1:
         allowed &= projection.part_of(tracks[:, :2])[:, None] == projection.part_of(detections[:, :2])[None]
@@ -66,7 +49,7 @@ def match(projection: Projection, tracks: Floats, detections: Floats, gaps_s: Fl
     return _assign(np.where(allowed, cost, _FORBIDDEN), allowed)
 
 
-def _assign(cost: Floats, allowed: Bools) -> list[tuple[int, int]]:
+def _assign(cost: Float64, allowed: Bools) -> list[tuple[int, int]]:
     """Best assignment, solved group by group: people far apart have nothing to do with each other."""
     pairs: list[tuple[int, int]] = []
     for rows, columns in _groups(allowed):
@@ -100,7 +83,7 @@ def _groups(allowed: Bools) -> list[tuple[list[int], list[int]]]:
     return groups
 
 
-def _hungarian(cost: Floats) -> list[tuple[int, int]]:
+def _hungarian(cost: Float64) -> list[tuple[int, int]]:
     """Pairs (row, column) of least total cost: shortest augmenting paths (Jonker and Volgenant 1987)."""
     if cost.shape[0] > cost.shape[1]:
         return [(row, column) for column, row in _hungarian(cost.T)]

@@ -8,19 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from aipg_plugin.geometry import Figure, Mount, Projection, paired_iou, to_local, to_pixels, up_angle_deg
-from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import both_here, joined, union
-from aipg_plugin.tracking.track import History, Sighting
+from aipg_plugin.tracking.track import History, TrackPoint
 
 EXTRAPOLATE_S = 0.4
-_STILL_IOU = 0.5         # neighbours that overlap more are covered where they are
+_STATIONARY_IOU = 0.5    # of two neighbouring sightings: both are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
-# How far somebody may stray, metres per second of evidence age: seen before and after at the same place, seen on either
-# side, last seen standing, last seen walking (and expected farther on), seen once or as motion only.
-_STRAY_STILL, _STRAY_BETWEEN, _STRAY_STANDING, _STRAY_WALKING, _STRAY_UNKNOWN = 0.05, 0.35, 0.2, 0.6, 1.2
-_WALKING_M_S = 0.2
-_MAX_STRAY_M = 0.8
+# Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.leak`).
+_STATIONARY_M_S = 0.05   # seen before and after at the same place
+_BETWEEN_M_S = 0.35      # seen before and after at two places
+_STANDING_M_S = 0.2      # last seen standing
+_WALKING_ON_M_S = 0.6    # last seen walking, and expected farther on
+_UNKNOWN_M_S = 1.2       # seen once, or as motion only: a slow walk in any direction
+_WALKING_FROM_M_S = 0.2  # somebody slower stands
+_MAX_UNCERTAINTY_M = 0.8
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
 
@@ -29,8 +32,8 @@ class _Guess:
     """A figure between two sightings (`other`, at `share` of the way) or beyond one (`other` None, after `dt_s`)."""
 
     history: History
-    base: Sighting
-    other: Sighting | None
+    base: TrackPoint
+    other: TrackPoint | None
     share: float
     dt_s: float
     age_s: float
@@ -42,7 +45,7 @@ class FigureMaker:
     def __init__(self, projection: Projection, mount: Mount, plane: MotionPlane) -> None:
         self._projection, self._mount, self._plane = projection, mount, plane
 
-    def predicted(self, histories: Sequence[History], dts_s: Floats) -> Floats:
+    def predicted(self, histories: Sequence[History], dts_s: Float64) -> Float64:
         """(N, 5) boxes `dts_s` (N,) after the last sightings (before the first ones where negative)."""
         if not histories:
             return np.zeros((0, 5))
@@ -63,13 +66,13 @@ class FigureMaker:
         guesses: list[_Guess] = []
         made: list[Figure] = []
         neighbours = [(history, *history.around(t_s)) for history in histories]
-        _tell_still(neighbours)
+        _tell_stationary(neighbours)
         for history, before, after in neighbours:
             if before is not None and after is not None:
                 if before.t_s == t_s:
                     made.append(_exact(history, before, 0.0))
-                elif history.still[before.t_s]:
-                    made.append(_still(history, before, after, t_s))
+                elif history.stationary[before.t_s]:
+                    made.append(_stationary(history, before, after, t_s))
                 else:
                     share = (t_s - before.t_s) / (after.t_s - before.t_s)
                     age_s = min(t_s - before.t_s, after.t_s - t_s)
@@ -89,13 +92,14 @@ class FigureMaker:
         figures = []
         for guess, box in zip(guesses, boxes, strict=True):
             seen = guess.base
-            stray_m = _stray_m(guess)
+            uncertainty_m = _position_uncertainty_m(guess)
             if guess.dt_s == 0 or np.array_equal(box, seen.box):
-                figures.append(_exact(guess.history, seen, guess.age_s, stray_m))
+                figures.append(_exact(guess.history, seen, guess.age_s, uncertainty_m))
                 continue
             outline = joined(box, seen.outline, seen.box, seen.outline)
             head = seen.head + np.array([*(box[:2] - seen.box[:2]), 0.0])
-            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s, stray_m))
+            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s,
+                                  uncertainty_m))
         return figures
 
     def _between(self, guesses: list[_Guess]) -> list[Figure]:
@@ -110,59 +114,59 @@ class FigureMaker:
                 for guess, centre, up in zip(guesses, centres, ups, strict=True)]
 
 
-def _beside(sighting: Sighting, anchor: Sighting) -> Floats:
+def _box_near(sighting: TrackPoint, anchor: TrackPoint) -> Float64:
     """(5,) a sighting's box on the same side of a panorama's seam as another's."""
     box = sighting.box.copy()
     box[0] = anchor.box[0] + sighting.x_px - anchor.x_px
     return box
 
 
-def _tell_still(neighbours: list[tuple[History, Sighting | None, Sighting | None]]) -> None:
+def _tell_stationary(neighbours: list[tuple[History, TrackPoint | None, TrackPoint | None]]) -> None:
     """Work out, once for each pair of sightings, whether they overlap so much that both are covered in place."""
     new = [(history, a, b) for history, a, b in neighbours
-           if a is not None and b is not None and a.t_s not in history.still]
+           if a is not None and b is not None and a.t_s not in history.stationary]
     if not new:
         return
-    overlaps = paired_iou(np.stack([a.box for _, a, _ in new]), np.stack([_beside(b, a) for _, a, b in new]))
+    overlaps = paired_iou(np.stack([a.box for _, a, _ in new]), np.stack([_box_near(b, a) for _, a, b in new]))
     for (history, a, _), overlap in zip(new, overlaps.tolist(), strict=True):
-        history.still[a.t_s] = overlap > _STILL_IOU
+        history.stationary[a.t_s] = overlap > _STATIONARY_IOU
 
 
-def unknown_stray_m(age_s: float) -> float:
+def glimpse_uncertainty_m(age_s: float) -> float:
     """How far somebody of whom only one moment is known, `age_s` away, may be: a walk in any direction."""
-    return min(_MAX_STRAY_M, _STRAY_UNKNOWN * age_s)
+    return min(_MAX_UNCERTAINTY_M, _UNKNOWN_M_S * age_s)
 
 
-def _stray_m(guess: _Guess) -> float:
+def _position_uncertainty_m(guess: _Guess) -> float:
     """How far somebody may be from where they were last (or will first be) seen and where they are expected."""
     if len(guess.history.sightings) < 2:
-        return unknown_stray_m(guess.age_s)
+        return glimpse_uncertainty_m(guess.age_s)
     speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
-    if speed_m_s < _WALKING_M_S:
-        stray_m = _STRAY_STANDING * guess.age_s
+    if speed_m_s < _WALKING_FROM_M_S:
+        uncertainty_m = _STANDING_M_S * guess.age_s
     else:
         expected_s = abs(guess.dt_s)
-        stray_m = _STRAY_WALKING * expected_s + _STRAY_UNKNOWN * (guess.age_s - expected_s)
-    return min(_MAX_STRAY_M, stray_m)
+        uncertainty_m = _WALKING_ON_M_S * expected_s + _UNKNOWN_M_S * (guess.age_s - expected_s)
+    return min(_MAX_UNCERTAINTY_M, uncertainty_m)
 
 
-def _exact(history: History, seen: Sighting, age_s: float, stray_m: float = 0.0) -> Figure:
-    return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s, stray_m)
+def _exact(history: History, seen: TrackPoint, age_s: float, position_uncertainty_m: float = 0.0) -> Figure:
+    return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s, position_uncertainty_m)
 
 
-def _still(history: History, before: Sighting, after: Sighting, t_s: float) -> Figure:
+def _stationary(history: History, before: TrackPoint, after: TrackPoint, t_s: float) -> Figure:
     """Both sightings covered where they are."""
     outline = history.unions.get(before.t_s)
     if outline is None:
-        other = to_local(before.box, to_pixels(_beside(after, before), after.outline))
+        other = to_local(before.box, to_pixels(_box_near(after, before), after.outline))
         outline = history.unions[before.t_s] = union(before.outline, other)
     share = (t_s - before.t_s) / (after.t_s - before.t_s)
     nearer = before if share < 0.5 else after
     return Figure(history.id, before.box, outline, _head(before, after, share), nearer.score, nearer.t_s,
-                  abs(t_s - nearer.t_s), _STRAY_STILL * abs(t_s - nearer.t_s))
+                  abs(t_s - nearer.t_s), _STATIONARY_M_S * abs(t_s - nearer.t_s))
 
 
-def _head(before: Sighting, after: Sighting, share: float) -> Floats:
+def _head(before: TrackPoint, after: TrackPoint, share: float) -> Float64:
     """(3,) the head on the way; if only one sighting has it, moved along with the box."""
     step = np.array([*(after.centre_px - before.centre_px), 0.0])
     from_after = after.head + np.array([before.box[0] - before.x_px + after.x_px - after.box[0], 0.0, 0.0])
@@ -173,7 +177,7 @@ def _head(before: Sighting, after: Sighting, share: float) -> Floats:
     return np.asarray(from_after - (1 - share) * step)
 
 
-def _on_the_way(guess: _Guess, centre: Floats, up_deg: float) -> Figure:
+def _on_the_way(guess: _Guess, centre: Float64, up_deg: float) -> Figure:
     a, b = guess.base, guess.other
     assert b is not None
     share = guess.share
@@ -189,4 +193,4 @@ def _on_the_way(guess: _Guess, centre: Floats, up_deg: float) -> Figure:
         guess.history.unions[a.t_s] = outline
     nearer = a if share < 0.5 else b
     return Figure(guess.history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, guess.age_s,
-                  min(_MAX_STRAY_M, _STRAY_BETWEEN * guess.age_s))
+                  min(_MAX_UNCERTAINTY_M, _BETWEEN_M_S * guess.age_s))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aipg_plugin.geometry import Mount, Projection, pixels_near
-from aipg_plugin.geometry.arrays import Floats, finite
+from aipg_plugin.geometry.arrays import Float64, finite
 
 _WAIST_M = 0.9
 _FARTHEST_M = 8.0        # beyond, a pixel is too many centimetres for a speed
@@ -20,19 +20,19 @@ class MotionPlane:
         self._projection, self._mount = projection, mount
         self._height_m = min(_WAIST_M, 0.9 * mount.height_m)
 
-    def lift(self, px: Floats) -> Floats:
+    def lift(self, px: Float64) -> Float64:
         """(N, 2) metres of box centres (N, 2); NaN far away and above the horizon."""
         place = self._mount.plane_xy_m(self._projection.pixel_to_ray(px), self._height_m)
         near = np.hypot(place[:, 0], place[:, 1]) <= _FARTHEST_M
         return np.where(near[:, None], place, np.nan)
 
-    def lower(self, places_m: Floats, anchor_px: Floats) -> Floats:
+    def lower(self, places_m: Float64, anchor_px: Float64) -> Float64:
         """(N, 2) pixels of places in metres, in the piece of the picture (N, 2) anchors lie in."""
         heights = np.full(len(places_m), self._height_m)
         return pixels_near(self._projection, self._mount.rays_to(np.column_stack([places_m, heights])), anchor_px)
 
-    def moved(self, centres_px: Floats, places_m: Floats, speeds_m_s: Floats, speeds_px_s: Floats,
-              dt_s: Floats) -> Floats:
+    def moved(self, centres_px: Float64, places_m: Float64, speeds_m_s: Float64, speeds_px_s: Float64,
+              dt_s: Float64) -> Float64:
         """(N, 2) centres after (N,) seconds: over the floor where place and speed (N, 2) are known, else in pixels."""
         over_floor = self.lower(places_m + speeds_m_s * dt_s[:, None], centres_px)
         in_pixels = centres_px + speeds_px_s * dt_s[:, None]
@@ -40,7 +40,7 @@ class MotionPlane:
         return np.where(ok[:, None], over_floor, in_pixels)
 
 
-def speed(first: Floats, last: Floats, span_s: float, fastest: float = _FASTEST_M_S) -> Floats:
+def speed(first: Float64, last: Float64, span_s: float, fastest: float = _FASTEST_M_S) -> Float64:
     """(2,) speed between two places, doubted where the span is short, and never above `fastest`."""
     if span_s <= 0:
         return np.zeros(2)

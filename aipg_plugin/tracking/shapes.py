@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from aipg_plugin.geometry import to_local, to_pixels
-from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.geometry.arrays import Float64
 
 _CANVAS_PX = 96          # side of the raster on which two outlines are joined
 
 
-def union(a: Floats, b: Floats) -> Floats:
+def union(a: Float64, b: Float64) -> Float64:
     """(K, 2) one outline around two in the same local coordinates; convex where they lie apart."""
     if a is b or (a.shape == b.shape and np.array_equal(a, b)):
         return a
@@ -29,17 +29,17 @@ def union(a: Floats, b: Floats) -> Floats:
     return np.asarray((contours[0].reshape(-1, 2).astype(np.float64) - 4) / scale + low)
 
 
-def hull(points: Floats) -> Floats:
+def hull(points: Float64) -> Float64:
     """(K, 2) convex hull of (N, 2) points."""
     return np.asarray(cv2.convexHull(points.astype(np.float32)).reshape(-1, 2), dtype=np.float64)
 
 
-def joined(box: Floats, outline: Floats, other_box: Floats, other_outline: Floats) -> Floats:
+def joined(box: Float64, outline: Float64, other_box: Float64, other_outline: Float64) -> Float64:
     """(K, 2) convex outline, local to `box`, around both outlines where they lie in the picture."""
     return hull(np.concatenate([outline, to_local(box, to_pixels(other_box, other_outline))]))
 
 
-def both_here(box: Floats, a_box: Floats, a: Floats, b_box: Floats, b: Floats) -> Floats:
+def both_here(box: Float64, a_box: Float64, a: Float64, b_box: Float64, b: Float64) -> Float64:
     """(K, 2) convex outline, local to `box`, around two outlines moved to its centre without being turned."""
     moved = []
     for own, outline in ((a_box, a), (b_box, b)):

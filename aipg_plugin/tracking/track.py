@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import speed
 
 _SPEED_WINDOW_S = 0.7
@@ -20,14 +20,14 @@ class Track:
     id: int
     first_seen_s: float
     last_seen_s: float
-    box: Floats
+    box: Float64
     score: float
-    floor_xy_m: Floats | None
-    velocity_m_s: Floats | None
+    floor_xy_m: Float64 | None
+    velocity_m_s: Float64 | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class TrackPoint:
     """What one detection said.
 
     `lean_deg` is how far its angle is from "up" at its centre, `x_px` its centre's x unrolled over a panorama's
@@ -35,17 +35,17 @@ class Sighting:
     """
 
     t_s: float
-    box: Floats
-    outline: Floats
-    head: Floats
+    box: Float64
+    outline: Float64
+    head: Float64
     score: float
     lean_deg: float
-    place_m: Floats
-    floor_m: Floats
+    place_m: Float64
+    floor_m: Float64
     x_px: float
 
     @property
-    def centre_px(self) -> Floats:
+    def centre_px(self) -> Float64:
         """(2,) the box's centre, unrolled."""
         return np.array([self.x_px, self.box[1]])
 
@@ -56,41 +56,41 @@ class History:
 
     id: int
     first_seen_s: float
-    sightings: list[Sighting]
+    sightings: list[TrackPoint]
     end_s: float | None = None
     gone_times: int = 0
     times: list[float] = field(default_factory=list)
-    unions: dict[float, Floats] = field(default_factory=dict)      # by time of the earlier sighting
-    still: dict[float, bool] = field(default_factory=dict)
-    _speeds: dict[bool, tuple[Floats, Floats]] = field(default_factory=dict)
+    unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier sighting
+    stationary: dict[float, bool] = field(default_factory=dict)
+    _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.times = [sighting.t_s for sighting in self.sightings]
 
     @property
-    def last(self) -> Sighting:
+    def last(self) -> TrackPoint:
         """The newest sighting."""
         return self.sightings[-1]
 
-    def add(self, sighting: Sighting) -> None:
+    def add(self, sighting: TrackPoint) -> None:
         """Append a sighting newer than all before."""
         self.sightings.append(sighting)
         self.times.append(sighting.t_s)
         self.gone_times = 0
         self._speeds.clear()
 
-    def replace_last(self, sighting: Sighting) -> None:
+    def replace_last(self, sighting: TrackPoint) -> None:
         """Put another sighting of the same moment in place of the newest."""
         self.sightings[-1] = sighting
         self._speeds.clear()
 
-    def around(self, t_s: float) -> tuple[Sighting | None, Sighting | None]:
+    def around(self, t_s: float) -> tuple[TrackPoint | None, TrackPoint | None]:
         """The last sighting at or before a moment and the first after it."""
         index = bisect_right(self.times, t_s)
         before = self.sightings[index - 1] if index else None
         return before, self.sightings[index] if index < len(self.sightings) else None
 
-    def speeds(self, *, at_start: bool = False) -> tuple[Floats, Floats]:
+    def speeds(self, *, at_start: bool = False) -> tuple[Float64, Float64]:
         """(2,) metres and (2,) pixels per second around the last (or first) sighting; metres NaN where not known."""
         if at_start not in self._speeds:
             edge = self.times[0] if at_start else self.times[-1]
@@ -105,12 +105,12 @@ class History:
         if keep:
             for t_s in self.times[:keep]:
                 self.unions.pop(t_s, None)
-                self.still.pop(t_s, None)
+                self.stationary.pop(t_s, None)
             del self.sightings[:keep], self.times[:keep]
             self._speeds.clear()
 
 
-def _speeds(window: list[Sighting]) -> tuple[Floats, Floats]:
+def _speeds(window: list[TrackPoint]) -> tuple[Float64, Float64]:
     first, last = window[0], window[-1]
     span_s = last.t_s - first.t_s
     metres = np.full(2, np.nan)

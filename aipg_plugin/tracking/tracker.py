@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, share_inside, up_angle_deg
-from aipg_plugin.geometry.arrays import Floats, Ints
-from aipg_plugin.tracking.association import CONFIDENT, WEAK, match, overlap, wrapped_dx
+from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, seam, share_inside, up_angle_deg
+from aipg_plugin.geometry.arrays import Float64, Ints
+from aipg_plugin.thresholds import GLIMPSE_SCORE
+from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import joined
-from aipg_plugin.tracking.track import History, Sighting, Track
+from aipg_plugin.tracking.track import History, Track, TrackPoint
 
 __all__ = ["Track", "Tracker"]
 
@@ -25,13 +26,13 @@ _HISTORY_S = 10.0        # kept live, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
-_GLIMPSE_HOLD_S, _GLIMPSE_SCORE = 1.0, 0.5  # hold of somebody seen once only, and not clearly
+_GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85
 _WEAK_SHRINK = 0.85      # a weak sighting may make a box this much smaller at once
 
 
-class Seen(Protocol):
+class DetectionArrays(Protocol):
     """What the tracker reads of detections (`detection.Detections`)."""
 
     @property
@@ -66,6 +67,7 @@ class Tracker:
         self._projection, self._mount = projection, mount
         self._backfill_s, self._offline = backfill_s, offline
         self.set_limits(hold_s=hold_s, on_score=on_score, keep_score=on_score / 2 if keep_score is None else keep_score)
+        self._period_px = seam.period_of(projection.parts)
         self._plane = MotionPlane(projection, mount)
         self._maker = FigureMaker(projection, mount, self._plane)
         self._histories: list[History] = []
@@ -90,7 +92,7 @@ class Tracker:
         """Change what it takes to be tracked, from the next update on."""
         self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
 
-    def cut(self, t_s: float) -> None:
+    def new_segment(self, t_s: float) -> None:
         """Another scene from here on: who was seen before is held in place and never taken for somebody seen after."""
         for history in self._active():
             history.end_s = t_s + self._hold_s
@@ -106,7 +108,7 @@ class Tracker:
         for history in self._histories:
             history.prune(before_s)
 
-    def update(self, detections: Seen, t_s: float, gone: Gone | None = None) -> None:
+    def update(self, detections: DetectionArrays, t_s: float, gone: Gone | None = None) -> None:
         """Take in what was seen at `t_s` (a time not after the last one counts as a hair later).
 
         `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell).
@@ -135,7 +137,7 @@ class Tracker:
     def _active(self) -> list[History]:
         return [h for h in self._histories if h.end_s is None]
 
-    def _sightings(self, detections: Seen, use: Ints, t_s: float) -> list[Sighting]:
+    def _sightings(self, detections: DetectionArrays, use: Ints, t_s: float) -> list[TrackPoint]:
         """The detections at `use`, with everything geometry knows about them."""
         boxes = np.asarray(detections.boxes, dtype=np.float64)[use]
         if not len(boxes):
@@ -143,12 +145,12 @@ class Tracker:
         lean = (boxes[:, 4] - up_angle_deg(self._projection, self._mount, boxes[:, :2]) + 180) % 360 - 180
         places = self._plane.lift(boxes[:, :2])
         floor = floor_position(self._projection, self._mount, boxes)
-        return [Sighting(t_s, boxes[k], np.asarray(detections.outlines[index], dtype=np.float64),
+        return [TrackPoint(t_s, boxes[k], np.asarray(detections.outlines[index], dtype=np.float64),
                          np.asarray(detections.heads[index], dtype=np.float64), float(detections.scores[index]),
                          float(lean[k]), places[k], floor[k], float(boxes[k, 0]))
                 for k, index in enumerate(use.tolist())]
 
-    def _match(self, active: list[History], boxes: Floats, scores: Floats, t_s: float) -> list[tuple[int, int]]:
+    def _match(self, active: list[History], boxes: Float64, scores: Float64, t_s: float) -> list[tuple[int, int]]:
         """Pairs (track, detection): the confident detections first, then the weak ones for those left over."""
         gaps = np.array([t_s - h.last.t_s for h in active])
         expected = self._maker.predicted(active, np.minimum(gaps, _PREDICT_S))
@@ -161,9 +163,9 @@ class Tracker:
         found = match(self._projection, expected[left], boxes[weak], gaps[left], WEAK)
         return pairs + [(int(left[row]), int(weak[column])) for row, column in found]
 
-    def _continue(self, history: History, sighting: Sighting) -> None:
+    def _continue(self, history: History, sighting: TrackPoint) -> None:
         last = history.last
-        step = float(wrapped_dx(self._projection, np.array([sighting.box[0] - last.box[0]]))[0])
+        step = float(seam.shortest_dx(np.array([sighting.box[0] - last.box[0]]), self._period_px)[0])
         box = sighting.box
         if sighting.score < self._on_score:
             # A weak sighting often shows a part: it may not shrink the mask at once.
@@ -171,13 +173,13 @@ class Tracker:
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
         history.add(replace(sighting, box=box, x_px=last.x_px + step))
 
-    def _begin(self, sightings: list[Sighting], boxes: Floats, owners: dict[int, History]) -> None:
+    def _begin(self, sightings: list[TrackPoint], boxes: Float64, owners: dict[int, History]) -> None:
         """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
         for column, sighting in enumerate(sightings):
             if column in owners or sighting.score < self._on_score:
                 continue
             known = list(owners)
-            double = overlap(self._projection, boxes[column:column + 1], boxes[known])[0] if known else np.zeros(0)
+            double = seam.iou(boxes[column:column + 1], boxes[known], self._period_px)[0] if known else np.zeros(0)
             if double.size and double.max() > _DUPLICATE_IOU:
                 owner = owners[known[int(double.argmax())]]
                 owner.replace_last(_merged(owner.last, sighting))
@@ -206,11 +208,11 @@ class Tracker:
                 history.end_s = t_s
 
     def _hold_of(self, history: History) -> float:
-        glimpse = len(history.sightings) == 1 and history.last.score < _GLIMPSE_SCORE
+        glimpse = len(history.sightings) == 1 and history.last.score < GLIMPSE_SCORE
         return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
 
 
-def _empty(gone: Gone | None, history: History, box: Floats) -> bool | None:
+def _empty(gone: Gone | None, history: History, box: Float64) -> bool | None:
     """Whether a track's place looks empty, both where it was seen last and where it is expected."""
     if gone is None:
         return None
@@ -220,14 +222,14 @@ def _empty(gone: Gone | None, history: History, box: Floats) -> bool | None:
     return answer
 
 
-def _merged(first: Sighting, second: Sighting) -> Sighting:
+def _merged(first: TrackPoint, second: TrackPoint) -> TrackPoint:
     """Two sightings of one moment as one that covers both."""
     outline = joined(first.box, first.outline, second.box, second.outline)
     head = first.head if np.isfinite(first.head[0]) else second.head
     return replace(first, outline=outline, head=head, score=max(first.score, second.score))
 
 
-def _public(history: History, box: Floats) -> Track:
+def _public(history: History, box: Float64) -> Track:
     last = history.last
     metres, _ = history.speeds()
     return Track(history.id, history.first_seen_s, last.t_s, box, last.score,

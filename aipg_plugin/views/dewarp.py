@@ -6,14 +6,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from aipg_plugin.errors import GeometryError
-from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
+from aipg_plugin.frames import PixelFormat, Planes, check_planes
 from aipg_plugin.geometry import Projection
-from aipg_plugin.geometry.arrays import Floats
+from aipg_plugin.geometry.arrays import Float64, UInt8
 
-Picture = NDArray[np.uint8]
 _BLOCK_ROWS = 128
 _BLACK_LUMA, _BLACK_CHROMA = 16, 128         # BT.601 video range
 
@@ -21,7 +18,7 @@ _BLACK_LUMA, _BLACK_CHROMA = 16, 128         # BT.601 video range
 class _Map:
     """A fixed-point map (cv2.convertMaps) from the pixels of one plane to those of another."""
 
-    def __init__(self, source_px: Floats, source_wh: tuple[int, int], subsampling: int) -> None:
+    def __init__(self, source_px: Float64, source_wh: tuple[int, int], subsampling: int) -> None:
         """`source_px` (H, W, 2): where each target pixel lies in the full-size source, NaN for nowhere."""
         w, h = source_wh
         inside = np.asarray(((source_px >= 0) & (source_px <= (w, h))).all(axis=-1))
@@ -33,7 +30,7 @@ class _Map:
         self._whole = bool(inside.all())
         self._maps: tuple[Any, Any] = cv2.convertMaps(index[..., 0], index[..., 1], cv2.CV_16SC2)
 
-    def render(self, plane: Picture, black: int) -> Picture:
+    def render(self, plane: UInt8, black: int) -> UInt8:
         """A new plane of the target, `black` where the source shows nothing."""
         picture = cv2.remap(plane, *self._maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if not self._whole:
@@ -41,7 +38,7 @@ class _Map:
         return np.asarray(picture, dtype=np.uint8)
 
 
-def _source_pixels(source: Projection, target: Projection, subsampling: int) -> Floats:
+def _source_pixels(source: Projection, target: Projection, subsampling: int) -> Float64:
     """(H, W, 2) source pixels of the centres of the target's pixels (of its chroma samples for subsampling 2)."""
     w, h = (-(-side // subsampling) for side in target.size_wh)
     px = np.empty((h, w, 2))
@@ -68,20 +65,16 @@ class Dewarper:
             self._cached[subsampling] = _Map(px, self.source.size_wh, subsampling)
         return self._cached[subsampling]
 
-    def image(self, bgr: Picture) -> Picture:
-        """A new (H, W, 3) picture of `target` from one of `source`, black outside. Raises GeometryError on its size."""
+    def image(self, bgr: UInt8) -> UInt8:
+        """A new (H, W, 3) picture of `target` from one of `source`, black outside. Raises GuardError on its size."""
         return self.planes(PixelFormat.BGR24, (bgr,))[0]
 
     def planes(self, pixel_format: PixelFormat, planes: Planes) -> Planes:
         """New planes of `target` from planes of `source` (see `frames.plane_shapes`), video black (16, 128) outside.
 
-        Raises GeometryError when the planes are not those of a picture of the source's size.
+        Raises GuardError when the planes are not those of a picture of the source's size.
         """
-        wanted = plane_shapes(pixel_format, self.source.size_wh)
-        got = tuple(plane.shape for plane in planes)
-        if got != wanted:
-            raise GeometryError("planes {got} are not those of a {size} px {format} picture",
-                                got=got, size=self.source.size_wh, format=pixel_format.value)
+        check_planes(pixel_format, self.source.size_wh, planes)
         if pixel_format is PixelFormat.BGR24:
             return (self._map(1).render(planes[0], 0),)
         luma = self._map(1).render(planes[0], _BLACK_LUMA)

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from aipg_plugin.detection.tiles import Ring, TilePlan
+from aipg_plugin.detection.tiles import TilePlan, TileRing
 
 FIGURE_WH = (40, 72)
-ONE_RING = TilePlan("one ring", (Ring(7, -70.0),), 0.9, 3, 416, 80.0)  # for a net that looks for figures of one scale
+ONE_RING = TilePlan("one ring", (TileRing(7, -70.0),), 0.9, 3, 416, 80.0)  # for a net of one scale
 STRIDE = 8
 
 

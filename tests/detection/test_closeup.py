@@ -16,7 +16,8 @@ from aipg_plugin.detection.closeup import PERSON_PX, CloseUps, closeup_tile
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.postprocess import Found
+from aipg_plugin.detection.postprocess import MergedPeople
+from aipg_plugin.detection.refine import BoxCompletion, SecondOpinions
 from aipg_plugin.detection.upright import UprightTile
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
@@ -45,28 +46,32 @@ class RedNet:
                 row[k] = (x + w / 2, y + h / 2, w, h, 0.9 if area > 30 else 0)
         return rows, None
 
-    def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], floor: float) -> Candidates:
-        seen = raw[raw[:, 4] > floor]
+    def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], min_score: float) -> Candidates:
+        seen = raw[raw[:, 4] > min_score]
         return Candidates(seen[:, :4], seen[:, 4], np.full((len(seen), 3), np.nan, np.float32))
 
 
-def close_ups(projection: Projection = CAMERA, wrap_px: float = 0.0) -> CloseUps:
+def close_ups(projection: Projection = CAMERA, wrap_px: float = 0.0, net: object = None) -> CloseUps:
     def align(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         boxes = boxes.copy()
         if wrap_px:
             boxes[:, 0] %= wrap_px
         return np.asarray(aligned(projection, MOUNT, boxes))
 
-    return CloseUps(cast("PersonNet", RedNet()), projection, MOUNT, align, SIDE_PX, wrap_px, wrap_px / 3)
+    return CloseUps(cast("PersonNet", net or RedNet()), projection, MOUNT, align, SIDE_PX, wrap_px, wrap_px / 3)
+
+
+def opinions(projection: Projection = CAMERA, wrap_px: float = 0.0) -> SecondOpinions:
+    return SecondOpinions(close_ups(projection, wrap_px))
 
 
 def room_with(boxes: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.asarray(picture_of(CAMERA.size_wh, boxes), np.uint8)
 
 
-def found(boxes: NDArray[np.float64], *scores: float) -> Found:
-    return Found(boxes, np.array(scores), np.full((len(boxes), 3), np.nan), ((),) * len(boxes),
-                 np.zeros(len(boxes), bool))
+def found(boxes: NDArray[np.float64], *scores: float) -> MergedPeople:
+    return MergedPeople(boxes, np.array(scores), np.full((len(boxes), 3), np.nan), ((),) * len(boxes),
+                        np.zeros(len(boxes), bool))
 
 
 def somebody(x_m: float, y_m: float) -> NDArray[np.float64]:
@@ -103,7 +108,7 @@ def test_a_second_opinion_moves_box_and_score_towards_what_is_there() -> None:
     off[:, :2] += 0.1 * truth[:, 2]
     off[:, 2:4] *= (1.25, 0.85)
     empty = somebody(-2.0, -2.0)
-    better = close_ups().improve(room_with(truth), found(np.concatenate([off, empty]), 0.4, 0.4), most=9)
+    better = opinions().improve(room_with(truth), found(np.concatenate([off, empty]), 0.4, 0.4), most=9)
     there, nowhere = better.scores
     assert there > 0.6
     assert nowhere < 0.2
@@ -112,24 +117,24 @@ def test_a_second_opinion_moves_box_and_score_towards_what_is_there() -> None:
     assert better.boxes[1] == pytest.approx(empty[0])
 
 
-def test_a_box_that_a_border_cut_is_completed() -> None:
+def test_a_truncated_box_is_completed() -> None:
     truth = somebody(2.0, 1.5)
     half = truth.copy()
     half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.35]]))
     half[:, 3] *= 0.6
-    seen = close_ups().improve(room_with(truth), replace(found(half, 0.4), cut=np.ones(1, bool)), most=9)
+    seen = opinions().improve(room_with(truth), replace(found(half, 0.4), truncated=np.ones(1, bool)), most=9)
     assert float(np.asarray(box_math.iou(seen.boxes, truth))[0, 0]) > 0.7
     assert seen.boxes[0, 3] == pytest.approx(truth[0, 3], rel=0.12)
 
 
-def test_a_net_not_made_for_it_completes_cut_boxes_and_gives_no_second_opinions() -> None:
-    looks = replace(close_ups(), cut_only=True)
+def test_a_net_not_made_for_it_completes_truncated_boxes_and_gives_no_second_opinions() -> None:
+    looks = BoxCompletion(close_ups())
     truth, empty = somebody(2.0, 1.5), somebody(-2.0, -2.0)
     half = truth.copy()
     half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.35]]))
     half[:, 3] *= 0.6
-    cut = replace(found(np.concatenate([half, empty]), 0.4, 0.4), cut=np.ones(2, bool))
-    seen = looks.improve(room_with(truth), cut, most=9)
+    halves = replace(found(np.concatenate([half, empty]), 0.4, 0.4), truncated=np.ones(2, bool))
+    seen = looks.improve(room_with(truth), halves, most=9)
     assert float(np.asarray(box_math.iou(seen.boxes[:1], truth))[0, 0]) > 0.7
     assert seen.scores[0] > 0.4
     assert seen.scores[1] == pytest.approx(0.4)
@@ -142,15 +147,15 @@ def test_a_net_not_made_for_it_completes_cut_boxes_and_gives_no_second_opinions(
     assert len(looks.improve(room_with(truth), found(np.concatenate([truth, part]), 0.6, 0.5), most=9)) == 2
     speck = truth.copy()  # what it finds may be part of the part, or a giant: then the box stays
     speck[:, 2:4] *= 0.05
-    small = looks.improve(room_with(truth), replace(found(speck, 0.4), cut=np.ones(1, bool)), most=9)
+    small = looks.improve(room_with(truth), replace(found(speck, 0.4), truncated=np.ones(1, bool)), most=9)
     assert small.boxes == pytest.approx(speck)
     wide = truth.copy()
     wide[:, 2:4] *= 1.4
-    large = looks.improve(room_with(truth), replace(found(wide, 0.4), cut=np.ones(1, bool)), most=9)
+    large = looks.improve(room_with(truth), replace(found(wide, 0.4), truncated=np.ones(1, bool)), most=9)
     assert large.boxes == pytest.approx(wide)
 
 
-def test_a_doubtful_spot_on_what_a_border_cut_does_not_hide_the_whole_person() -> None:
+def test_a_doubtful_spot_on_a_truncated_box_does_not_hide_the_whole_person() -> None:
     truth = somebody(2.0, 1.5)
     half, spot = truth.copy(), truth.copy()
     half[:, :2] = box_math.to_pixels(truth[0], np.array([[0, -0.56]]))
@@ -160,17 +165,17 @@ def test_a_doubtful_spot_on_what_a_border_cut_does_not_hide_the_whole_person() -
     class Doubtful(RedNet):
         """Sees the spot as well, hardly sure of it."""
 
-        def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], floor: float) -> Candidates:
-            seen = super().decode(raw, size_wh, floor)
+        def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], min_score: float) -> Candidates:
+            seen = super().decode(raw, size_wh, min_score)
             assert len(seen.boxes) == 1
             x, y, w, h = seen.boxes[0]
             more = np.array([[x, y - 0.28 * h, 0.75 * w, 0.29 * h]], np.float32)
             return Candidates(np.concatenate([seen.boxes, more]), np.append(seen.scores, np.float32(0.02)),
                               np.full((2, 3), np.nan, np.float32))
 
-    for cut_only in (True, False):
-        looks = replace(close_ups(), net=cast("PersonNet", Doubtful()), cut_only=cut_only)
-        seen = looks.improve(room_with(truth), replace(found(half, 0.6), cut=np.ones(1, bool)), most=9)
+    for refiner in (SecondOpinions, BoxCompletion):
+        people = replace(found(half, 0.6), truncated=np.ones(1, bool))
+        seen = refiner(close_ups(net=Doubtful())).improve(room_with(truth), people, most=9)
         assert float(np.asarray(box_math.iou(seen.boxes, truth))[0, 0]) > 0.6  # its close-up ends above the feet
 
 
@@ -181,7 +186,7 @@ def test_who_is_expected_beyond_the_seam_is_nobody_new() -> None:
         [[0.5, 150.0, 40.0, 90.0], [1199.5, 150.0, 40.0, 90.0]])), np.float64)
     around = picture_of((1200, 300), here + np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0))
     extended = np.concatenate([around, around[:, :400]], axis=1)
-    looks = close_ups(strip, 1200.0)
+    looks = opinions(strip, 1200.0)
     assert len(looks.follow(extended, here[None], found(there[None], 0.6))) == 1
     assert len(looks.follow(extended, here[None], found(there[:0].reshape(0, 5)))) == 1
 
@@ -189,10 +194,10 @@ def test_who_is_expected_beyond_the_seam_is_nobody_new() -> None:
 def test_only_as_many_as_allowed_are_looked_at_the_doubtful_first() -> None:
     people = np.concatenate([somebody(2, 2), somebody(-2, 2), somebody(2, -2)])
     scores = (0.9, 0.25, 0.05)
-    assert close_ups().improve(room_with(people), found(people, *scores), most=0).scores == pytest.approx(scores)
-    assert close_ups().improve(room_with(people), found(people, *scores), most=1).scores == pytest.approx(
+    assert opinions().improve(room_with(people), found(people, *scores), most=0).scores == pytest.approx(scores)
+    assert opinions().improve(room_with(people), found(people, *scores), most=1).scores == pytest.approx(
         (0.9, 0.634, 0.05), abs=0.01)
-    assert len(close_ups().improve(room_with(people), found(people[:0]), most=9)) == 0
+    assert len(opinions().improve(room_with(people), found(people[:0]), most=9)) == 0
 
 
 def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() -> None:
@@ -201,14 +206,14 @@ def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() ->
     part[2:4] *= 0.5
     child = part.copy()
     both = found(np.stack([adult, part]), 0.6, 0.5)
-    assert len(close_ups().improve(room_with(adult[None]), both, most=9)) == 1
+    assert len(opinions().improve(room_with(adult[None]), both, most=9)) == 1
 
     leaning = adult.copy()  # what of a part lies outside is masked too
     leaning[:2] = box_math.to_pixels(adult, np.array([[0.2, -0.65]]))[0]
     leaning[2:4] *= 0.5
-    one = close_ups().improve(room_with(adult[None]), found(np.stack([adult, leaning]), 0.6, 0.5), most=9)
+    one = opinions().improve(room_with(adult[None]), found(np.stack([adult, leaning]), 0.6, 0.5), most=9)
     (outline,) = one.detections(0.1).outlines
-    alone = close_ups().improve(room_with(adult[None]), found(adult[None], 0.6), most=9).detections(0.1)
+    alone = opinions().improve(room_with(adult[None]), found(adult[None], 0.6), most=9).detections(0.1)
     assert outline[:, 1].min() < alone.outlines[0][:, 1].min() - 0.02
 
     picture = room_with(adult[None])
@@ -216,17 +221,17 @@ def test_a_part_of_somebody_is_nobody_of_their_own_but_somebody_in_front_is() ->
     rim[2:4] *= 1.25
     cv2.fillPoly(picture, [np.round(box_math.corners(rim[None])[0]).astype(np.int32)], (0, 90, 0))
     paint(picture, box_math.corners(child[None])[0])
-    assert len(close_ups().improve(picture, both, most=9)) == 2
+    assert len(opinions().improve(picture, both, most=9)) == 2
 
 
 def test_who_is_expected_is_found_without_a_tile_unless_gone_or_found_already() -> None:
     truth = somebody(2.0, 1.5)
     expected = truth + np.array([0.12 * truth[0, 2], 0, 0, 0, 0])
     nobody = found(np.zeros((0, 5)))
-    followed = close_ups().follow(room_with(truth), expected, nobody)
+    followed = opinions().follow(room_with(truth), expected, nobody)
     assert float(np.asarray(box_math.iou(followed.boxes, truth))[0, 0]) > 0.7
-    assert len(close_ups().follow(room_with(truth[:0]), expected, nobody)) == 0
-    assert len(close_ups().follow(room_with(truth), expected, found(truth, 0.7))) == 1
+    assert len(opinions().follow(room_with(truth[:0]), expected, nobody)) == 0
+    assert len(opinions().follow(room_with(truth), expected, found(truth, 0.7))) == 1
 
 
 @pytest.mark.parametrize("x_px", [3.0, 20.0, 1180.0, 1198.0])
@@ -237,7 +242,7 @@ def test_over_the_seam_of_a_panorama(x_px: float) -> None:
     turns = np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0)
     around = picture_of((1200, 300), truth + turns)
     extended = np.concatenate([around, around[:, :400]], axis=1)
-    better = close_ups(strip, 1200.0).improve(extended, found(truth, 0.4), most=3)
+    better = opinions(strip, 1200.0).improve(extended, found(truth, 0.4), most=3)
     assert better.scores[0] > 0.6
     assert better.boxes[0] == pytest.approx(truth[0], abs=4)
 
@@ -250,7 +255,7 @@ def test_two_of_one_person_on_either_side_of_the_seam_are_one_and_all_of_it_is_m
     turns = np.array([[-1200.0], [0], [1200]]) * (1, 0, 0, 0, 0)
     around = picture_of((1200, 300), adult + turns)
     extended = np.concatenate([around, around[:, :400]], axis=1)
-    looks = close_ups(strip, 1200.0)
+    looks = opinions(strip, 1200.0)
     assert len(looks.improve(extended, found(np.stack([adult, again]), 0.6, 0.5), most=3)) == 1
     whole = looks.improve(extended, found(np.stack([adult, part]), 0.6, 0.5), most=3)
     alone = looks.improve(extended, found(adult[None], 0.6), most=3)

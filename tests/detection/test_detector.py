@@ -30,7 +30,7 @@ CAMERA = FisheyeCamera(LAW, ImageCircle(320.0, 320.0, 320.0), (640, 640))
 
 def detector_of(net: PersonNet, mount: Mount = CEILING, projection: Projection = CAMERA) -> FisheyeDetector:
     """One ring only: the red net looks for figures of one scale."""
-    return FisheyeDetector(net, projection, mount, plan=ONE_RING, floor_score=0.2)
+    return FisheyeDetector(net, projection, mount, plan=ONE_RING, min_score=0.2)
 
 
 def rings(detector: FisheyeDetector) -> list[int]:

@@ -134,8 +134,9 @@ def test_damaged_missing_and_empty_files_are_clear_errors(tmp_path: Path) -> Non
 
 def write_manifest(folder: Path, **changed: object) -> Path:
     data = red_net(folder / "m.onnx").read_bytes()
-    row = {"file": "m.onnx", "tier": "small", "precision": "fp32", "tile_px": SIDE,
-           "sha256": hashlib.sha256(data).hexdigest(), "accuracy": {"recall": 0.5, "note": "text"}}
+    row = {"file": "m.onnx", "tier": "small", "precision": "fp32", "input": {"tile_px": SIDE},
+           "sha256": hashlib.sha256(data).hexdigest(), "licence": "Apache-2.0",
+           "measured": {"recall": 0.5, "note": "text"}}
     (folder / "models.json").write_text(json.dumps({"models": [{**row, **changed}]}))
     return folder / "models.json"
 

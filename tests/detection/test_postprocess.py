@@ -21,7 +21,7 @@ WH = (40.0, 72.0)
 
 
 def place(camera: FisheyeCamera, mount: Mount, tile: Tile, at: tuple[float, float],
-          wh: tuple[float, float] = WH) -> postprocess.Placed:
+          wh: tuple[float, float] = WH) -> postprocess.PlacedCandidates:
     """One candidate with a head of radius 12 at the top of its box, in the picture."""
     found = Candidates(np.array([[*at, *wh]], np.float32), np.array([0.9], np.float32),
                        np.array([[at[0], at[1] - wh[1] / 3, 12]], np.float32))

@@ -10,12 +10,12 @@ import pytest
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import load_model
-from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
 from aipg_plugin.geometry.boxes import iou, to_pixels
 from aipg_plugin.options import LensModelName, Models, MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
+from aipg_plugin.thresholds import thresholds
 
 CLIP, TRUTH = resource_path("samples", "lobby.mp4"), resource_path("samples", "lobby.truth.json")
 

@@ -142,7 +142,7 @@ def test_a_cut_shows_what_lies_there(law: LensLaw, mount: Mount, plan: TilePlan,
     ramps = np.stack([40 + 0.5 * x, 40 + 0.5 * y, np.full_like(x, 200)], -1)
     picture = np.round(ramps).astype(np.uint8)
     for tile in [t for t in make_tiles(camera, mount, plan, 96) if isinstance(t, UprightTile)][:4]:
-        crop = tile.cut(picture)
+        crop = tile.crop(picture)
         assert crop.shape == (96, 96, 3)
         assert crop.dtype == np.uint8
         at = tile.sampling() + 0.5
@@ -211,7 +211,7 @@ def test_every_camera_has_tiles_that_can_be_cut(kind: MountKind, size: tuple[int
     picture = np.full((h, w, 3), 120, np.uint8)
     found = make_tiles(camera, Mount(kind, 3.0), LIVE, 64)
     assert 1 <= len(found) <= 40
-    lit = [tile.cut(picture).max() for tile in found]
+    lit = [tile.crop(picture).max() for tile in found]
     assert max(lit) == 120 or not camera.valid_mask().any()
 
 

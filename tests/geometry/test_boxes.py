@@ -1,6 +1,5 @@
 """Rotated boxes: overlap against counting, suppression, local coordinates."""
 
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from aipg_plugin.geometry import (
     corners,
     intersection,
     iou,
-    nms,
     paired_iou,
     share_inside,
     to_local,
@@ -75,28 +73,6 @@ def test_iou_does_not_depend_on_where_and_how_the_picture_is_turned(b: np.ndarra
     np.testing.assert_allclose(iou(moved, moved), iou(b, b), atol=1e-5)
 
 
-@given(boxes(), st.floats(0.05, 0.9))
-def test_nms_keeps_the_best_and_drops_only_what_overlaps_it(b: np.ndarray, limit: float) -> None:
-    scores = np.linspace(0.2, 0.9, len(b))[::-1] if len(b) % 2 else np.linspace(0.2, 0.9, len(b))
-    kept = nms(b, scores, limit)
-    assert np.all(np.diff(scores[kept]) <= 0)
-    overlap = iou(b, b)
-    for first, second in zip(*np.triu_indices(len(kept), 1), strict=True):
-        assert overlap[kept[first], kept[second]] <= limit + 1e-9
-    for lost in set(range(len(b))) - set(kept.tolist()):
-        assert max(overlap[lost, k] for k in kept if scores[k] >= scores[lost]) > limit - 1e-9
-
-
-def test_nms_of_500_boxes_is_quick() -> None:
-    rng = np.random.default_rng(0)
-    b = rng.uniform(0, 1, (500, 5)) * (900, 900, 60, 120, 360) + (0, 0, 30, 60, 0)
-    crowd = rng.uniform(0, 1, (500, 5)) * (60, 60, 20, 20, 20) + (0, 0, 80, 120, 0)
-    started = time.perf_counter()
-    nms(b, rng.uniform(size=500), 0.5)
-    nms(crowd, rng.uniform(size=500), 0.5)
-    assert time.perf_counter() - started < 2.0
-
-
 @given(boxes())
 def test_corners_local_and_contains_agree(b: np.ndarray) -> None:
     c = corners(b)
@@ -117,7 +93,6 @@ def test_empty_arrays() -> None:
     none, one = np.zeros((0, 5)), np.array([[1.0, 2, 3, 4, 5]])
     assert iou(none, one).shape == (0, 1)
     assert intersection(one, none).shape == (1, 0)
-    assert nms(none, [], 0.5).shape == (0,)
     assert corners(none).shape == (0, 4, 2)
     assert contains(none, np.zeros((0, 2))).shape == (0, 0)
     assert to_local(one, np.zeros((0, 2))).shape == (0, 2)

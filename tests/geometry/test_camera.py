@@ -47,7 +47,7 @@ def test_empty_arrays() -> None:
     camera = FisheyeCamera(LensLaw("equisolid", 190), ImageCircle(5, 5, 4), (11, 9))
     assert camera.pixel_to_ray(np.zeros((0, 2))).shape == (0, 3)
     assert camera.ray_to_pixel([]).shape == (0, 2)
-    assert camera.pulled_in(np.zeros((0, 2))).shape == (0, 2)
+    assert camera.clamp_to_valid(np.zeros((0, 2))).shape == (0, 2)
 
 
 def test_scaled_pads_a_picture_of_another_shape() -> None:

@@ -35,7 +35,7 @@ def test_pixels_and_rays_agree_both_ways(data: st.DataObject) -> None:
 
 @given(st.data())
 @SLOW
-def test_valid_mask_and_pulled_in_agree_with_the_rays(data: st.DataObject) -> None:
+def test_valid_mask_and_clamp_to_valid_agree_with_the_rays(data: st.DataObject) -> None:
     projection, _ = data.draw(projections())
     w, h = projection.size_wh
     mask = projection.valid_mask()
@@ -44,7 +44,7 @@ def test_valid_mask_and_pulled_in_agree_with_the_rays(data: st.DataObject) -> No
     np.testing.assert_array_equal(mask.reshape(-1)[::37], np.isfinite(projection.pixel_to_ray(grid)[:, 0]))
     if mask.any():
         wild = data.draw(points(projection.size_wh, most=10)) * 3 - np.array(projection.size_wh)
-        assert np.isfinite(projection.pixel_to_ray(projection.pulled_in(wild))).all()
+        assert np.isfinite(projection.pixel_to_ray(projection.clamp_to_valid(wild))).all()
 
 
 @given(projections())
@@ -53,7 +53,7 @@ def test_empty_arrays(drawn: tuple) -> None:
     projection, _ = drawn
     assert projection.pixel_to_ray(np.zeros((0, 2))).shape == (0, 3)
     assert projection.ray_to_pixel(np.zeros((0, 3))).shape == (0, 2)
-    assert projection.pulled_in([]).shape == (0, 2)
+    assert projection.clamp_to_valid([]).shape == (0, 2)
     assert projection.part_of([]).shape == (0,)
     assert pixels_near(projection, [], []).shape == (0, 2)
 

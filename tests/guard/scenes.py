@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
-from aipg_plugin.detection.sensitivity import thresholds
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, Planes
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
@@ -20,6 +19,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
 
 SIZE_WH = (320, 320)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.errors import GeometryError
+from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import PixelFormat, plane_shapes
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount, Projection, make_projection
 from aipg_plugin.options import CaptureMode, View
@@ -80,5 +80,5 @@ def test_the_same_projection_gives_the_same_picture() -> None:
 def test_pictures_of_another_size_are_refused() -> None:
     target = make_projection(CaptureMode.SINGLE_PTZ, law=LAW, circle=None, mount=Mount("ceiling", 3.0),
                              size_wh=(64, 48), view=View(0, -45))
-    with pytest.raises(GeometryError):
+    with pytest.raises(GuardError):
         Dewarper(SOURCE, target).image(np.zeros((300, 321, 3), np.uint8))

@@ -1,0 +1,183 @@
+"""What close-ups change in what a sweep found: a protocol, and one class for each kind of net."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection import postprocess
+from aipg_plugin.detection.closeup import INSIDE_SHARE, SAME_IOU, CloseUpResult, CloseUps
+from aipg_plugin.detection.postprocess import MergedPeople
+from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry import seam
+from aipg_plugin.geometry.arrays import Float64, Ints, UInt8
+from aipg_plugin.thresholds import LOWEST_OPINION, RECHECK_SCORE, UNDECIDED_SCORE, UNSEEN_SCORE
+
+# Chosen with `benchmarks.accuracy` on real_dev.
+_SAME_PERSON_IOU = 0.65      # of two boxes that turn out to be one person
+_LARGEST_WHOLE = 3.0         # of a whole person over the part of them that a tile showed
+_FOUND_IOU = 0.3             # of somebody expected with somebody found
+
+
+class Refiner(Protocol):
+    """Improves what a sweep found, picture by picture."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether `follow` looks for anybody."""
+
+    def improve(self, picture_bgr: UInt8, found: MergedPeople, most: int) -> MergedPeople:
+        """What was found, after at most `most` close-ups; the rest as it was."""
+
+    def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
+        """`found`, and those whom a close-up shows where a box (N, 5) of `expected` is and nobody was found."""
+
+
+@dataclass(frozen=True)
+class SecondOpinions:
+    """For a net that was trained on people of any size, and may so be asked twice about the same person.
+
+    Scores become the mean with the close-up's (of logits), boxes and silhouettes the mean where it shows the same
+    person; a truncated box is completed. Two that turn out to be one person are one: those with one box, and one
+    inside another where the close-up of the larger shows nobody else.
+    """
+
+    close_ups: CloseUps
+    follows = True
+
+    def improve(self, picture_bgr: UInt8, found: MergedPeople, most: int) -> MergedPeople:
+        """What was found, with a second opinion on the `most` candidates that it matters for."""
+        sureness = np.where(found.truncated, -1.0, np.abs(_logit(found.scores) - _logit(np.array(UNDECIDED_SCORE))))
+        chosen = np.argsort(sureness, kind="stable")
+        chosen = chosen[found.scores[chosen] >= RECHECK_SCORE][:most]
+        change = _Change(found, self.close_ups)
+        for k, seen in change.looked_at(picture_bgr, chosen):
+            change.others[k] = seen.others
+            change.scores[k] = _mean_score(change.scores[k], seen.score)
+            if not change.completed(k, seen):
+                change.boxes[k, :4] = (change.boxes[k, :4] + seen.box[:4]) / 2
+        return change.applied()
+
+    def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
+        """`found`, and those whom a close-up shows where a box (N, 5) of `expected` is and nobody was found."""
+        looks, wrap_px = self.close_ups, self.close_ups.wrap_px
+        missing = [_largest_iou(box, found.boxes, wrap_px) < _FOUND_IOU for box in expected]
+        whole = np.zeros(sum(missing), bool)
+        for one in looks.look(picture_bgr, looks.inside_extended(expected[missing], whole), whole):
+            box = looks.align(one.box[None, :4])
+            if one.score > UNSEEN_SCORE and _largest_iou(box[0], found.boxes, wrap_px) < _SAME_PERSON_IOU:
+                head = seam.unwrap_near(one.head[None], box[:, :1], wrap_px)
+                found = MergedPeople(np.concatenate([found.boxes, box]), np.append(found.scores, one.score),
+                                     np.concatenate([found.heads, head]), (*found.silhouettes, one.silhouettes),
+                                     np.append(found.truncated, False), found.parts)
+        return found
+
+
+@dataclass(frozen=True)
+class BoxCompletion:
+    """For a net that knows people of one size alone: only truncated boxes are completed, and nobody is followed.
+
+    Its close-ups can't lower a score, and a person there much larger than the part that the tile showed is taken for a
+    mistake: the enlarged view would make giants.
+    """
+
+    close_ups: CloseUps
+    follows = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "close_ups", replace(self.close_ups, largest=_LARGEST_WHOLE))
+
+    def improve(self, picture_bgr: UInt8, found: MergedPeople, most: int) -> MergedPeople:
+        """What was found, the first `most` truncated boxes completed."""
+        chosen = np.flatnonzero(found.truncated & (found.scores >= RECHECK_SCORE))[:most]
+        change = _Change(found, self.close_ups)
+        for k, seen in change.looked_at(picture_bgr, chosen):
+            change.scores[k] = max(change.scores[k], seen.score)
+            change.completed(k, seen)
+        return change.applied()
+
+    def follow(self, picture_bgr: UInt8, expected: Float64,  # noqa: ARG002 - the protocol's
+               found: MergedPeople) -> MergedPeople:
+        """`found`: such a net is not asked about single places."""
+        return found
+
+
+class _Change:
+    """What close-ups have changed so far of `found`; `others` are, by index, those seen besides somebody."""
+
+    def __init__(self, found: MergedPeople, close_ups: CloseUps) -> None:
+        self._found, self._close_ups = found, close_ups
+        self.boxes = close_ups.inside_extended(found.boxes, found.truncated)
+        self.scores, self.heads = found.scores.copy(), found.heads.copy()
+        self.others: dict[int, Float64] = {}
+        self._silhouettes = list(found.silhouettes)
+
+    def looked_at(self, picture_bgr: UInt8, chosen: Ints) -> list[tuple[int, CloseUpResult]]:
+        """Close-ups of the people with these indices, their silhouettes taken in."""
+        results = self._close_ups.look(picture_bgr, self.boxes[chosen], self._found.truncated[chosen])
+        for k, result in zip(chosen.tolist(), results, strict=True):
+            self._silhouettes[k] += result.silhouettes
+        return list(zip(chosen.tolist(), results, strict=True))
+
+    def completed(self, k: int, seen: CloseUpResult) -> bool:
+        """Take the close-up's box and head for a truncated one that lies inside; whether it did."""
+        if not self._found.truncated[k] or \
+                box_math.share_inside(self.boxes[k][None], seen.box[None])[0, 0] <= INSIDE_SHARE:
+            return False
+        self.boxes[k, :4] = seen.box[:4]
+        self.heads[k] = np.where(np.isfinite(seen.head), seen.head, self.heads[k])
+        return True
+
+    def applied(self) -> MergedPeople:
+        """Everybody once."""
+        wrap_px = self._close_ups.wrap_px
+        aligned = self._close_ups.align(self.boxes[:, :4])
+        heads = seam.unwrap_near(self.heads, aligned[:, :1], wrap_px)
+        people = MergedPeople(aligned, self.scores, heads, tuple(self._silhouettes), self._found.truncated)
+        return _without_doubles(people, self.others, wrap_px)
+
+
+def _logit(score: NDArray[np.floating]) -> Float64:
+    clipped = np.clip(np.asarray(score, np.float64), LOWEST_OPINION, 0.99)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
+
+
+def _mean_score(first: float, second: float) -> float:
+    mean = float(_logit(np.array([first, second])).mean())
+    return 1 / (1 + math.exp(-mean))
+
+
+def _largest_iou(box: Float64, others: Float64, wrap_px: float) -> float:
+    """Largest IoU of a box (5,) with others (N, 5), on whichever side of the seam."""
+    there = seam.unwrap_near(others, box[0], wrap_px)
+    return float(np.asarray(box_math.iou(box[None], there)).max(initial=0.0))
+
+
+def _without_doubles(found: MergedPeople, others: dict[int, Float64], wrap_px: float) -> MergedPeople:
+    """Everybody once, their parts theirs; `others` are those whom the close-up of somebody shows besides them."""
+    overlap, inside = postprocess.overlaps(found.boxes, wrap_px)
+    kept: list[int] = []
+
+    def double(k: int, better: int) -> bool:
+        if overlap[k, better] > _SAME_PERSON_IOU:
+            return True
+        if inside[k, better] < INSIDE_SHARE or better not in others:
+            return False
+        theirs = seam.unwrap_near(others[better], found.boxes[k, 0], wrap_px)
+        return bool((np.asarray(box_math.iou(found.boxes[k][None], theirs)) <= SAME_IOU).all())
+
+    parts: dict[int, list[int]] = {}
+    for k in np.argsort(-found.scores, kind="stable").tolist():
+        owner = next((better for better in kept if double(k, better)), None)
+        if owner is None:
+            kept.append(k)
+        else:
+            parts.setdefault(owner, []).append(k)
+    return MergedPeople(found.boxes[kept], found.scores[kept], found.heads[kept],
+                        tuple(found.silhouettes[k] for k in kept), found.truncated[kept],
+                        {row: seam.unwrap_near(found.boxes[parts[k]], found.boxes[k, 0], wrap_px)
+                         for row, k in enumerate(kept) if k in parts})

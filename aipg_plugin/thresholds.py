@@ -1,0 +1,69 @@
+"""Every threshold of scores and every margin of masks, each with what set it. Scores are the net's, 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aipg_plugin.options import Sensitivity
+
+
+class MaskedForeground(StrEnum):
+    """Which foreground regions are masked though the detector is not sure of them."""
+
+    ALL = "all"
+    NEAR_TRACK = "near_track"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a sensitivity stands for.
+
+    `on_score` starts a track, `keep_score` continues one; `foreground`: which foreground is masked; `margin_m` is
+    added around a figure.
+    """
+
+    on_score: float
+    keep_score: float
+    foreground: MaskedForeground
+    margin_m: float
+
+
+# Scores: chosen on the head leak and over-mask that `benchmarks.accuracy` measures on real_dev at each of them.
+# Margins: a silhouette's map has a cell to 4 px of its tile, 2 to 3 cm at a person's place.
+_TABLE = {
+    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.02),
+    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.025),
+    Sensitivity.HIGH: Thresholds(0.14, 0.08, MaskedForeground.ALL, 0.03),
+}
+MIN_SCORE = min(row.keep_score for row in _TABLE.values())  # detections below it are of no use to anybody
+
+# Close-ups (chosen with `benchmarks.accuracy` on real_dev).
+RECHECK_SCORE = 0.12       # candidates below it are not looked at again
+UNDECIDED_SCORE = 0.2      # a candidate is as likely a person as not; those nearest are looked at first
+LOWEST_OPINION = 0.05      # a close-up's score counts as at least this: one look that shows nobody is no proof
+UNSEEN_SCORE = 0.01        # of a candidate whom the close-up does not show
+OTHER_PERSON_SCORE = 0.03  # of somebody else in a close-up
+
+# Merging (chosen with `benchmarks.accuracy` on real_dev).
+TRUNCATED_WEIGHT = 0.6     # factor on the score of a box truncated by its tile's border, when tiles compete
+SILHOUETTE_WEIGHT = 0.4    # exponent of the silhouette's support in a detection's score
+SILHOUETTE_LEVEL = 0.5     # of the silhouette's probability: from here on a pixel is a person
+
+# Tracks.
+GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is held for a shorter time
+
+MARGIN_PER_HEIGHT = 0.025  # metres of margin for each metre of camera height above MARGIN_HEIGHT_M
+MARGIN_HEIGHT_M = 2.5      # the lowest camera height that can be set
+MIN_MARGIN_SHARE = 0.04    # of the shorter side of the figure's box
+
+
+def thresholds(sensitivity: Sensitivity) -> Thresholds:
+    """The thresholds of a sensitivity: higher sensitivity, lower scores."""
+    return _TABLE[sensitivity]
+
+
+def margin_m(sensitivity: Sensitivity, camera_height_m: float) -> float:
+    """Metres added around a figure's outline (the reference product: the higher the camera, the wider the mask)."""
+    return _TABLE[sensitivity].margin_m + MARGIN_PER_HEIGHT * max(0.0, camera_height_m - MARGIN_HEIGHT_M)
