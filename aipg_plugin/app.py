@@ -14,15 +14,15 @@ from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.policy import State
 from aipg_plugin.media.server import Extend, StreamServer
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.options import OutputKind, Settings
+from aipg_plugin.options import OutputKind, Settings, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
+from aipg_plugin.states import ENDED, State, StatusRegistry, StreamStatus
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.version import __version__
 
@@ -62,12 +62,14 @@ class App:
         self._lock = threading.RLock()
         self._net = load_model(settings.models)
         self._guards: dict[str, Guard] = {}
-        self._states: dict[tuple[str, str], tuple[str, str]] = {}
+        self.statuses = StatusRegistry(stream_keys(settings.cameras))
+        self.statuses.watch(_log_status)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._drops: dict[tuple[str, str], int] = {}
         self.server: StreamServer | None = None
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
-                             instance_id=settings.instance_id, language=settings.language)
+                             instance_id=settings.instance_id, language=settings.language, statuses=self.statuses)
         self.on_reload: Callable[[], None] | None = None
         self.on_change: Callable[[Settings], None] | None = None
         self.watchers: list[Watcher] = []
@@ -115,14 +117,8 @@ class App:
             return self._guards[camera_id]
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
-        """Tell the broker what became of a frame: a changed state, a snapshot that is due. Never waits."""
-        state = guarded.state, guarded.reason
-        if self._states.get((camera_id, guarded.stream)) != state:
-            self._states[camera_id, guarded.stream] = state
-            level = logging.WARNING if guarded.state in (State.FAILSAFE, State.LOST) else logging.INFO
-            _log.log(level, "%s/%s: %s%s", camera_id, guarded.stream, guarded.state,
-                     f" ({guarded.reason})" if guarded.reason else "")
-            self.link.stream_state(camera_id, guarded.stream, guarded.state, guarded.reason)
+        """Tell what became of a frame: a changed state, a snapshot that is due. Never waits."""
+        self.statuses.report(camera_id, guarded.stream, guarded.state, guarded.reason)
         if self.link.wants_snapshot(camera_id, guarded.stream):
             self.link.snapshot(camera_id, guarded.stream, guarded)
         for watcher in self.watchers:
@@ -160,20 +156,23 @@ class App:
             kept = {camera.id for camera in settings.cameras if camera.enabled}
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()
+            self.statuses.keep(stream_keys(settings.cameras))
         self.link.cameras_changed(settings.cameras)
         for watcher in self.watchers:
             watcher.changed(origin, old, settings)
 
-    def states(self) -> dict[tuple[str, str], tuple[str, str]]:
-        """State and reason of every stream that has delivered frames, by camera and stream."""
-        return dict(self._states)
-
     def stats(self) -> dict[str, dict[str, dict[str, object]]]:
-        """Figures by camera and stream."""
+        """State and numbers by camera and stream."""
         with self._lock:
             guards = dict(self._guards)
-        return {camera_id: {stream: stats.as_dict() for stream, stats in guard.stats().items()}
+        return {camera_id: {stream: {**_state_of(self.statuses.get(camera_id, stream)), **stats.as_dict(),
+                                     "drops": self._drops.get((camera_id, stream), 0)}
+                            for stream, stats in guard.stats().items()}
                 for camera_id, guard in guards.items()}
+
+    def dropped(self, camera_id: str, stream: str, frames: int) -> None:
+        """Count frames that were dropped before they reached the guard."""
+        self._drops[camera_id, stream] = self._drops.get((camera_id, stream), 0) + frames
 
     def close(self) -> None:
         """Stop everything; sinks belong to the host and are closed by it."""
@@ -221,6 +220,17 @@ class App:
     def _tell_stats(self) -> None:
         while not self._stop.wait(_STATS_EVERY_S):
             self.link.stats({"t_s": round(time.time(), 3), "streams": self.stats()})
+
+
+def _log_status(camera: str, stream: str, status: StreamStatus) -> None:
+    alarming = status.problem and status.reason != ENDED
+    _log.log(logging.WARNING if alarming else logging.INFO, "%s/%s: %s", camera, stream, status.text)
+
+
+def _state_of(status: StreamStatus | None) -> dict[str, object]:
+    if status is None:
+        return {"state": State.STARTING, "reason": ""}
+    return {"state": status.state, "reason": status.reason}
 
 
 def _report(track: Track, size_wh: tuple[int, int]) -> TrackReport:

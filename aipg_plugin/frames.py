@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.errors import GuardError
+from aipg_plugin.states import State
 
 Planes = tuple[NDArray[np.uint8], ...]
 
@@ -89,6 +90,7 @@ def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: P
 class Frame:
     """One picture from a host, borrowed and read-only for the call.
 
+    `seq` counts up by one for every picture of the source: a gap is what was dropped before the guard.
     `pts_s` is the presentation time in seconds (None if the source gives none), `wall_time_s` seconds since
     the epoch, `planes` uint8 arrays shaped as `plane_shapes` says. Raises GuardError when they are not.
     """
@@ -123,7 +125,7 @@ class GuardedFrame:
     format: PixelFormat
     size_wh: tuple[int, int]
     planes: Planes
-    state: str
+    state: State
     reason: str
 
     def __init__(self, *_args: object, **_kwargs: object) -> NoReturn:
@@ -148,6 +150,8 @@ class GuardedFrame:
 
 def _mint_guarded(**fields: Any) -> GuardedFrame:
     """Make a GuardedFrame. For `guard/` alone (a test holds every other module to that)."""
+    if not isinstance(fields["state"], State):
+        raise GuardError("{state!r} is not a State", state=fields["state"])
     check_planes(fields["format"], fields["size_wh"], fields["planes"])
     guarded: GuardedFrame = object.__new__(cast("type[GuardedFrame]", GuardedFrame))
     for plane in fields["planes"]:

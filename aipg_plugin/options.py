@@ -243,3 +243,8 @@ class Settings:
     models: Models = Models()
     instance_id: str = "aipg"
     language: str = "en"
+
+
+def stream_keys(cameras: tuple[Camera, ...]) -> frozenset[tuple[str, str]]:
+    """Camera and stream of every stream of the enabled cameras."""
+    return frozenset((camera.id, stream.id) for camera in cameras if camera.enabled for stream in camera.streams)

@@ -11,11 +11,11 @@ from typing import Any
 from aipg_plugin.app import App, Metadata
 from aipg_plugin.errors import HostError
 from aipg_plugin.frames import Frame, GuardedFrame
-from aipg_plugin.guard.policy import FULL_MOSAIC, State
 from aipg_plugin.hooks import Health, Host
 from aipg_plugin.media.server import Extend
 from aipg_plugin.options import Settings
 from aipg_plugin.settings.loader import load, validate
+from aipg_plugin.states import ENDED, FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class GuardPlugin:
     def __init__(self, host: Host, app: App) -> None:
         self._host = host
         self._app = app
-        self._started: set[tuple[str, str]] = set()
+        self._last_seq: dict[tuple[str, str], int | None] = {}
         app.start()
 
     @property
@@ -37,25 +37,34 @@ class GuardPlugin:
     def on_stream_start(self, camera: str, stream: str) -> None:
         """A stream is about to deliver frames. Raises HostError or GuardError for one the settings do not name."""
         self._app.guard(camera).stream(stream)
-        self._started.add((camera, stream))
+        self._last_seq[camera, stream] = None
+        self._app.statuses.started(camera, stream)
 
     def on_frame(self, camera: str, frame: Frame) -> list[GuardedFrame]:
         """Guard one frame; returns those whose look-ahead is over."""
-        if (camera, frame.stream) not in self._started:
+        key = camera, frame.stream
+        if key not in self._last_seq:
             raise HostError("stream {camera}/{stream} was not started", camera=camera, stream=frame.stream,
                             cure="Call on_stream_start first")
+        last_seq, self._last_seq[key] = self._last_seq[key], frame.seq
+        if last_seq is not None and frame.seq > last_seq + 1:
+            self._app.dropped(camera, frame.stream, frame.seq - last_seq - 1)
         return self._told(camera, self._app.guard(camera).process(frame))
 
     def on_stream_lost(self, camera: str, stream: str, reason: str) -> list[GuardedFrame]:
-        """No frames come: a masked still to keep the guarded stream alive (none before the first frame)."""
+        """No frames come: a masked picture to keep the guarded stream alive (none before the first frame)."""
         guard = self._app.guard(camera)
-        still = guard.lost(stream, reason)
-        return self._told(camera, guard.flush(stream) + ([still] if still is not None else []))
+        waiting, picture = guard.flush(stream), guard.lost(stream, reason)
+        told = self._told(camera, waiting + ([picture] if picture is not None else []))
+        self._app.statuses.report(camera, stream, State.LOST, reason)
+        return told
 
     def on_stream_stop(self, camera: str, stream: str) -> list[GuardedFrame]:
         """The stream ended; returns the frames still waiting, guarded."""
-        self._started.discard((camera, stream))
-        return self._told(camera, self._app.guard(camera).flush(stream))
+        self._last_seq.pop((camera, stream), None)
+        told = self._told(camera, self._app.guard(camera).flush(stream))
+        self._app.statuses.report(camera, stream, State.LOST, ENDED)
+        return told
 
     def on_settings(self, settings: Settings) -> None:
         """Put new settings in force between two frames."""
@@ -63,12 +72,12 @@ class GuardPlugin:
 
     def health(self) -> Health:
         """Not ok while a stream that should be guarded shows whole mosaics or nothing."""
-        states = self._app.states()
-        bad = {f"{camera}/{stream}": f"{state} ({reason})" for (camera, stream), (state, reason) in states.items()
-               if state in FULL_MOSAIC}
-        worst = State.GUARDING if states else State.STARTING
-        return Health(bool(states) and not bad, "problem" if bad else str(worst),
-                      {"problems": bad, "streams": self._app.stats()})
+        statuses = self._app.statuses.all()
+        bad = {f"{camera}/{stream}": status.text for (camera, stream), status in statuses.items()
+               if status.state in FULL_MOSAIC or status.problem}
+        starting = not any(status.problem for status in statuses.values())
+        state = "problem" if bad and not starting else State.STARTING if bad or not statuses else State.GUARDING
+        return Health(bool(statuses) and not bad, str(state), {"problems": bad, "streams": self._app.stats()})
 
     def close(self) -> None:
         """Stop everything the plugin started."""

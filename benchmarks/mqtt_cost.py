@@ -30,6 +30,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from aipg_plugin.mqtt import Command, MqttLink, TrackReport
 from aipg_plugin.options import Area, Camera, Mqtt, PrivacyGuard, Source, Stream
+from aipg_plugin.states import State
 
 CAMERAS = 2
 STREAMS = ("1", "2")
@@ -98,7 +99,7 @@ def run(options: Mqtt, seconds: float) -> float:
             for stream in STREAMS:
                 link.wants_snapshot(camera.id, stream)
                 if tick % 25 == 0:
-                    link.stream_state(camera.id, stream, "degraded" if tick % 50 else "guarding", "")
+                    link.statuses.report(camera.id, stream, State.DEGRADED if tick % 50 else State.GUARDING)
         if tick % 50 == 0:
             figures = {"fps_in": 15.0, "fps_out": 15.0, "evidence_age_s": 0.2, "masked_share": 0.1}
             link.stats({"streams": {c.id: dict.fromkeys(STREAMS, figures) for c in cameras()}})

@@ -1,20 +1,11 @@
-"""The guard's states and the one table that says which state follows from which facts."""
+"""The one table that says which state follows from which facts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class State(StrEnum):
-    """What a stream's guard is doing; everything but OFF hides people."""
-
-    OFF = "off"            # switched off by the owner: frames pass as they are
-    STARTING = "starting"  # no full sweep yet: whole picture masked
-    GUARDING = "guarding"  # fresh evidence: figures masked
-    DEGRADED = "degraded"  # evidence older than one detector period: masks widened by motion
-    FAILSAFE = "failsafe"  # evidence missing or doubtful: whole picture masked, with a reason
-    LOST = "lost"          # no frames: a masked picture keeps the stream alive
+from aipg_plugin.states import State
 
 
 class Age(StrEnum):
@@ -25,7 +16,6 @@ class Age(StrEnum):
     STALE = "stale"
 
 
-FULL_MOSAIC = frozenset({State.STARTING, State.FAILSAFE, State.LOST})
 STALE_AFTER_S = 1.0
 
 

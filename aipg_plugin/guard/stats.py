@@ -13,8 +13,6 @@ _WINDOW_S = 10.0
 class StreamStats:
     """One stream's figures: rates over the last 10 s, counts since the start."""
 
-    state: str
-    reason: str
     fps_in: float
     fps_out: float
     evidence_age_s: float
@@ -23,7 +21,6 @@ class StreamStats:
     frames_in: int
     frames_out: int
     full_mosaic_frames: int
-    drops: int
     faults: int
 
     def as_dict(self) -> dict[str, object]:
@@ -35,8 +32,7 @@ class StatsKeeper:
     """Counts frames; written by one thread, read by any."""
 
     def __init__(self) -> None:
-        self.frames_in = self.frames_out = self.full_mosaic_frames = self.drops = self.faults = 0
-        self.state, self.reason = "starting", ""
+        self.frames_in = self.frames_out = self.full_mosaic_frames = self.faults = 0
         self.evidence_age_s = self.masked_share = 0.0
         self.people = 0
         self._in: deque[float] = deque(maxlen=1000)
@@ -47,19 +43,18 @@ class StatsKeeper:
         self.frames_in += 1
         self._in.append(time.monotonic())
 
-    def left(self, *, state: str, reason: str, full: bool, age_s: float, share: float, people: int) -> None:
+    def left(self, *, full: bool, age_s: float, share: float, people: int) -> None:
         """A guarded frame left."""
         self.frames_out += 1
         self._out.append(time.monotonic())
         self.full_mosaic_frames += full
-        self.state, self.reason, self.evidence_age_s = state, reason, age_s
-        self.masked_share, self.people = share, people
+        self.evidence_age_s, self.masked_share, self.people = age_s, share, people
 
     def snapshot(self) -> StreamStats:
         """The figures now."""
-        return StreamStats(self.state, self.reason, _rate(self._in), _rate(self._out), round(self.evidence_age_s, 3),
+        return StreamStats(_rate(self._in), _rate(self._out), round(self.evidence_age_s, 3),
                            round(self.masked_share, 4), self.people, self.frames_in, self.frames_out,
-                           self.full_mosaic_frames, self.drops, self.faults)
+                           self.full_mosaic_frames, self.faults)
 
 
 def _rate(times: deque[float]) -> float:

@@ -16,7 +16,7 @@ from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.clock import FrameClock
 from aipg_plugin.guard.evidence import Evidence, Status
 from aipg_plugin.guard.planner import MaskPlanner, locate_circle, mount_of, project, same_view
-from aipg_plugin.guard.policy import FULL_MOSAIC, Facts, State, age_of, decide
+from aipg_plugin.guard.policy import Facts, age_of, decide
 from aipg_plugin.guard.ring import BufferPool, Ring, Waiting
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.cells import default_cell_px
@@ -24,6 +24,7 @@ from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Stream
 from aipg_plugin.scene.background_image import BackgroundImage
+from aipg_plugin.states import FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
 _UNSEEN = Status(age_s=float("inf"), doubt="", swept=False)
@@ -188,7 +189,7 @@ class StreamGuard:
         """A blank in place of a frame that could not be guarded."""
         self.stats.faults += 1
         reason = "masking failed"
-        self.stats.left(state=State.FAILSAFE, reason=reason, full=True, age_s=float("inf"), share=1.0, people=0)
+        self.stats.left(full=True, age_s=float("inf"), share=1.0, people=0)
         return _mint(frame, placeholder.blank(frame.format, frame.size_wh), State.FAILSAFE, reason)
 
     def placeholder(self, text: str) -> GuardedFrame | None:
@@ -206,9 +207,9 @@ class StreamGuard:
             planes = placeholder.blank(last.format, last.size_wh)
         now_s = time.time()
         pts_s = None if last.pts_s is None else last.pts_s + max(0.0, now_s - last.wall_time_s)
-        self.stats.left(state=State.LOST, reason=text, full=True, age_s=0.0, share=1.0, people=0)
+        self.stats.left(full=True, age_s=0.0, share=1.0, people=0)
         return _mint_guarded(stream=last.stream, seq=last.seq + 1, pts_s=pts_s, wall_time_s=now_s, format=last.format,
-                             size_wh=last.size_wh, planes=planes, state=str(State.LOST), reason=text)
+                             size_wh=last.size_wh, planes=planes, state=State.LOST, reason=text)
 
     def _mask(self, waiting: Waiting) -> GuardedFrame:
         camera, seen = self._camera, self._seen
@@ -225,7 +226,7 @@ class StreamGuard:
             people = sum(figure.id >= 0 for figure in figures)
             plan = self._planner_of(waiting.layout, camera, seen).plan(figures, guard, full=full)
             share = self._paint(waiting, plan, learn=state is State.GUARDING)
-        self.stats.left(state=state, reason=reason, full=full, age_s=status.age_s, share=share, people=people)
+        self.stats.left(full=full, age_s=status.age_s, share=share, people=people)
         return _mint(waiting.frame, waiting.planes, state, reason)
 
     def _paint(self, waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:
@@ -273,7 +274,7 @@ class StreamGuard:
 
 def _mint(frame: Frame, planes: Planes, state: State, reason: str) -> GuardedFrame:
     return _mint_guarded(stream=frame.stream, seq=frame.seq, pts_s=frame.pts_s, wall_time_s=frame.wall_time_s,
-                         format=frame.format, size_wh=frame.size_wh, planes=planes, state=str(state), reason=reason)
+                         format=frame.format, size_wh=frame.size_wh, planes=planes, state=state, reason=reason)
 
 
 

@@ -16,13 +16,13 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.policy import State
 from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.masking.outline import outline_of
 from aipg_plugin.media.filesink import open_file_sink
 from aipg_plugin.media.images import encode_image, read_image
 from aipg_plugin.media.source import VideoSource, open_source
 from aipg_plugin.options import Camera, Output, PrivacyGuard, Source, Stream
+from aipg_plugin.states import State
 
 Progress = Callable[[str, int, int | None, int], None]  # phase, frames done, frames in all if known, people so far
 _JPEG_QUALITY = 97

@@ -135,14 +135,12 @@ class _Runner(threading.Thread):
                                  server=self._plugin.app.server)
         if any(output.audio is Audio.PASS for output in self._stream.outputs):
             source.on_audio = self._write_audio
-        stats = self._plugin.app.guard(self._camera_id).stream(self._stream.id).stats
         try:
             for item in source:
                 if isinstance(item, Frame):
                     self._write(self._plugin.on_frame(self._camera_id, item))
                 elif isinstance(item, Lost):
                     self._write(self._plugin.on_stream_lost(self._camera_id, self._stream.id, item.reason))
-                stats.drops = source.dropped
             self._write(self._plugin.on_stream_stop(self._camera_id, self._stream.id))
         finally:
             for sink in self._sinks:

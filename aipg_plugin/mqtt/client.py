@@ -23,13 +23,14 @@ from aipg_plugin.mqtt.payloads import Throttle, setting_text, switch, to_json
 from aipg_plugin.mqtt.publisher import Message, Outbox
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.mqtt.topics import Address, Topics
-from aipg_plugin.options import Camera, Mqtt
+from aipg_plugin.options import Camera, Mqtt, stream_keys
 from aipg_plugin.settings import controls
 from aipg_plugin.settings.controls import Scope
+from aipg_plugin.states import State, StatusRegistry, StreamStatus
 
 _log = logging.getLogger(__name__)
 
-_PROBLEMS = ("failsafe", "lost")
+_NOT_STARTED = StreamStatus(State.STARTING)
 _SNAPSHOT_SIDE_PX = 1280
 _COMPLAIN_EVERY_S = 1.0
 _LOG_EVERY_S = 10.0
@@ -44,7 +45,8 @@ class MqttLink:
 
     def __init__(self, options: Mqtt, cameras: tuple[Camera, ...], *, version: str,
                  apply: Callable[[Command], object], instance_id: str = "aipg", language: str = "en",
-                 lines: Mapping[str, tuple[Line, ...]] | None = None) -> None:
+                 lines: Mapping[str, tuple[Line, ...]] | None = None,
+                 statuses: StatusRegistry | None = None) -> None:
         self._options = options
         self._cameras = cameras
         self._apply = apply
@@ -61,14 +63,15 @@ class MqttLink:
                                       sent=self._wake)
         self._complaints = Throttle(_COMPLAIN_EVERY_S)
         self._logged = Throttle(_LOG_EVERY_S)
+        self.statuses = statuses if statuses is not None else StatusRegistry(stream_keys(cameras))
         self._status: dict[str, object] = {"version": version, "instance_id": instance_id}
-        self._stream_states: dict[tuple[str, str], str] = {}
         self._snapshot_due_s: dict[tuple[str, str], float] = {}
         self._snapshot_last_s: dict[tuple[str, str], float] = {}
         self.address = (options.broker, options.port)
         self._broker: EmbeddedBroker | None = None
         self._connection: Connection | None = None
         self.cameras_changed(cameras)
+        self.statuses.watch(self._stream_changed)
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -127,9 +130,7 @@ class MqttLink:
         self._outbox.keep_only(f"{self._options.prefix}/", self._topics_of(cameras))
         self._doorkeeper.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
-        streams = {(camera.id, stream.id) for camera in cameras for stream in camera.streams}
-        for gone in self._stream_states.keys() - streams:
-            del self._stream_states[gone]
+        for gone in (self._snapshot_due_s.keys() | self._snapshot_last_s.keys()) - stream_keys(cameras):
             self._snapshot_due_s.pop(gone, None)
             self._snapshot_last_s.pop(gone, None)
         self._announcements.announce(cameras)
@@ -158,8 +159,8 @@ class MqttLink:
             if self._outbox.known(topic) is None:
                 self._outbox.state(topic, payload)
         for stream in camera.streams:
-            if (camera.id, stream.id) not in self._stream_states:
-                self.stream_state(camera.id, stream.id, "starting", "")
+            self._tell_status(camera.id, stream.id, self.statuses.get(camera.id, stream.id) or _NOT_STARTED)
+        self._tell_problem(camera.id)
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -174,15 +175,24 @@ class MqttLink:
     def _set(self, camera: str, stream: str, key: str, value: object, *, again: bool = False) -> None:
         self._outbox.state(self._topics.state(camera, stream, key), setting_text(value), again=again)
 
-    def stream_state(self, camera: str, stream: str, state: str, reason: str = "") -> None:
-        """The guard's state of a stream (`guarding`, `failsafe`, …) and why."""
-        self._stream_states[camera, stream] = state
-        self._outbox.state(self._topics.stream(camera, stream, "state"), to_json({"state": state, "reason": reason}))
+    def _stream_changed(self, camera: str, stream: str, status: StreamStatus) -> None:
+        """Tell what the registry says of a stream now."""
+        if stream in self._streams_of(camera):
+            self._tell_status(camera, stream, status)
+            self._tell_problem(camera)
+            self._wake()
+
+    def _tell_status(self, camera: str, stream: str, status: StreamStatus) -> None:
+        payload: dict[str, object] = {"state": status.state, "reason": status.reason}
+        if status.outputs:
+            payload["outputs"] = status.outputs
+        self._outbox.state(self._topics.stream(camera, stream, "state"), to_json(payload))
         self._outbox.state(self._topics.stream(camera, stream, "available"),
-                           b"offline" if state == "lost" else b"online")
-        problem = any(s in _PROBLEMS for (c, _), s in list(self._stream_states.items()) if c == camera)
+                           b"offline" if status.state is State.LOST else b"online")
+
+    def _tell_problem(self, camera: str) -> None:
+        problem = any(status.problem for (of, _), status in self.statuses.all().items() if of == camera)
         self._outbox.state(self._topics.camera(camera, "problem"), switch(problem))
-        self._wake()
 
     def tell(self, camera: str, what: str, payload: bytes) -> None:
         """A retained state of a camera, declared in `entities.py`."""

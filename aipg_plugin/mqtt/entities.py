@@ -21,9 +21,9 @@ from aipg_plugin.mqtt.topics import RELOAD, SNAPSHOT, Topics
 from aipg_plugin.options import Camera
 from aipg_plugin.settings import controls
 from aipg_plugin.settings.controls import Control, Kind, Scope
+from aipg_plugin.states import State
 
 Fields = dict[str, Any]
-STATES = ("off", "starting", "guarding", "degraded", "failsafe", "lost")
 
 
 class Of(StrEnum):
@@ -108,7 +108,7 @@ def _trigger(key: str, event_type: str) -> Entity:
 
 def _state(place: Place) -> Fields:
     topic = place.topics.stream(place.camera, place.stream, "state")
-    return {"device_class": "enum", "options": list(STATES), "state_topic": topic,
+    return {"device_class": "enum", "options": list(State), "state_topic": topic,
             "value_template": "{{ value_json.state }}", "json_attributes_topic": topic}
 
 

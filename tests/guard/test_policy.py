@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from aipg_plugin.guard.policy import FULL_MOSAIC, Age, Facts, State, age_of, decide
+from aipg_plugin.guard.policy import Age, Facts, age_of, decide
+from aipg_plugin.states import FULL_MOSAIC, State
 
 EVERY = [Facts(enabled, frames, doubt, swept, age) for enabled, frames, doubt, swept, age in
          product((True, False), (True, False), ("", "too dark"), (True, False), Age)]

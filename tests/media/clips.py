@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, _mint_guarded, plane_shapes
+from aipg_plugin.states import State
 
 BITS = 8
 SIZE_WH = (160, 120)
@@ -59,14 +60,14 @@ def guarded(number: int, *, pts_s: float | None, size_wh: tuple[int, int] = SIZE
     else:
         planes = (luma, *(np.full(shape, 128, np.uint8) for shape in shapes[1:]))
     return _mint_guarded(stream="1", seq=number, pts_s=pts_s, wall_time_s=wall_time_s, format=pixel_format,
-                         size_wh=size_wh, planes=planes, state="guarding", reason="")
+                         size_wh=size_wh, planes=planes, state=State.GUARDING, reason="")
 
 
 def as_guarded(frame: Frame) -> GuardedFrame:
     """A frame passed off as guarded: what leaves is what came."""
     return _mint_guarded(stream=frame.stream, seq=frame.seq, pts_s=frame.pts_s, wall_time_s=frame.wall_time_s,
                          format=frame.format, size_wh=frame.size_wh,
-                         planes=tuple(np.array(plane) for plane in frame.planes), state="guarding", reason="")
+                         planes=tuple(np.array(plane) for plane in frame.planes), state=State.GUARDING, reason="")
 
 
 def write_clip(path: Path, *, frames: int = 25, fps: int = 25, size_wh: tuple[int, int] = SIZE_WH,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.frames import PixelFormat, _mint_guarded, plane_shapes
 from aipg_plugin.media.pictures import colour_of, even, letterboxed, planes_of, to_picture
+from aipg_plugin.states import State
 from tests.media.clips import guarded, number_of, numbered, picture_of
 
 SIDES = st.integers(2, 70)
@@ -18,7 +19,7 @@ def test_what_goes_out_comes_back_whole(w: int, h: int, pixel_format: PixelForma
     rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
     planes = tuple(rng.integers(0, 256, shape, np.uint8) for shape in plane_shapes(pixel_format, (w, h)))
     frame = _mint_guarded(stream="1", seq=0, pts_s=0.0, wall_time_s=0.0, format=pixel_format, size_wh=(w, h),
-                          planes=planes, state="guarding", reason="")
+                          planes=planes, state=State.GUARDING, reason="")
     picture = to_picture(frame)
     assert (picture.width, picture.height) == even((w, h))
     back_format, back = planes_of(picture)

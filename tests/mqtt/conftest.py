@@ -16,6 +16,7 @@ from aipg_plugin import frames
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.mqtt import Command, MqttLink
 from aipg_plugin.options import Area, Camera, Mqtt, PrivacyGuard, Source, Stream
+from aipg_plugin.states import State
 from tests.mqtt.broker import Mosquitto, Watcher
 from tests.needs import need
 
@@ -139,4 +140,4 @@ def guarded_frame(stream: str = "1", size_wh: tuple[int, int] = (64, 48), grey: 
     planes = tuple(np.full(shape, value, np.uint8) for shape, value in
                    zip(frames.plane_shapes(frames.PixelFormat.I420, size_wh), (grey, 128, 128), strict=True))
     return frames._mint_guarded(stream=stream, seq=1, pts_s=0.0, wall_time_s=0.0, format=frames.PixelFormat.I420,
-                                size_wh=size_wh, planes=planes, state="guarding", reason="")
+                                size_wh=size_wh, planes=planes, state=State.GUARDING, reason="")

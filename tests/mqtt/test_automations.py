@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from aipg_plugin.mqtt import TrackReport
+from aipg_plugin.states import State
 from tests.mqtt.broker import wait_for
 from tests.mqtt.conftest import guarded_frame, make_camera
 from tests.mqtt.test_discovery import HA_PYTHON
@@ -111,13 +112,13 @@ def test_filling_while_occupied(link, app, watcher, shell):
 
 def test_alarm_on_failsafe(link, watcher, shell):
     made = link()
-    made.stream_state("lobby", "1", "guarding")
-    made.stream_state("lobby", "2", "failsafe", "no evidence for 3 s")
+    made.statuses.report("lobby", "1", State.GUARDING)
+    made.statuses.report("lobby", "2", State.FAILSAFE, "no evidence for 3 s")
     shell(block(3, "sh"))
     alarm = wait_for(lambda: watcher.last.get("alarm/guard")).decode()
     assert alarm.startswith("aipg/lobby/2/state ")
     assert "no evidence for 3 s" in alarm
-    made.stream_state("lobby", "1", "failsafe", "dark")
+    made.statuses.report("lobby", "1", State.FAILSAFE, "dark")
     wait_for(lambda: b"dark" in watcher.last["alarm/guard"])
     assert len(watcher.payloads("alarm/guard")) == 2
     (trigger,) = automations(3)[0]["trigger"]

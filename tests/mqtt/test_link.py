@@ -12,6 +12,7 @@ import pytest
 from aipg_plugin.errors import GuardError, MqttError
 from aipg_plugin.mqtt import MqttLink, TrackReport
 from aipg_plugin.options import Mqtt
+from aipg_plugin.states import State
 from tests.mqtt.broker import Watcher, wait_for
 from tests.mqtt.conftest import guarded_frame, make_camera
 
@@ -194,13 +195,13 @@ def test_stats_take_what_numpy_and_arithmetic_leave(link, watcher):
 
 def test_state_problem_and_availability(link, watcher):
     made = link()
-    made.stream_state("lobby", "1", "guarding")
-    made.stream_state("lobby", "2", "failsafe", "no evidence for 3 s")
+    made.statuses.report("lobby", "1", State.GUARDING)
+    made.statuses.report("lobby", "2", State.FAILSAFE, "no evidence for 3 s")
     watcher.expect("aipg/lobby/2/state", '{"state":"failsafe","reason":"no evidence for 3 s"}')
     watcher.expect("aipg/lobby/problem", "ON")
-    made.stream_state("lobby", "2", "lost", "no frames")
+    made.statuses.report("lobby", "2", State.LOST, "no frames")
     watcher.expect("aipg/lobby/2/available", "offline")
-    made.stream_state("lobby", "2", "guarding")
+    made.statuses.report("lobby", "2", State.GUARDING)
     watcher.expect("aipg/lobby/problem", "OFF")
     watcher.expect("aipg/lobby/2/available", "online")
 
@@ -328,7 +329,7 @@ def test_off_means_off(app):
     made = MqttLink(Mqtt(broker="off"), (make_camera(),), version="1", apply=app.apply)
     made.start()
     made.state("lobby", "1", "guard", True)
-    made.stream_state("lobby", "1", "guarding")
+    made.statuses.report("lobby", "1", State.GUARDING)
     made.figures("lobby", 0.0, ())
     made.stats({})
     made.snapshot("lobby", "1", guarded_frame())
