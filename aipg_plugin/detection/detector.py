@@ -28,7 +28,7 @@ from aipg_plugin.geometry.seam import borders_meet
 from aipg_plugin.thresholds import MIN_SCORE
 
 _BATCH = 4  # tiles a run: larger batches gain nothing on a CPU and cost memory
-_CLOSE_UPS_PER_TILE = 2  # of the plan's size, at most, on average: a crowd may not delay the next picture for long
+_CLOSE_UPS_PER_TILE = 2  # at most, of the plan's size: bounds the time that a crowded picture takes
 
 
 class Detector(Protocol):

@@ -15,8 +15,8 @@ import numpy as np
 from aipg_plugin.errors import ModelError
 from aipg_plugin.geometry.arrays import Float32, Ints
 
-STRIDES = (8, 16, 32)
-_LOG_SIZE_LIMIT = 8.0
+STRIDES = (8, 16, 32)      # YOLOX's own
+_LOG_SIZE_LIMIT = 8.0      # e^8 cells are wider than any picture; more would overflow float32
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ __all__ = ["ModelEntry", "PersonNet", "load_model", "manifest"]
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider",
               "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
               "cpu": "CPUExecutionProvider"}
-_MAX_THREADS = 16
+_MAX_THREADS = 16  # more gain nothing on nets of this size
 _lock = threading.Lock()
 _nets: dict[tuple[object, ...], PersonNet] = {}
 
@@ -57,7 +57,7 @@ class PersonNet:
     """One net in memory. `tile_px` is the tile side it was made for, `provider` the one that really runs.
 
     `fixed_wh` and `fixed_batch` are the sizes the graph is frozen to, or None when dynamic. `any_size`: it was
-    trained on people of any size, so that its word on a close-up counts.
+    trained on people of any size, so its scores on close-ups may be used.
     """
 
     any_size = False

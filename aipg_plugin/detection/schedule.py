@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 
-_MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0   # in units of `max_age_s` of waiting
-_BESIDES_LATE = 1  # urgent tiles that the late ones may not crowd out
-_COST_SMOOTHING = 0.2
+# Priorities, chosen with `benchmarks.leak --mode live`.
+_MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0  # of a point in a tile, in units of `max_age_s` of waiting
+_BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
+_COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 
 
 def _inside_depth(tile: Tile, px: Float64) -> Float64:

@@ -1,7 +1,7 @@
 """Upright tiles of a fisheye picture: square pieces of the Mercator map around the vertical through the camera.
 
 The map is conformal, so people keep their shape wherever they stand, and "up" in the world is up in every one of its
-pixels, so their boxes are upright. Straight up and straight down lie at infinity.
+pixels, so their boxes are upright. Straight up and straight down would lie at infinity.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def northing(elevation_deg: float) -> float:
     return math.atanh(math.sin(math.radians(elevation_deg)))
 
 
-_STEEP = northing(-50.0)
+_STEEP = northing(-50.0)  # people below are wider than sectors
 
 
 def bearings(camera: FisheyeCamera, mount: Mount, picture_px: ArrayLike) -> tuple[Float64, Float64]:

@@ -12,7 +12,7 @@ Int32 = NDArray[np.int32]
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
-TINY = 1e-12
+TINY = 1e-12  # lengths below it have no direction
 
 
 def rows(values: ArrayLike, width: int) -> Float64:

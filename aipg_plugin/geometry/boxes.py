@@ -35,7 +35,7 @@ def to_pixels(box: ArrayLike, local: ArrayLike) -> Float64:
 
 
 def to_local(box: ArrayLike, px: ArrayLike) -> Float64:
-    """(K, 2) local coordinates of pixels; a side of 0 counts as a hair."""
+    """(K, 2) local coordinates of pixels; a side of 0 counts as 1e-9 px."""
     b, p = rows(box, 5), rows(px, 2)
     cos, sin = _axes(b)
     d = p - b[0, :2]

@@ -12,10 +12,11 @@ from aipg_plugin.errors import GeometryError
 from aipg_plugin.geometry.arrays import Bools, Float64
 
 _WORK_PX = 480          # the search runs on a picture this long
-_CONTRASTS = (6, 12, 24)
+_CONTRASTS = (6, 12, 24)  # grey levels above the border that count as lit, tried in turn
+# Limits below chosen on the rendered and real circles of tests/geometry/test_circle.py.
 _LEAST_ARC = 0.07       # share of the circle that must be seen as an edge
 _LEAST_SEEN = 0.6       # the same of what of the circle lies in the picture
-_JUDGES = 200           # edge points that choose among the circles tried
+_JUDGES = 200           # edge points by which the circles tried are compared
 _LEAST_DARK = 0.97      # share of the picture outside that must be dark
 
 

@@ -13,12 +13,12 @@ from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, pixels_near
 
-RADIUS_M = 0.35
+RADIUS_M = 0.35          # half a shoulder width with arms and clothes
 FARTHEST_M = 30.0        # places at and above the horizon count as this far away
-_TALL_M, _SHORT_M = 2.2, 0.4
+_TALL_M, _SHORT_M = 2.2, 0.4  # a tall person with a hat; a toddler
 _LEVELS = 5              # rings of the capsule's straight part
-_AROUND = 16
-_BAR_HEIGHTS_M = np.array([0.1, 0.5, 0.9, 1.3, 1.7])
+_AROUND = 16             # points of a ring
+_BAR_HEIGHTS_M = np.array([0.1, 0.5, 0.9, 1.3, 1.7])  # floor to head
 
 
 @dataclass(frozen=True, slots=True)

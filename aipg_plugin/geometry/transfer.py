@@ -11,11 +11,11 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.parts import FlatPart, Part, Rect, StripPart
 from aipg_plugin.geometry.projection import Projection
 
-_SOURCE_STEP_PX = 4.0
-_TARGET_STEP_PX = 8.0
+_SOURCE_STEP_PX = 4.0    # edges are sampled at most so far apart in the source …
+_TARGET_STEP_PX = 8.0    # … and in the target: an arc of 8 px deviates from its chord by less than a pixel
 _MARGIN_PX = 64.0        # edges farther outside the picture are not followed closely
-_ROUNDS = 4
-_LEAST_AREA_PX2 = 0.01
+_ROUNDS = 4              # of refinement; each divides a gap by up to 16
+_LEAST_AREA_PX2 = 0.01   # smaller pieces are rounding
 _LEAST_DEPTH = 0.02      # rectilinear views are clipped this close to their own plane
 
 

@@ -13,10 +13,11 @@ from aipg_plugin.options import BlurIntensity
 # Even, so that a cell is a whole number of chroma samples.
 LADDER_PX = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
 
+# A head is then about 2, 1.2 and 0.7 cells; `benchmarks.attack` measures what can be told at each.
 CELLS_PER_METRE = {BlurIntensity.LOW: 8.0, BlurIntensity.MIDDLE: 5.0, BlurIntensity.HIGH: 3.0}
 
-SHRINK_AFTER_S = 3.0
-FULL_MOSAIC_CELLS = 24
+SHRINK_AFTER_S = 3.0       # longer than people waver between two sizes while they walk past
+FULL_MOSAIC_CELLS = 24     # to the picture's longer side
 
 
 def snap_up(cell_px: float) -> int:

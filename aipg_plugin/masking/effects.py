@@ -29,6 +29,7 @@ CHROMA_STEP = 64                # 5 levels, one of them neutral grey …
 CHROMA_SHOWN = 32               # … shown paler than they are: whole steps would be garish
 HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
 
+# BT.601 full range (JFIF), from B, G, R.
 _TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
 _TO_BGR = np.linalg.inv(_TO_YUV.astype(np.float64)).astype(np.float32)
 _STEP = np.array([LUMA_STEP, CHROMA_STEP, CHROMA_STEP], np.float32)

@@ -185,7 +185,7 @@ def _inside(patches: tuple[Patch, ...], area: Polygon, blocks_wh: tuple[int, int
 
 
 def _area_bits(points: Float64, rect: BlockRect, blocks_wh: tuple[int, int]) -> UInt8:
-    """Blocks of `rect` surely inside the area: its edges are rubbed out, but for those along the picture's edge."""
+    """Blocks of `rect` that lie inside the area, those on its edges left out unless along the picture's edge."""
     bits: UInt8 = np.zeros((rect.y1 - rect.y0, rect.x1 - rect.x0), np.uint8)
     cv2.fillPoly(bits, [_fixed(points - (rect.x0, rect.y0))], 1, shift=_SHIFT)
     low, high = -0.25, np.asarray(blocks_wh) - 0.75 - 0.5      # half a pixel within the picture's edge

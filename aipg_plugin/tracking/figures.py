@@ -13,7 +13,7 @@ from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import both_here, joined, union
 from aipg_plugin.tracking.track import History, TrackPoint
 
-EXTRAPOLATE_S = 0.4
+EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
 _STATIONARY_IOU = 0.5    # of two neighbouring sightings: both are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
 # Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.leak`).
@@ -23,7 +23,7 @@ _STANDING_M_S = 0.2      # last seen standing
 _WALKING_ON_M_S = 0.6    # last seen walking, and expected farther on
 _UNKNOWN_M_S = 1.2       # seen once, or as motion only: a slow walk in any direction
 _WALKING_FROM_M_S = 0.2  # somebody slower stands
-_MAX_UNCERTAINTY_M = 0.8
+_MAX_UNCERTAINTY_M = 0.8 # about a step: who is farther is found again elsewhere
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from aipg_plugin.geometry import Mount, Projection, pixels_near
 from aipg_plugin.geometry.arrays import Float64, finite
 
-_WAIST_M = 0.9
+_WAIST_M = 0.9           # half the height of a standing person
 _FARTHEST_M = 8.0        # beyond, a pixel is too many centimetres for a speed
-_FASTEST_M_S = 3.0
+_FASTEST_M_S = 3.0       # a run indoors
 _DOUBT_S = 0.15          # speeds from shorter spans than this count less than half
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import speed
 
-_SPEED_WINDOW_S = 0.7
+_SPEED_WINDOW_S = 0.7    # about a step: shorter windows measure the sway of the body
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
-_GHOST_S, _GHOST_SHARE = 1.0, 0.85
+_GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside somebody who is seen: the same person
 _WEAK_SHRINK = 0.85      # a weak sighting may make a box this much smaller at once
 
 
@@ -58,8 +58,7 @@ class Tracker:
     A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
     `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later
     (up to a minute) while it is known not to. `backfill_s` before its first sighting it already has a figure.
-    `offline` keeps the whole history
-    until `prune`; otherwise 10 s are kept. Not thread-safe.
+    `offline` keeps the whole history until `prune`; otherwise 10 s are kept. Not thread-safe.
     """
 
     def __init__(self, projection: Projection, mount: Mount, hold_s: float = 3.0, on_score: float = 0.3,
@@ -109,7 +108,7 @@ class Tracker:
             history.prune(before_s)
 
     def update(self, detections: DetectionArrays, t_s: float, gone: Gone | None = None) -> None:
-        """Take in what was seen at `t_s` (a time not after the last one counts as a hair later).
+        """Take in what was seen at `t_s` (a time not after the last one counts as 1 µs later).
 
         `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell).
         """
