@@ -1,164 +1,20 @@
 """Accuracy and leaks on labelled pictures, by default the real ones: `python -m benchmarks.accuracy`.
 
-Scenes weigh the same, whatever their number of frames. Definitions: benchmarks/metrics.py.
+Scenes weigh the same, whatever their number of frames. Definitions: evaluation/metrics.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.manifest import manifest
-from aipg_plugin.options import Sensitivity
-from aipg_plugin.thresholds import thresholds
-from benchmarks import metrics, overlays
-from benchmarks.dev_pictures import DevPicture, load, shared_folder
-from benchmarks.masks import mask_of
-from benchmarks.systems import System, make_systems
-
-LEVELS = tuple(Sensitivity)
-THIRDS = ("inner", "middle", "outer")
-
-
-@dataclass
-class Result:
-    """One system's tallies: by (level, scene) and by (level, slice); `ap` by scene."""
-
-    name: str
-    scenes: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
-    slices: dict[tuple[str, str], metrics.Tally] = field(default_factory=dict)
-    ap: dict[str, float] = field(default_factory=dict)
-    found: list[tuple[DevPicture, tuple[int, int], Detections]] = field(default_factory=list)
-    ms_median: float = float("nan")
-
-    def overall(self, level: str) -> dict[str, float]:
-        """Mean over scenes at one sensitivity."""
-        rates = metrics.mean_rates([t.rates() for (lv, _), t in self.scenes.items() if lv == level])
-        return {"ap50": float(np.nanmean(list(self.ap.values()))), **rates}
-
-
-def _slices(truth: DevPicture) -> dict[str, NDArray[np.bool_]]:
-    third = truth.third()
-    slices = {name: (third == i) & ~truth.difficult for i, name in enumerate(THIRDS)}
-    return {**slices, "difficult": truth.difficult}
-
-
-class _Judged:
-    """What comes of masking what scores at least `score` in one picture, with the margins of a sensitivity."""
-
-    def __init__(self, found: Detections, truth: DevPicture, size_wh: tuple[int, int], level: Sensitivity,
-                 score: float) -> None:
-        chosen = found.select(found.scores >= score)
-        mask = mask_of(chosen, truth.camera(size_wh), truth.mount, level)
-        self._truth, self._has_head = truth, np.asarray(np.isfinite(truth.heads).all(1), bool)
-        self._at_3, self._at_5 = (metrics.match(chosen, truth, limit) for limit in (0.3, 0.5))
-        self._leaks = metrics.leaked_heads(mask, truth), metrics.leaked_bodies(mask, truth)
-        self._over = metrics.over_mask(mask, truth)
-
-    def count_people(self, tally: metrics.Tally, who: NDArray[np.bool_]) -> None:
-        """Add the people `who` (P,)."""
-        tally.add(self._at_3, self._at_5, self._leaks, self._has_head, who)
-
-    def count(self, tally: metrics.Tally) -> None:
-        """Add the picture: its people, difficult ones left out, its detections and its background."""
-        self.count_people(tally, ~self._truth.difficult)
-        tally.add_detections(self._at_3, self._over)
-
-
-def _count(result: Result, found: Detections, truth: DevPicture, size_wh: tuple[int, int]) -> None:
-    for level in LEVELS:
-        judged = _Judged(found, truth, size_wh, level, thresholds(level).on_score)
-        judged.count(result.scenes.setdefault((level.value, truth.scene), metrics.Tally()))
-        for name, who in _slices(truth).items():
-            judged.count_people(result.slices.setdefault((level.value, name), metrics.Tally()), who)
-
-
-def evaluate(system: System, pictures: tuple[DevPicture, ...], sheets: Path | None = None) -> Result:
-    """Run one system over all pictures; writes an overlay per picture under `sheets`."""
-    result = Result(system.name)
-    curves: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_], int]]] = {}
-    for truth in pictures:
-        picture = truth.read()
-        size_wh = (picture.shape[1], picture.shape[0])
-        found = system.predict(picture, truth)
-        result.found.append((truth, size_wh, found))
-        at_5 = metrics.match(found, truth, 0.5)
-        counted = ~at_5.neutral
-        curves.setdefault(truth.scene, []).append(
-            (found.scores[counted], at_5.right[counted], int((~truth.difficult).sum())))
-        _count(result, found, truth, size_wh)
-        if sheets is not None:
-            level = Sensitivity.HIGH
-            chosen = found.select(found.scores >= thresholds(level).on_score)
-            mask = mask_of(chosen, truth.camera(size_wh), truth.mount, level)
-            sheet = overlays.draw(picture, chosen, truth, mask)
-            path = sheets / system.name.replace("/", "_").replace(" ", "_") / f"{truth.path.stem}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), sheet)
-    for scene, parts in curves.items():
-        result.ap[scene] = metrics.average_precision(np.concatenate([p[0] for p in parts]),
-                                                     np.concatenate([p[1] for p in parts]), sum(p[2] for p in parts))
-    result.ms_median = float(np.median(system.seconds) * 1000)
-    return result
-
-
-def at_over_mask(result: Result, share: float) -> tuple[float, dict[str, float]]:
-    """The lowest score with which at most `share` of the background is masked with the margins of medium, and the rates
-    there: detectors of any calibration compare like this.
-    """
-    low, high = 0.01, 1.0
-    best: dict[str, float] = {}
-    for _ in range(9):
-        score = float(np.sqrt(low * high))
-        tallies: dict[str, metrics.Tally] = {}
-        for truth, size_wh, found in result.found:
-            judged = _Judged(found, truth, size_wh, Sensitivity.MEDIUM, score)
-            judged.count(tallies.setdefault(truth.scene, metrics.Tally()))
-        rates = metrics.mean_rates([tally.rates() for tally in tallies.values()])
-        if rates["over_mask"] > share:
-            low = score
-        else:
-            high, best = score, rates
-    return high, best or rates
-
-
-_COLUMNS = ("recall_3", "recall_5", "precision_3", "head_leak", "body_leak", "over_mask")
-
-
-def _row(name: str, rates: dict[str, float], lead: str = "") -> str:
-    cells = " ".join(f"{100 * rates[c]:6.1f}" if np.isfinite(rates[c]) else "     –" for c in _COLUMNS)
-    return f"{name:34s} {lead:>6s} {cells}"
-
-
-def table(result: Result, details: bool) -> str:
-    """The result as text, in percent."""
-    head = f"{'':34s} {'AP50':>6s} " + " ".join(f"{c:>6s}" for c in ("r.3", "r.5", "p.3", "head", "body", "over"))
-    lines = [f"{result.name}   ({result.ms_median:.0f} ms a picture)", head]
-    for level in LEVELS:
-        overall = result.overall(level.value)
-        lines.append(_row(f"  {level.value}: all scenes alike", overall, f"{100 * overall['ap50']:.1f}"))
-        if details:
-            lines += [_row(f"    {scene}", tally.rates(), f"{100 * result.ap[scene]:.1f}")
-                      for (lv, scene), tally in result.scenes.items() if lv == level.value]
-            lines += [_row(f"    {name} ({tally.people})", tally.rates())
-                      for (lv, name), tally in result.slices.items() if lv == level.value]
-    return "\n".join(lines)
-
-
-def as_json(result: Result) -> dict[str, object]:
-    """Everything measured, as shares."""
-    return {"name": result.name, "ms_median": result.ms_median, "ap50": result.ap,
-            "overall": {level.value: result.overall(level.value) for level in LEVELS},
-            "scenes": {f"{level}/{scene}": tally.rates() for (level, scene), tally in result.scenes.items()},
-            "slices": {f"{level}/{name}": {"people": tally.people, **tally.rates()}
-                       for (level, name), tally in result.slices.items()}}
+from evaluation.pictures import load, shared_folder
+from evaluation.results import as_json, at_over_mask, evaluate, row, table
+from evaluation.systems import make_systems
 
 
 def _arguments() -> argparse.Namespace:
@@ -168,7 +24,7 @@ def _arguments() -> argparse.Namespace:
                         help="tile plans, with an input side if wanted: live thorough live@416")
     parser.add_argument("--pictures", type=Path, default=shared_folder() / "data" / "real_dev",
                         help="folder with labels.json and images/, default %(default)s; rendered ones come from "
-                             "`python -m training.render labels`")
+                             "`python -m rendering labels`")
     parser.add_argument("--peers", action="store_true", help="also YOLOX-nano, raw and on our tiles")
     parser.add_argument("--overlays", type=Path, help="folder for overlay pictures")
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -197,7 +53,7 @@ def main() -> int:
         print(table(result, not arguments.brief), flush=True)
         for percent in arguments.over_mask:
             score, rates = at_over_mask(result, percent / 100)
-            print(_row(f"  at {percent:g} % over-mask (score {score:.2f})", rates), flush=True)
+            print(row(f"  at {percent:g} % over-mask (score {score:.2f})", rates), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([as_json(r) for r in results], indent=1), encoding="utf-8")
     return 0

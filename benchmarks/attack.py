@@ -33,7 +33,7 @@ from benchmarks.attack_film import (
     HEAD_M,
     MOTIONS,
     PIXELS_PER_METRE,
-    Motion,
+    HeadPath,
     Setup,
     model,
     observe_ours,
@@ -122,7 +122,7 @@ class Heads:
     prior: Prior
 
 
-def attack(heads: Heads, intensity: BlurIntensity, motion: Motion) -> tuple[list[Row], list[F64]]:
+def attack(heads: Heads, intensity: BlurIntensity, motion: HeadPath) -> tuple[list[Row], list[F64]]:
     """All rows of one setting and path, and the rebuilt heads of each row."""
     ppm = PIXELS_PER_METRE[intensity]
     setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion)

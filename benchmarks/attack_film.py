@@ -26,7 +26,7 @@ PIXELS_PER_METRE = {BlurIntensity.LOW: 192.0, BlurIntensity.MIDDLE: 240.0, BlurI
 
 
 @dataclass(frozen=True)
-class Motion:
+class HeadPath:
     """A path: seconds to the head's top left corner in metres from the picture's."""
 
     name: str
@@ -35,9 +35,9 @@ class Motion:
 
 
 MOTIONS = (
-    Motion("sway", 10.0, lambda t: (0.8 + 0.10 * np.sin(1.9 * t), 0.83 + 0.06 * np.sin(1.23 * t + 1))),
-    Motion("creep", 10.0, lambda t: (0.3 + 0.10 * t, 0.5 + 0.043 * t)),
-    Motion("walk", 2.0, lambda t: (0.05 + 0.70 * t, 0.6 + 0.11 * t)),
+    HeadPath("sway", 10.0, lambda t: (0.8 + 0.10 * np.sin(1.9 * t), 0.83 + 0.06 * np.sin(1.23 * t + 1))),
+    HeadPath("creep", 10.0, lambda t: (0.3 + 0.10 * t, 0.5 + 0.043 * t)),
+    HeadPath("walk", 2.0, lambda t: (0.05 + 0.70 * t, 0.6 + 0.11 * t)),
 )
 
 
@@ -47,7 +47,7 @@ class Setup:
 
     cell_px: int
     head_px: float
-    motion: Motion
+    motion: HeadPath
 
     @property
     def times_s(self) -> list[float]:
@@ -111,14 +111,14 @@ def plan(setup: Setup, t_s: float) -> MaskPlan:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedCells:
     """What the attacker gets: (frame, row, column) of each cell colour (N, 3), and the colours (heads, N, 3)."""
 
     at: NDArray[np.intp]
     colours: F64
 
 
-def observe_ours(setup: Setup, heads: F64, scene: F64) -> Seen:
+def observe_ours(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
     """Film each head (heads, SIDE, SIDE, 3), mask it with the real painter, and read the colours it shows."""
     empty, colours = scene_planes(scene), []
     for head in heads:
@@ -139,7 +139,7 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> Seen:
                 at.append((n, row, column))
                 values.append(_shown(planes, mask, row, column, setup.cell_px))
         colours.append(np.array(values))
-    return Seen(np.array(at), np.array(colours))
+    return ObservedCells(np.array(at), np.array(colours))
 
 
 def _shown(planes: Planes, mask: NDArray[np.uint8], row: int, column: int, cell_px: int) -> F64:
@@ -151,7 +151,7 @@ def _shown(planes: Planes, mask: NDArray[np.uint8], row: int, column: int, cell_
     return np.array([float(planes[0][y, x]), *chroma])
 
 
-def observe_plain(setup: Setup, heads: F64, scene: F64) -> Seen:
+def observe_plain(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
     """What the plain mosaic shows: in each frame the mean of each masked cell, rounded to 8 bits."""
     at = []
     region, edges = RegionMap((SCENE_PX, SCENE_PX)), np.arange(0, SCENE_PX, setup.cell_px) // 2
@@ -161,7 +161,7 @@ def observe_plain(setup: Setup, heads: F64, scene: F64) -> Seen:
         at += [(n, row, column) for row, column in np.argwhere(np.maximum.reduceat(by_row, edges, axis=1)).tolist()]
     where = np.array(at)
     matrix, known = model(setup, where, scene, window=1)
-    return Seen(where, np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known))
+    return ObservedCells(where, np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known))
 
 
 def model(setup: Setup, at: NDArray[np.intp], scene: F64, window: int) -> tuple[F64, F64]:

@@ -23,9 +23,9 @@ from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.tracking.tracker import Tracker
-from benchmarks.dev_pictures import LENS, MOUNT
 from benchmarks.latency import open_clip
-from benchmarks.systems import open_net, yolox_nano
+from evaluation.pictures import LENS, MOUNT
+from evaluation.systems import open_net, yolox_nano
 
 DECISIONS_HZ = 5.0
 

@@ -27,8 +27,8 @@ from aipg_plugin.options import MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.thresholds import MaskedForeground, thresholds
-from benchmarks.dev_pictures import LENS
-from benchmarks.systems import open_net
+from evaluation.pictures import LENS
+from evaluation.systems import open_net
 
 VISIBLE = 0.5
 

@@ -4,7 +4,7 @@
 
 Definitions: a head leaks in a frame when more than 25 % of its disc stays unmasked, a body when more than 50 % of its
 visible silhouette does; people less than 30 % visible are left out. Over-mask is the share of the image circle, outside
-everybody's silhouette, that is masked. The truth is CLIP's `.truth.json` and `.silhouettes.npz`, as `training.render
+everybody's silhouette, that is masked. The truth is CLIP's `.truth.json` and `.silhouettes.npz`, as `rendering
 sequence` writes them. Offline is `redact`'s two passes; live replays the clip at its own pace through the live guard.
 """
 
@@ -34,7 +34,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import MaskingMethod, Models, Sensitivity, Source, Web
 from aipg_plugin.resources import resource_path
-from benchmarks.uncovered import LeakCount, disc, uncovered
+from evaluation.uncovered import LeakCount, disc, uncovered
 
 LEAST_VISIBLE = 0.3
 _FILL = "#ff00ff"
@@ -42,7 +42,7 @@ _SHEET_SIDE_PX = 480
 
 
 @dataclass
-class Tally(LeakCount):
+class ClipTally(LeakCount):
     """Sums over a clip."""
 
     frames: int = 0
@@ -62,7 +62,7 @@ class Tally(LeakCount):
                 "leaks_by_person": {str(person): count for person, count in sorted(self.by_person.items())}}
 
 
-class Truth:
+class ClipTruth:
     """Who stands where in each frame of a clip."""
 
     def __init__(self, clip: Path) -> None:
@@ -73,7 +73,7 @@ class Truth:
         with np.load(clip.with_suffix(".silhouettes.npz")) as data:
             self.ids, self.step_px = data["ids"], int(data["step_px"])
 
-    def judge(self, index: int, masked: NDArray[np.bool_], tally: Tally) -> None:
+    def judge(self, index: int, masked: NDArray[np.bool_], tally: ClipTally) -> None:
         """Add one frame whose `masked` (H, W) bool says what is hidden."""
         ids = self.ids[index]
         h, w = ids.shape
@@ -104,9 +104,9 @@ def filled(guarded: GuardedFrame) -> NDArray[np.bool_]:
     return np.asarray(np.abs(bgr - np.array([255, 0, 255])).max(axis=2) < 60)
 
 
-def run(clip: Path, truth: Truth, guard: Guard, *, live: bool, sheet_every: int = 0) -> Tally:
+def run(clip: Path, truth: ClipTruth, guard: Guard, *, live: bool, sheet_every: int = 0) -> ClipTally:
     """Guard a clip and judge every frame that leaves."""
-    tally = Tally()
+    tally = ClipTally()
     source = Source(str(clip), realtime=live)
     if not live:
         for frame in _frames(source):
@@ -156,7 +156,7 @@ def _frames(source: Source) -> Iterator[Frame]:
                 yield item
 
 
-def _judge(truth: Truth, guarded: GuardedFrame, tally: Tally, sheet_every: int) -> None:
+def _judge(truth: ClipTruth, guarded: GuardedFrame, tally: ClipTally, sheet_every: int) -> None:
     masked = filled(guarded)
     tally.full_mosaic += guarded.state in ("failsafe", "starting")
     if guarded.state in ("failsafe", "starting"):
@@ -166,7 +166,7 @@ def _judge(truth: Truth, guarded: GuardedFrame, tally: Tally, sheet_every: int) 
         tally.sheet.append(_picture(truth, guarded))
 
 
-def _picture(truth: Truth, guarded: GuardedFrame) -> NDArray[np.uint8]:
+def _picture(truth: ClipTruth, guarded: GuardedFrame) -> NDArray[np.uint8]:
     bgr = guarded.to_bgr()
     for person in truth.frames[guarded.seq]["persons"]:
         if person["head"] is not None:
@@ -190,7 +190,7 @@ def main() -> int:
     net = load_model(Models(tier=options.tier, precision=options.precision))
     results = {}
     for clip in options.clip or [resource_path("samples", "lobby.mp4")]:
-        truth = Truth(clip)
+        truth = ClipTruth(clip)
         camera = settings_for(str(clip), Web()).cameras[0]
         camera = replace(camera, lens=replace(camera.lens, fov_deg=truth.fov_deg),
                          camera_height_m=min(5.0, max(2.5, truth.height_m)),

@@ -16,7 +16,7 @@ class Config:
     data: str = "../shared/data"  # photos/, peers/, real_dev/
     photos: str = "photos.json"  # made by training.photos
     scenes: str = "scenes"  # <set>/NNNNNN.jpg, .npz, .png
-    validation: str = ""  # rendered pictures never trained on, as `training.render labels` leaves them
+    validation: str = ""  # rendered pictures never trained on, as `rendering labels` leaves them
     base: str = "yolox_nano"  # the published net it starts from, a name in `training.port.BASES`
     start: str = ""  # checkpoint to take weights from; empty: the base's own
     sizes_px: tuple[int, ...] = (256, 288, 320, 352)

@@ -1,4 +1,4 @@
-"""The benchmark's figures of a net in training: `benchmarks.accuracy` through the product's own detector and masks.
+"""The benchmark's figures of a net in training: `benchmarks.accuracy`'s through the product's own detector and masks.
 
 `python -m training.evaluate --model runs/a/last.pt --dev ../shared/data/real_dev`
 takes a checkpoint, an exported .onnx, or `base` for the untrained YOLOX-nano.
@@ -19,14 +19,14 @@ import torch
 from aipg_plugin.detection import onnx
 from aipg_plugin.detection.tiles import PLANS, THOROUGH, TilePlan
 from aipg_plugin.options import CustomModel, Models, Sensitivity
-from benchmarks.accuracy import Result, evaluate, table
-from benchmarks.dev_pictures import DevPicture, load
-from benchmarks.systems import tiled
+from evaluation.pictures import LabelledPicture, load
+from evaluation.results import Result, evaluate, table
+from evaluation.systems import tiled
 from training.export import export_fp32
 from training.port import AnyNet
 
 
-def dev_pictures(dev: Path, quick: bool) -> tuple[DevPicture, ...]:
+def dev_pictures(dev: Path, quick: bool) -> tuple[LabelledPicture, ...]:
     """The labelled pictures of a folder, two a scene if `quick`; raises FileNotFoundError without any."""
     pictures = load(dev)
     if not pictures:
@@ -55,7 +55,7 @@ def open_model(model: str, dev: Path, tile_px: int) -> onnx.PersonNet:
     return (onnx.open_file if model.endswith(".onnx") else exported)(Path(model), tile_px=tile_px)
 
 
-def measure(net: onnx.PersonNet, pictures: tuple[DevPicture, ...], plan: TilePlan = THOROUGH,
+def measure(net: onnx.PersonNet, pictures: tuple[LabelledPicture, ...], plan: TilePlan = THOROUGH,
             sheet: Path | None = None) -> Result:
     """The benchmark's figures under one tile plan; `sheet` gets an overlay of every scene's first picture."""
     with TemporaryDirectory() as folder:

@@ -136,7 +136,7 @@ class Head(nn.Module):
         return torch.cat([self.box(reg), self.obj(reg), cls, self.point(reg)], 1)
 
 
-class Silhouette(nn.Module):
+class SilhouetteBranch(nn.Module):
     """Person logits at stride 4 from the stride-4 backbone and stride-8 neck features."""
 
     def __init__(self, c: int = 24) -> None:
@@ -171,7 +171,7 @@ class Prediction:
         return Prediction(self.box.float(), obj, self.cls.float(), self.point.float(), self.silhouette.float())
 
 
-class PersonNet(nn.Module):
+class YoloxPersonNet(nn.Module):
     """Tiles (N, 3, H, W) BGR 0..255, H and W multiples of 32, to a `Prediction`."""
 
     def __init__(self, classes: int = 1) -> None:
@@ -179,7 +179,7 @@ class PersonNet(nn.Module):
         self.classes = classes
         self.backbone, self.neck = Backbone(), Neck()
         self.heads = nn.ModuleList(Head(c, classes) for c in (64, 128, 256))
-        self.silhouette = Silhouette()
+        self.silhouette = SilhouetteBranch()
 
     def forward(self, image: Tensor) -> Prediction:
         s4, s8, s16, s32 = self.backbone(image)

@@ -13,11 +13,11 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from training.net import PersonNet
+from training.net import YoloxPersonNet
 from training.rtmdet import RtmPersonNet
 
 PERSON = 0  # COCO's first class
-AnyNet = PersonNet | RtmPersonNet
+AnyNet = YoloxPersonNet | RtmPersonNet
 
 
 def focus_to_conv(weight: Tensor) -> Tensor:
@@ -68,9 +68,9 @@ def _fill(net: AnyNet, path: Path) -> None:
             conv.bias.data.copy_(bias)
 
 
-def load_yolox(path: Path) -> PersonNet:
+def load_yolox(path: Path) -> YoloxPersonNet:
     """An 80-class net that computes what the YOLOX-nano ONNX file does; raises ValueError as `_fill`."""
-    net = PersonNet(classes=80).eval()
+    net = YoloxPersonNet(classes=80).eval()
     _fill(net, path)
     return net
 
@@ -92,9 +92,9 @@ def is_new(name: str) -> bool:
     return "silhouette" in name or ".point." in name
 
 
-def person_net(path: Path, classes: int = 1) -> PersonNet:
+def person_net(path: Path, classes: int = 1) -> YoloxPersonNet:
     """The net that starts from YOLOX-nano, new branches fresh: the person channel alone, or all 80 classes."""
-    full, net = load_yolox(path), PersonNet(classes=classes)
+    full, net = load_yolox(path), YoloxPersonNet(classes=classes)
     state = full.state_dict() if classes > 1 else single_class(full.state_dict())
     for key, value in net.state_dict().items():
         if is_new(key):
@@ -132,6 +132,6 @@ def base_of(state: dict[str, Tensor]) -> str:
 
 def net_of(state: dict[str, Tensor]) -> AnyNet:
     """A person net with a checkpoint's weights, the person's channel alone."""
-    net: AnyNet = RtmPersonNet() if base_of(state) == "rtmdet_nano" else PersonNet()
+    net: AnyNet = RtmPersonNet() if base_of(state) == "rtmdet_nano" else YoloxPersonNet()
     net.load_state_dict(single_class(state))
     return net

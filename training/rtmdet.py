@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
-from training.net import SPP, Conv, DWConv, Prediction, Silhouette, upsample
+from training.net import SPP, Conv, DWConv, Prediction, SilhouetteBranch, upsample
 
 # MMDetection's normalisation of BGR 0..255; the published file takes pictures normalised already.
 MEAN_BGR, STD_BGR = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
@@ -120,11 +120,14 @@ class RtmHead(nn.Module):
 class RtmPersonNet(nn.Module):
     """Tiles (N, 3, H, W) BGR 0..255, H and W multiples of 32, to a `Prediction` without objectness."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.backbone, self.neck = RtmBackbone(), RtmNeck()
         self.heads = nn.ModuleList(RtmHead() for _ in range(3))
-        self.silhouette = Silhouette()
+        self.silhouette = SilhouetteBranch(16)  # narrower than YOLOX-nano's: a tile must cost no more
         self.register_buffer("mean", torch.tensor(MEAN_BGR).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD_BGR).view(1, 3, 1, 1), persistent=False)
 

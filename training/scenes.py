@@ -1,4 +1,4 @@
-"""Tiles cut from rendered fisheye scenes on disk (NNNNNN.jpg, .npz, .png, see training.render).
+"""Tiles cut from rendered fisheye scenes on disk (NNNNNN.jpg, .npz, .png, see rendering).
 
 Upright tiles as the detector cuts them, at any place and scale, and patches straight below the camera.
 """
@@ -32,7 +32,7 @@ LOWEST_DEG, HIGHEST_DEG = -75.0, 12.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class StoredScene:
     """One rendered picture with its truth."""
 
     image: U8  # (H, W, 3) BGR
@@ -47,7 +47,7 @@ class Scene:
     pixels: F32  # (M, SAMPLES, 2) some of each person's pixels
 
 
-def load_scene(stem: Path) -> Scene:
+def load_scene(stem: Path) -> StoredScene:
     """Read a scene; raises FileNotFoundError, KeyError or ValueError if it is missing or damaged."""
     image, instance = cv2.imread(str(stem) + ".jpg"), cv2.imread(str(stem) + ".png", cv2.IMREAD_UNCHANGED)
     if image is None or instance is None:
@@ -56,7 +56,7 @@ def load_scene(stem: Path) -> Scene:
         law = LensLaw(LensModelName(str(z["lens"])), float(z["fov_deg"]), tuple(float(c) for c in z["coefficients"]))
         cx, cy, radius = (float(v) for v in z["circle_px"])
         ids = z["ids"].reshape(-1).astype(np.intp)
-        return Scene(
+        return StoredScene(
             np.asarray(image, np.uint8), np.asarray(instance, np.uint8),
             FisheyeCamera(law, ImageCircle(cx, cy, radius), (image.shape[1], image.shape[0])),
             Mount(MountKind(str(z["mount"])), float(z["height_m"])), ids,
@@ -83,7 +83,7 @@ class ScenePool:
 
     def __init__(self, folder: Path, rng: Rng, size: int = 48, reuse: float = 0.6) -> None:
         self.folder, self.rng, self.size, self.reuse = folder, rng, size, reuse
-        self.pool: list[Scene] = []
+        self.pool: list[StoredScene] = []
         self.stems: list[Path] = []
         self.listed_at = -1e9
 
@@ -95,7 +95,7 @@ class ScenePool:
             self.listed_at = time.monotonic()
         return len(self.stems)
 
-    def _take(self, rng: Rng) -> Scene:
+    def _take(self, rng: Rng) -> StoredScene:
         full = len(self.pool) >= min(self.size, self.count())
         if full and rng.random() < self.reuse:
             return self.pool[rng.integers(len(self.pool))]
@@ -127,7 +127,7 @@ class ScenePool:
         return image, silhouette, ignore, people
 
 
-def draw_patch(rng: Rng, scene: Scene, size_px: int) -> FlatTile | None:
+def draw_patch(rng: Rng, scene: StoredScene, size_px: int) -> FlatTile | None:
     """Now and then, where a ceiling camera has people below it, the patch straight below in any turn."""
     if scene.mount.kind is not MountKind.CEILING:
         return None
@@ -141,7 +141,7 @@ def draw_patch(rng: Rng, scene: Scene, size_px: int) -> FlatTile | None:
     return FlatTile((cx + shift[0], cy + shift[1]), (side, side), rng.uniform(0, 360), size_px)
 
 
-def draw_upright(rng: Rng, scene: Scene, size_px: int) -> UprightTile:
+def draw_upright(rng: Rng, scene: StoredScene, size_px: int) -> UprightTile:
     """A tile of any scale, around somebody or anywhere; half of them end at the horizon, as in a sweep."""
     span = size_px / log_uniform(rng, *DENSITY_PX)
     lowest, highest = northing(LOWEST_DEG), northing(HIGHEST_DEG)
@@ -163,7 +163,7 @@ def draw_upright(rng: Rng, scene: Scene, size_px: int) -> UprightTile:
                        roll_deg=float(rng.normal(0, 3)))
 
 
-def cut_tile(scene: Scene, tile: FlatTile | UprightTile) -> tuple[U8, U8]:
+def cut_tile(scene: StoredScene, tile: FlatTile | UprightTile) -> tuple[U8, U8]:
     """Picture (S, S, 3) and instances (S, S) of a tile; the picture is shrunk first, so that nothing aliases."""
     if isinstance(tile, FlatTile):
         steps = np.arange(tile.input_px) + 0.5
@@ -180,7 +180,7 @@ def cut_tile(scene: Scene, tile: FlatTile | UprightTile) -> tuple[U8, U8]:
     return image, np.asarray(cv2.remap(scene.instance, at[..., 0], at[..., 1], cv2.INTER_NEAREST), np.uint8)
 
 
-def upright_people(scene: Scene, tile: UprightTile, instance: U8) -> tuple[F32, U8]:
+def upright_people(scene: StoredScene, tile: UprightTile, instance: U8) -> tuple[F32, U8]:
     """(P, 9) rows in tile pixels, boxed as far as the tile shows them, and the map of ignored people."""
     n, rows = tile.input_px, []
     ignore = np.zeros((n, n), np.uint8)
@@ -210,7 +210,7 @@ def _head(tile: UprightTile, head: F32) -> tuple[float, float, float, float]:
     return float(spots[0, 0]), float(spots[0, 1]), radius, 1.0
 
 
-def patch_people(scene: Scene, tile: FlatTile) -> tuple[F32, U8]:
+def patch_people(scene: StoredScene, tile: FlatTile) -> tuple[F32, U8]:
     """(P, 9) rows in pixels of a patch and the map of ignored people."""
     n, rows = tile.input_px, np.ones((len(scene.boxes), 9), np.float32)
     turn = (scene.boxes[:, 4] - tile.angle_deg + 180) % 360 - 180

@@ -29,7 +29,7 @@ from training.curves import append_row, draw_curves
 from training.dataset import Tiles
 from training.evaluate import evaluate_net, one_line
 from training.losses import Targets, keeping_loss, loss
-from training.net import PersonNet
+from training.net import YoloxPersonNet
 from training.optimiser import RelativeAdam
 from training.port import BASES, AnyNet, base_of, is_new, load_yolox, net_of
 
@@ -61,7 +61,7 @@ def rate_at(config: Config, step: int, progress: float) -> float:
 
 
 @dataclass
-class State:
+class RunState:
     """What a checkpoint holds: net, its slow average, optimiser, progress."""
 
     net: AnyNet
@@ -84,7 +84,7 @@ class State:
         self.step, self.spent_s = parts["step"], parts["spent_s"]
 
 
-def build(config: Config, device: torch.device) -> State:
+def build(config: Config, device: torch.device) -> RunState:
     """Ported or given weights; the new branches learn faster than the ported ones."""
     base = BASES[config.base]
     net = base.load_all(Path(config.data) / "peers" / base.file)
@@ -102,11 +102,11 @@ def build(config: Config, device: torch.device) -> State:
     new = [p for k, p in net.named_parameters() if is_new(k)]
     old = [p for k, p in net.named_parameters() if not is_new(k)]
     groups = [{"params": old, "factor": 1.0}, {"params": new, "factor": config.new_layers_rate}]
-    return State(net, average, RelativeAdam(groups, config.rate))
+    return RunState(net, average, RelativeAdam(groups, config.rate))
 
 
-def train_step(state: State, config: Config, image: torch.Tensor, targets: Targets,
-               base: PersonNet | None = None) -> dict[str, torch.Tensor]:
+def train_step(state: RunState, config: Config, image: torch.Tensor, targets: Targets,
+               base: YoloxPersonNet | None = None) -> dict[str, torch.Tensor]:
     """One update of net and average; returns the parts of the loss. FloatingPointError if it isn't finite."""
     backbone = state.net.backbone
     for part in (backbone.stem, backbone.s4, backbone.s8):
@@ -133,7 +133,7 @@ def train_step(state: State, config: Config, image: torch.Tensor, targets: Targe
     return parts
 
 
-def report(state: State, config: Config, run: Path) -> None:
+def report(state: RunState, config: Config, run: Path) -> None:
     """Measure the averaged net on the dev scenes and the rendered validation set, as far as they are there."""
     net = net_of(state.average.state_dict())
     for name, folder in (("dev", Path(config.data) / "real_dev"), ("validation", Path(config.validation))):

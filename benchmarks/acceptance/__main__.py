@@ -7,7 +7,7 @@ silhouettes, `over` the masked share of the room, `ratio` masked over silhouette
 masked whole. Spoilt pictures are the sample clip's and, with the renderer, rendered rooms in use.
 
 Needs for the rendered cases: the extra [train], OpenGL through EGL, and the banks of bodies and textures that
-`python -m training.render bodies` and `textures` make, found by --data or AIPG_RENDER_DATA. Without them those cases
+`python -m rendering bodies` and `textures` make, found by --data or AIPG_RENDER_DATA. Without them those cases
 are skipped and said so.
 """
 
@@ -25,7 +25,7 @@ from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.options import Models, Sensitivity
 from benchmarks.acceptance import clips, spoils
-from benchmarks.acceptance.judge import Picture, Tally, guard_still
+from benchmarks.acceptance.judge import CaseTally, TruthPicture, guard_still
 from benchmarks.acceptance.rendered import Rendered
 from benchmarks.acceptance.sheet import Sheet
 
@@ -33,9 +33,9 @@ BINS = (("hidden 1/3 to 1/2", 0.5, 0.67), ("hidden 1/2 to 7/10", 0.3, 0.5), ("hi
 Row = tuple[str, str, dict[str, object]]
 
 
-def _judge(pictures: Iterator[Picture] | list[Picture], net: PersonNet, level: Sensitivity, sheet: Sheet,
-           title: str, hidden: dict[str, Tally]) -> Tally:
-    tally = Tally()
+def _judge(pictures: Iterator[TruthPicture] | list[TruthPicture], net: PersonNet, level: Sensitivity, sheet: Sheet,
+           title: str, hidden: dict[str, CaseTally]) -> CaseTally:
+    tally = CaseTally()
     for number, picture in enumerate(pictures):
         guarded = guard_still(picture, net, level)
         leaking = tally.add(picture, guarded)
@@ -49,7 +49,7 @@ def _judge(pictures: Iterator[Picture] | list[Picture], net: PersonNet, level: S
 def rows(options: argparse.Namespace, net: PersonNet, sheet: Sheet) -> Iterator[Row]:
     """Every case, as it is done; a case that can't run has the reason under `skipped`."""
     level, ordinary = Sensitivity(options.sensitivity), list(clips.stills())
-    hidden, nothing = {name: Tally() for name, *_ in BINS}, {name: Tally() for name, *_ in BINS}
+    hidden, nothing = {name: CaseTally() for name, *_ in BINS}, {name: CaseTally() for name, *_ in BINS}
     rendered = Rendered(options.data, options.scenes, options.seed, options.count)
     yield "sample clip, unspoilt", "", _judge(ordinary, net, level, sheet, "sample", nothing).result()
     for line, name in rendered.cases():

@@ -19,7 +19,7 @@ from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Sensitivity, Source
 from aipg_plugin.resources import resource_path
 from benchmarks import leak
-from benchmarks.acceptance.judge import Person, Picture
+from benchmarks.acceptance.judge import Person, TruthPicture
 from benchmarks.acceptance.spoils import UInt8, defocus, shifted
 
 Warp = Callable[[int, UInt8], UInt8]
@@ -43,19 +43,19 @@ def frames(warp: Warp, last: int | None = None) -> Iterator[Frame]:
 
 
 @cache
-def stills() -> tuple[Picture, ...]:
+def stills() -> tuple[TruthPicture, ...]:
     """A few frames of the clip as pictures with truth."""
-    truth = leak.Truth(sample())
+    truth = leak.ClipTruth(sample())
     return tuple(_still(truth, frame) for frame in frames(lambda _, p: p, max(STILLS)) if frame.seq in STILLS)
 
 
-def _still(truth: leak.Truth, frame: Frame) -> Picture:
+def _still(truth: leak.ClipTruth, frame: Frame) -> TruthPicture:
     w, h = frame.size_wh
     ids = cv2.resize(truth.ids[frame.seq].astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST)
     people = tuple(Person(int(p["id"]), None if p["head"] is None else (p["head"][0], p["head"][1], p["head"][2]),
                           0.0 if p["ignore"] else float(p["visible"]))
                    for p in truth.frames[frame.seq]["persons"])
-    return Picture(np.asarray(frame.planes[0], np.uint8), np.asarray(ids, np.uint8), people, truth.circle_px,
+    return TruthPicture(np.asarray(frame.planes[0], np.uint8), np.asarray(ids, np.uint8), people, truth.circle_px,
                    truth.fov_deg, truth.height_m)
 
 
@@ -63,7 +63,7 @@ def _still(truth: leak.Truth, frame: Frame) -> Picture:
 class ClipResult:
     """Leaks over the frames of a clip; `whole` frame numbers masked whole; `delays` frames a newcomer stayed clear."""
 
-    tally: leak.Tally = field(default_factory=leak.Tally)
+    tally: leak.ClipTally = field(default_factory=leak.ClipTally)
     whole: list[int] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
@@ -83,8 +83,8 @@ class ClipResult:
 def watch(warp: Warp, net: PersonNet, level: Sensitivity, *, live: bool = False, last: int | None = None,
           moved: Callable[[int], tuple[float, float]] | None = None) -> ClipResult:
     """Guard the clip and judge every frame that leaves; `moved` says where `warp` shifted the truth to."""
-    truth = leak.Truth(sample())
-    still = Picture(np.zeros((1, 1, 3), np.uint8), np.zeros((1280, 1280), np.uint8), (), truth.circle_px,
+    truth = leak.ClipTruth(sample())
+    still = TruthPicture(np.zeros((1, 1, 3), np.uint8), np.zeros((1280, 1280), np.uint8), (), truth.circle_px,
                     truth.fov_deg, truth.height_m)
     guard = make_guard(still.camera(level), net, live=live, keep_all=not live)
     if not live:
@@ -109,7 +109,7 @@ def _played(guard: Guard, warp: Warp, *, live: bool, last: int | None) -> Iterat
     guard.close()
 
 
-def _judge(truth: leak.Truth, guarded: GuardedFrame, result: ClipResult, waits: dict[int, list[int]],
+def _judge(truth: leak.ClipTruth, guarded: GuardedFrame, result: ClipResult, waits: dict[int, list[int]],
            moved: tuple[float, float]) -> None:
     whole = guarded.state in ("failsafe", "starting")
     hidden = np.ones(guarded.size_wh[::-1], bool) if whole else leak.filled(guarded)
@@ -118,7 +118,7 @@ def _judge(truth: leak.Truth, guarded: GuardedFrame, result: ClipResult, waits: 
         result.reasons.add(guarded.reason)
     elif moved != (0.0, 0.0):
         hidden = shifted(-moved[0], -moved[1])(hidden.astype(np.uint8)) > 0
-    one = leak.Tally()
+    one = leak.ClipTally()
     truth.judge(guarded.seq, hidden, one)
     _add(result.tally, one, whole)
     if guarded.seq % 24 == 12:
@@ -128,7 +128,7 @@ def _judge(truth: leak.Truth, guarded: GuardedFrame, result: ClipResult, waits: 
             waits.setdefault(person["id"], [guarded.seq]).append(int(person["id"] in one.by_person))
 
 
-def _add(total: leak.Tally, one: leak.Tally, whole: bool) -> None:
+def _add(total: leak.ClipTally, one: leak.ClipTally, whole: bool) -> None:
     total.frames += 1
     total.heads += one.heads
     total.head_leaks += one.head_leaks

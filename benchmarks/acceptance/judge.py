@@ -23,7 +23,7 @@ from aipg_plugin.options import (
     Stream,
 )
 from benchmarks.leak import LEAST_VISIBLE, filled
-from benchmarks.uncovered import BODY_UNCOVERED, Bool, LeakCount, disc, uncovered
+from evaluation.uncovered import BODY_UNCOVERED, Bool, LeakCount, disc, uncovered
 
 FILL = "#ff00ff"
 UInt8 = NDArray[np.uint8]
@@ -39,7 +39,7 @@ class Person:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class TruthPicture:
     """`bgr` (H, W, 3) and `ids` (H, W) uint8 (0: nobody); the ceiling camera that took it."""
 
     bgr: UInt8
@@ -49,7 +49,7 @@ class Picture:
     fov_deg: float
     height_m: float
 
-    def spoilt(self, bgr: UInt8) -> Picture:
+    def spoilt(self, bgr: UInt8) -> TruthPicture:
         """The same scene as another picture of the same size."""
         return replace(self, bgr=np.ascontiguousarray(bgr))
 
@@ -74,7 +74,7 @@ class Guarded:
     seconds: float
 
 
-def guard_still(picture: Picture, net: PersonNet, level: Sensitivity) -> Guarded:
+def guard_still(picture: TruthPicture, net: PersonNet, level: Sensitivity) -> Guarded:
     """One picture through the guard that `redact` uses for single pictures."""
     h, w = picture.ids.shape
     guard = make_guard(picture.camera(level), net, live=False, plan=THOROUGH, single_image=True)
@@ -86,7 +86,7 @@ def guard_still(picture: Picture, net: PersonNet, level: Sensitivity) -> Guarded
 
 
 @dataclass
-class Tally(LeakCount):
+class CaseTally(LeakCount):
     """Sums over the pictures of one case. A head or body behind a whole-picture mosaic is hidden."""
 
     pictures: int = 0
@@ -97,7 +97,8 @@ class Tally(LeakCount):
     over: list[float] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
 
-    def add(self, picture: Picture, guarded: Guarded, visible: tuple[float, float] = (LEAST_VISIBLE, 1.01)) -> set[int]:
+    def add(self, picture: TruthPicture, guarded: Guarded,
+            visible: tuple[float, float] = (LEAST_VISIBLE, 1.01)) -> set[int]:
         """Count the people of a picture who are this much visible; returns the ids of those who leak."""
         self.pictures += 1
         self.whole += guarded.whole
@@ -112,7 +113,7 @@ class Tally(LeakCount):
             self.silhouette_px += int((picture.ids > 0).sum())
         return leaking
 
-    def _leaks(self, person: Person, picture: Picture, hidden: Bool, whole: bool) -> bool:
+    def _leaks(self, person: Person, picture: TruthPicture, hidden: Bool, whole: bool) -> bool:
         clear = uncovered(picture.ids == person.id, hidden)
         if clear <= BODY_UNCOVERED and not whole:
             self.clear.append(clear)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from benchmarks.acceptance.judge import Person, Picture
+from benchmarks.acceptance.judge import Person, TruthPicture
 
 if TYPE_CHECKING:
     from benchmarks.acceptance.stages import Studio
@@ -35,7 +35,7 @@ class Rendered:
         if absent:
             return f"needs {', '.join(absent)} (pip install -e '.[train]')"
         if not (self._data / "bodies.npz").exists() or not (self._data / "textures.npz").exists():
-            return f"no bodies.npz and textures.npz in {self._data} (make them with training.render, or --data)"
+            return f"no bodies.npz and textures.npz in {self._data} (make them with rendering, or --data)"
         try:
             self._open()
         except (RuntimeError, ImportError) as error:
@@ -57,7 +57,7 @@ class Rendered:
 
         return [(line, name) for line, cases in RENDERED.items() for name, *_ in cases]
 
-    def pictures(self, line: str, name: str) -> Iterator[Picture]:
+    def pictures(self, line: str, name: str) -> Iterator[TruthPicture]:
         """The pictures of a case, one by one."""
         from benchmarks.acceptance.stages import HEAVY, RENDERED, take
 
@@ -76,7 +76,7 @@ class Rendered:
             yield picture
 
 
-def _write(picture: Picture, stem: Path) -> None:
+def _write(picture: TruthPicture, stem: Path) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(f"{stem}.png", picture.bgr)
     cv2.imwrite(f"{stem}.ids.png", picture.ids)
@@ -85,7 +85,7 @@ def _write(picture: Picture, stem: Path) -> None:
     stem.with_suffix(".json").write_text(json.dumps(truth), encoding="utf-8")
 
 
-def _read(stem: Path) -> Picture:
+def _read(stem: Path) -> TruthPicture:
     truth = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     bgr, ids = cv2.imread(f"{stem}.png"), cv2.imread(f"{stem}.ids.png", cv2.IMREAD_GRAYSCALE)
     if bgr is None or ids is None:
@@ -93,5 +93,5 @@ def _read(stem: Path) -> Picture:
     people = tuple(Person(number, None if head is None else (head[0], head[1], head[2]), visible)
                    for number, head, visible in truth["people"])
     cx, cy, radius = truth["circle_px"]
-    return Picture(np.asarray(bgr, np.uint8), np.asarray(ids, np.uint8), people, (cx, cy, radius),
+    return TruthPicture(np.asarray(bgr, np.uint8), np.asarray(ids, np.uint8), people, (cx, cy, radius),
                    truth["fov_deg"], truth["height_m"])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.acceptance.judge import Guarded, Picture
+from benchmarks.acceptance.judge import Guarded, TruthPicture
 
 _CELL_PX, _ACROSS = 480, 5
 UInt8 = NDArray[np.uint8]
@@ -20,7 +20,7 @@ class Sheet:
     def __init__(self) -> None:
         self._cells: list[UInt8] = []
 
-    def add(self, title: str, picture: Picture, guarded: Guarded, leaking: set[int]) -> None:
+    def add(self, title: str, picture: TruthPicture, guarded: Guarded, leaking: set[int]) -> None:
         """One guarded picture; people's silhouettes outlined, red where they leak."""
         drawn = guarded.bgr.copy()
         for person in picture.people:

@@ -1,4 +1,4 @@
-"""Cases drawn by training.render: one function per line of the list, each a seeded scene with exact truth."""
+"""Cases drawn by rendering: one function per line of the list, each a seeded scene with exact truth."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import LensModelName, MountKind
-from benchmarks.acceptance.judge import Person, Picture
-from training.render.bodies import HAIR, HAND, HEAD, TORSO, Bank, load_bank
-from training.render.cameras import random_light
-from training.render.clip import finish
-from training.render.extras import mannequin, scatter_people
-from training.render.gl import GlRenderer
-from training.render.layouts import FILL
-from training.render.mesh import Surface, add_quad
-from training.render.people import random_outfit
-from training.render.props import Prop, load_props
-from training.render.rooms import shell
-from training.render.scene import photograph
-from training.render.stage import Stage
-from training.render.textures import TextureBank, load_textures
+from benchmarks.acceptance.judge import Person, TruthPicture
+from rendering.bodies import HAIR, HAND, HEAD, TORSO, Bank, load_bank
+from rendering.cameras import random_light
+from rendering.clip import finish
+from rendering.extras import mannequin, scatter_people
+from rendering.gl import GlRenderer
+from rendering.layouts import FILL
+from rendering.mesh import Surface, add_quad
+from rendering.people import random_outfit
+from rendering.props import Prop, load_props
+from rendering.rooms import shell
+from rendering.scene import photograph
+from rendering.stage import Stage
+from rendering.textures import TextureBank, load_textures
 
 SIZE_PX, FOV_DEG = 1280, 180.0
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ class Studio:
             stage.clear_people()
         return stage
 
-    def picture(self, stage: Stage, size_px: int = SIZE_PX) -> Picture:
+    def picture(self, stage: Stage, size_px: int = SIZE_PX) -> TruthPicture:
         """Photograph a stage from above its origin."""
         rng, height = stage.rng, stage.camera_height_m
         circle = ImageCircle(size_px / 2, size_px / 2, size_px * 0.489)
@@ -78,7 +78,7 @@ class Studio:
         gain = 105 / max(20.0, float(clean[camera.valid_mask()].mean()))
         seen = tuple(_person(*row) for row in zip(truth.ids.tolist(), truth.heads, truth.visible.tolist(),
                                                   truth.ignore.tolist(), strict=True))
-        return Picture(finish(clean, camera, rng, gain), ids, seen, (circle.cx_px, circle.cy_px, circle.radius_px),
+        return TruthPicture(finish(clean, camera, rng, gain), ids, seen, (circle.cx_px, circle.cy_px, circle.radius_px),
                        FOV_DEG, height)
 
 
@@ -265,8 +265,8 @@ RENDERED: dict[str, tuple[tuple[str, Build, int], ...]] = {
 HEAVY = {"100 persons": 2, "> 5 persons/m2": 4}
 
 
-def take(studio: Studio, line: str, name: str, build: Build, side_px: int, seed: int, index: int) -> Picture:
-    """Picture `index` of a case: always the same for the same seed and banks."""
+def take(studio: Studio, line: str, name: str, build: Build, side_px: int, seed: int, index: int) -> TruthPicture:
+    """TruthPicture `index` of a case: always the same for the same seed and banks."""
     cv2.setNumThreads(1)
     key = [seed, index, *(line + name).encode()]
     return studio.picture(build(studio, np.random.default_rng(key)), side_px)

@@ -11,7 +11,7 @@ import pytest
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.options import Models, Sensitivity
 from benchmarks.acceptance import clips, spoils
-from benchmarks.acceptance.judge import Guarded, Person, Picture, Tally, guard_still
+from benchmarks.acceptance.judge import CaseTally, Guarded, Person, TruthPicture, guard_still
 from benchmarks.acceptance.rendered import Rendered
 from tests.needs import need_module
 
@@ -21,7 +21,7 @@ def net() -> PersonNet:
     return load_model(Models(threads=1))
 
 
-def guarded(spoil: spoils.Spoil, number: int = 1) -> tuple[Picture, Guarded]:
+def guarded(spoil: spoils.Spoil, number: int = 1) -> tuple[TruthPicture, Guarded]:
     picture = clips.stills()[number]
     spoilt = picture.spoilt(spoil(picture.bgr))
     return spoilt, guard_still(spoilt, net(), Sensitivity.HIGH)
@@ -38,7 +38,7 @@ def test_a_picture_in_which_nobody_can_be_found_is_masked_whole(spoil: spoils.Sp
     assert left.reason == reason
     # Blocks: most neighbours are equal, so nothing finer than a cell is left.
     assert (np.diff(left.bgr[640].astype(int), axis=0) == 0).all(1).mean() > 0.9
-    tally = Tally()
+    tally = CaseTally()
     assert tally.add(picture, left) == set()
 
 
@@ -51,7 +51,7 @@ def test_a_picture_in_which_nobody_can_be_found_is_masked_whole(spoil: spoils.Sp
 ])
 def test_a_fair_picture_is_not_masked_whole_and_nobody_leaks(spoil: spoils.Spoil, allowed: int) -> None:
     picture, left = guarded(spoil)
-    tally = Tally()
+    tally = CaseTally()
     leaking = tally.add(picture, left)
     assert not left.whole, left.reason
     assert tally.bodies == 7
@@ -70,10 +70,11 @@ def test_leaks_are_counted_as_defined() -> None:
     ids = np.zeros((100, 100), np.uint8)
     ids[20:80, 40:60] = 3
     person = Person(3, (50.0, 26.0, 6.0), 1.0)
-    picture = Picture(np.zeros((100, 100, 3), np.uint8), ids, (person, Person(9, None, 0.2)), (50, 50, 48), 180.0, 3.0)
+    people = (person, Person(9, None, 0.2))
+    picture = TruthPicture(np.zeros((100, 100, 3), np.uint8), ids, people, (50, 50, 48), 180.0, 3.0)
 
     def leaks(hidden: np.ndarray, whole: bool = False) -> tuple[int, int]:
-        tally = Tally()
+        tally = CaseTally()
         tally.add(picture, Guarded(picture.bgr, hidden, whole, "", 0.0))
         assert tally.bodies == 1  # the other is seen too little
         return tally.head_leaks, tally.body_leaks

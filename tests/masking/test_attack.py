@@ -6,10 +6,10 @@ import pytest
 
 from aipg_plugin.options import BlurIntensity
 from benchmarks.attack import Heads, Prior, attack, baselines
-from benchmarks.attack_film import Motion
+from benchmarks.attack_film import HeadPath
 from benchmarks.heads import people
 
-CREEP = Motion("creep", 4.0, lambda t: (0.5 + 0.10 * t, 0.5 + 0.043 * t))
+CREEP = HeadPath("creep", 4.0, lambda t: (0.5 + 0.10 * t, 0.5 + 0.043 * t))
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ def test_the_wheel_carries_models_translations_samples_and_papers(wheel: Path) -
         assert file.is_dir() or f"aipg_plugin/web/static/{file.relative_to(static)}" in names
     assert {"aipg_plugin/plugin.yaml", "aipg_plugin/py.typed"} <= names
     assert {Path(name).name for name in names if ".dist-info/" in name} >= {"LICENSE", "NOTICE"}
-    assert not [name for name in names if name.startswith(("tests/", "training/", "benchmarks/"))]
+    developers = ("tests/", "training/", "benchmarks/", "evaluation/", "rendering/")
+    assert not [name for name in names if name.startswith(developers)]
 
 
 def test_it_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from training import average
-from training.net import PersonNet
+from training.net import YoloxPersonNet
 
 
 def checkpoint(path: Path, value: float, classes: int = 1) -> Path:
-    state = {k: torch.full_like(v, value) for k, v in PersonNet(classes=classes).state_dict().items()}
+    state = {k: torch.full_like(v, value) for k, v in YoloxPersonNet(classes=classes).state_dict().items()}
     torch.save({"ema": state}, path)
     return path
 
@@ -23,13 +23,13 @@ def test_the_mean_is_a_checkpoint_with_the_person_alone(tmp_path: Path, monkeypa
     runs = [checkpoint(tmp_path / "a.pt", 1.0, classes=80), checkpoint(tmp_path / "b.pt", 4.0)]
     monkeypatch.setattr(sys, "argv", ["average", *map(str, runs), "--out", str(out)])
     average.main()
-    net = PersonNet()
+    net = YoloxPersonNet()
     net.load_state_dict(average.person_weights(out))
     assert all(bool((p == 2.5).all()) for p in net.parameters())
 
 
 def test_branches_that_the_base_lacks_keep_their_weights() -> None:
-    own = {k: torch.ones_like(v) for k, v in PersonNet().state_dict().items()}
+    own = {k: torch.ones_like(v) for k, v in YoloxPersonNet().state_dict().items()}
     base = {k: torch.zeros_like(v) for k, v in own.items()}
     mixed = average.with_base(own, base, 0.25)
     kept = {k: float(v.flatten()[0]) for k, v in mixed.items() if v.numel()}

@@ -15,14 +15,14 @@ from aipg_plugin.detection.onnx import open_file
 from aipg_plugin.detection.tiles import make_tiles
 from aipg_plugin.detection.upright import UprightTile
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
-from benchmarks.dev_pictures import LENS, MOUNT
+from evaluation.pictures import LENS, MOUNT
+from rendering.truth import gravity_box
 from tests.detection.nets import FIGURE_WH, ONE_RING, red_net
 from tests.detection.painting import FLOOR, RED
 from training import evaluate
 from training.config import Config
 from training.curves import append_row, draw_curves, read_columns
-from training.net import PersonNet
-from training.render.truth import gravity_box
+from training.net import YoloxPersonNet
 
 SIZE_PX, CIRCLE = 500, (250.0, 250.0, 240.0)
 PLAN = ONE_RING
@@ -52,9 +52,9 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def silent_net(classes: int) -> PersonNet:
+def silent_net(classes: int) -> YoloxPersonNet:
     """A net that finds nobody."""
-    net = PersonNet(classes=classes).eval()
+    net = YoloxPersonNet(classes=classes).eval()
     for name, parameter in net.named_parameters():
         if name.endswith((".cls.bias", ".obj.bias")):
             torch.nn.init.constant_(parameter, -20.0)

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from training.losses import Targets, assign, decode, iou, keeping_loss, loss
-from training.net import PersonNet, Prediction, anchor_grid
+from training.net import Prediction, YoloxPersonNet, anchor_grid
 
 
 def targets(size_px: int = 64) -> Targets:
@@ -40,7 +40,7 @@ def test_every_person_gets_anchors_near_by() -> None:
 
 def test_ignored_places_teach_no_score() -> None:
     torch.manual_seed(0)
-    net, image = PersonNet(), torch.rand(1, 3, 64, 64) * 255
+    net, image = YoloxPersonNet(), torch.rand(1, 3, 64, 64) * 255
     empty = dataclasses.replace(targets(), count=torch.tensor([0]))
     everywhere = dataclasses.replace(empty, ignore=torch.ones(1, 1, 64, 64))
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_ignored_places_teach_no_score() -> None:
 
 def test_unknown_heads_cost_nothing_and_gradients_stay_finite() -> None:
     torch.manual_seed(0)
-    net, t = PersonNet(), targets()
+    net, t = YoloxPersonNet(), targets()
     t.heads[:] = torch.nan
     parts = loss(net(torch.rand(1, 3, 64, 64) * 255), t, (64, 64))
     assert parts["head"] == 0
@@ -74,7 +74,7 @@ def test_a_perfect_prediction_costs_almost_nothing() -> None:
 
 def test_it_learns_one_picture() -> None:
     torch.manual_seed(0)
-    net, image, t = PersonNet(), torch.rand(1, 3, 64, 64) * 255, targets()
+    net, image, t = YoloxPersonNet(), torch.rand(1, 3, 64, 64) * 255, targets()
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3)
     values = []
     for _ in range(60):

@@ -11,7 +11,7 @@ import torch
 
 from training.config import Config
 from training.export import entry, export_fp32, update_manifest
-from training.net import ExportNet, PersonNet, anchor_grid
+from training.net import ExportNet, YoloxPersonNet, anchor_grid
 from training.port import (
     base_of,
     focus_to_conv,
@@ -70,14 +70,14 @@ def test_rtmdets_ported_weights_compute_the_same(shared: Path) -> None:
 
 
 def test_a_checkpoint_says_which_net_it_is() -> None:
-    for net, name in ((PersonNet(classes=80), "yolox_nano"), (RtmPersonNet(), "rtmdet_nano")):
+    for net, name in ((YoloxPersonNet(classes=80), "yolox_nano"), (RtmPersonNet(), "rtmdet_nano")):
         assert base_of(net.state_dict()) == name
         assert type(net_of(net.state_dict())) is type(net)
 
 
 def test_the_person_alone_computes_what_it_did_beside_the_other_classes() -> None:
     torch.manual_seed(3)
-    full, alone = PersonNet(classes=80), PersonNet()
+    full, alone = YoloxPersonNet(classes=80), YoloxPersonNet()
     for head in full.heads:
         torch.nn.init.normal_(head.get_submodule("point").weight)  # type: ignore[arg-type]
     state = full.state_dict()
@@ -96,7 +96,7 @@ def test_the_person_alone_computes_what_it_did_beside_the_other_classes() -> Non
 
 def test_training_starts_with_all_of_the_bases_classes(shared: Path, tmp_path: Path) -> None:
     base = load_yolox(shared / "data/peers/yolox_nano.onnx").state_dict()
-    start = PersonNet()
+    start = YoloxPersonNet()
     torch.save({"ema": start.state_dict()}, tmp_path / "start.pt")
     state = build(Config(data=str(shared / "data"), start=str(tmp_path / "start.pt")), torch.device("cpu"))
     for key, weight in state.net.state_dict().items():
@@ -118,8 +118,8 @@ def test_anchor_order_is_strides_then_rows() -> None:
     assert strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6
 
 
-@pytest.mark.parametrize("layout", [PersonNet, RtmPersonNet])
-def test_export_keeps_the_contract(tmp_path: Path, layout: type[PersonNet | RtmPersonNet]) -> None:
+@pytest.mark.parametrize("layout", [YoloxPersonNet, RtmPersonNet])
+def test_export_keeps_the_contract(tmp_path: Path, layout: type[YoloxPersonNet | RtmPersonNet]) -> None:
     torch.manual_seed(1)
     net = layout()
     torch.save({"ema": net.state_dict()}, tmp_path / "last.pt")

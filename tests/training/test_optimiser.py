@@ -7,7 +7,7 @@ import torch
 
 from training.dataset import mirror
 from training.losses import Targets
-from training.net import ExportNet, PersonNet
+from training.net import ExportNet, YoloxPersonNet
 from training.optimiser import RelativeAdam, filter_scale
 
 
@@ -38,7 +38,7 @@ def test_it_finds_a_minimum() -> None:
 
 def test_the_score_shift_moves_the_logit_and_nothing_else() -> None:
     torch.manual_seed(0)
-    net, image = PersonNet().eval(), torch.rand(1, 3, 64, 64) * 255
+    net, image = YoloxPersonNet().eval(), torch.rand(1, 3, 64, 64) * 255
     with torch.no_grad():
         plain, shifted = ExportNet(net)(image)[0], ExportNet(net, -1.1)(image)[0]
     assert torch.allclose(torch.logit(shifted[..., 4]), torch.logit(plain[..., 4]) - 1.1, atol=1e-3)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.upright import UprightTile
-from training.scenes import Scene, ScenePool, cut_tile, load_scene, patch_people, turned_size, upright_people
+from training.scenes import ScenePool, StoredScene, cut_tile, load_scene, patch_people, turned_size, upright_people
 
 SIZE_PX = 256
 BLUE, GREEN, RED = (230, 30, 30), (30, 230, 30), (30, 30, 230)
@@ -51,11 +51,11 @@ def write_scene(folder: Path, place: str) -> Path:
 
 
 @pytest.fixture(scope="module", params=["wall", "0", "77", "200"])
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StoredScene:
     return load_scene(write_scene(tmp_path_factory.mktemp("scene"), request.param))
 
 
-def tile_beside(scene: Scene, east: float = 0.0, north: float = 0.0, span: float = 1.0, roll: float = 0.0,
+def tile_beside(scene: StoredScene, east: float = 0.0, north: float = 0.0, span: float = 1.0, roll: float = 0.0,
                 ) -> UprightTile:
     """A tile whose centre lies this share of its side from the person's."""
     right, down, forward = scene.camera.to_ray(scene.boxes[:1, :2])[0] @ scene.mount.level
@@ -64,7 +64,7 @@ def tile_beside(scene: Scene, east: float = 0.0, north: float = 0.0, span: float
                        SIZE_PX, roll)
 
 
-def seen_at(scene: Scene, tile: UprightTile | FlatTile) -> tuple[np.ndarray, float]:
+def seen_at(scene: StoredScene, tile: UprightTile | FlatTile) -> tuple[np.ndarray, float]:
     """Where the tile sees the person's pixels (N, 2), and how far apart it sees two of them."""
     y, x = np.nonzero(scene.instance == 3)
     px = np.stack([x, y], 1) + 0.5
@@ -73,7 +73,7 @@ def seen_at(scene: Scene, tile: UprightTile | FlatTile) -> tuple[np.ndarray, flo
 
 
 @given(east=st.floats(-0.7, 0.7), north=st.floats(-0.7, 0.7), span=st.floats(0.6, 1.6), roll=st.floats(-6, 6))
-def test_upright_boxes_hold_what_the_tile_shows_of_a_person(scene: Scene, east: float, north: float, span: float,
+def test_upright_boxes_hold_what_the_tile_shows_of_a_person(scene: StoredScene, east: float, north: float, span: float,
                                                             roll: float) -> None:
     tile = tile_beside(scene, east, north, span, roll)
     _, instance = cut_tile(scene, tile)
@@ -99,7 +99,7 @@ def test_upright_boxes_hold_what_the_tile_shows_of_a_person(scene: Scene, east: 
 
 
 @pytest.mark.parametrize("edge", [(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
-def test_a_person_cut_by_the_border_is_boxed_up_to_it(scene: Scene, edge: tuple[float, float]) -> None:
+def test_a_person_cut_by_the_border_is_boxed_up_to_it(scene: StoredScene, edge: tuple[float, float]) -> None:
     tile = tile_beside(scene, *edge)
     people, _ = upright_people(scene, tile, cut_tile(scene, tile)[1])
     axis = 0 if edge[0] else 1
@@ -110,7 +110,7 @@ def test_a_person_cut_by_the_border_is_boxed_up_to_it(scene: Scene, edge: tuple[
 
 
 @pytest.mark.parametrize("roll", [0.0, 5.0])
-def test_heads_lie_in_their_boxes_and_on_their_pixels(scene: Scene, roll: float) -> None:
+def test_heads_lie_in_their_boxes_and_on_their_pixels(scene: StoredScene, roll: float) -> None:
     tile = tile_beside(scene, 0.1, 0.05, roll=roll)
     image, instance = cut_tile(scene, tile)
     x, y, w, h, head_x, head_y, radius, seen, _ = upright_people(scene, tile, instance)[0][0]
@@ -126,7 +126,7 @@ def test_heads_lie_in_their_boxes_and_on_their_pixels(scene: Scene, roll: float)
     assert right[2] > right[0] + 60
 
 
-def test_hidden_heads_and_ignored_people(scene: Scene) -> None:
+def test_hidden_heads_and_ignored_people(scene: StoredScene) -> None:
     tile = tile_beside(scene)
     _, instance = cut_tile(scene, tile)
     people, _ = upright_people(replace(scene, heads=np.full((1, 3), np.nan, np.float32)), tile, instance)

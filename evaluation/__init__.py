@@ -1,0 +1,1 @@
+"""How well a detector does: metrics, systems, masks and overlays, shared by `benchmarks` and `training`."""

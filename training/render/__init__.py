@@ -1,1 +1,0 @@
-"""Renders fisheye scenes with people and exact truth; see `python -m training.render --help`."""
