@@ -12,6 +12,7 @@ import cv2
 import pytest
 from hypothesis import HealthCheck, settings
 
+import aipg_plugin  # noqa: F401  before anything imports ONNX Runtime: it turns its telemetry off
 from tests import needs
 
 cv2.setNumThreads(1)
