@@ -156,17 +156,6 @@ class Evidence:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
         return figures + tuple(_foreground_figure(index, t_s, *shape) for index, shape in enumerate(shapes))
 
-    def prune(self, before_s: float) -> None:
-        """Forget what no frame still waiting can need."""
-        if self._keep_all:
-            return
-        with self._lock:
-            if self._times:  # a stream that has stopped holds nothing back
-                before_s = max(before_s, self._times[-1] - MEMORY_S)
-            cut = bisect_right(self._times, before_s - 2 * CALM_S)
-            del self._times[:cut], self._looks[:cut]
-            self._tracker.prune(before_s)
-
     def _add(self, look: _Look) -> None:
         if self._times and look.t_s <= self._times[-1]:
             look = replace(look, t_s=self._times[-1] + 1e-6)
@@ -174,6 +163,14 @@ class Evidence:
             self._first_s = look.t_s
         self._times.append(look.t_s)
         self._looks.append(look)
+        if not self._keep_all:
+            self._forget(look.t_s - MEMORY_S)
+
+    def _forget(self, before_s: float) -> None:
+        """Forget what no frame from `before_s` on can need."""
+        count = bisect_right(self._times, before_s - 2 * CALM_S)
+        del self._times[:count], self._looks[:count]
+        self._tracker.prune(before_s)
 
 
 def _foreground_figure(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],

@@ -1,4 +1,4 @@
-"""The geometry of one stream, and the plan that masks a moment of it."""
+"""From the figures of a moment to the mask plan of one stream's picture."""
 
 from __future__ import annotations
 
@@ -9,40 +9,14 @@ from numpy.typing import NDArray
 
 from aipg_plugin import thresholds
 from aipg_plugin.geometry import boxes as box_ops
-from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, find_image_circle
+from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import Figure, pixels_per_metre
-from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
-from aipg_plugin.geometry.projection import Projection, make_projection
+from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.geometry.transfer import remap_outline
 from aipg_plugin.masking.cells import cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Area, Camera, CaptureMode, MaskingMethod, PrivacyGuard, Stream
-
-
-def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle | None:
-    """Image circle of a fisheye picture in pixels of `size_wh`: as given, else found, else None."""
-    w, h = size_wh
-    if camera.lens.circle is not None:
-        cx, cy, radius = camera.lens.circle
-        return ImageCircle(cx * w, cy * h, radius * w)
-    found = find_image_circle(picture_bgr)
-    if found is None:
-        return None
-    scale = w / picture_bgr.shape[1]
-    return ImageCircle(found.cx_px * scale, found.cy_px * scale, found.radius_px * scale)
-
-
-def project(camera: Camera, stream: Stream, size_wh: tuple[int, int], circle: ImageCircle) -> Projection:
-    """Projection of a stream's pictures of this size."""
-    law = LensLaw(camera.lens.model, camera.lens.fov_deg, camera.lens.coefficients)
-    return make_projection(stream.capture_mode, law=law, circle=circle, mount=mount_of(camera), size_wh=size_wh,
-                           view=stream.view, views=stream.views)
-
-
-def mount_of(camera: Camera) -> Mount:
-    """Mount of a camera."""
-    return Mount(camera.mount, camera.camera_height_m)
+from aipg_plugin.options import Area, MaskingMethod, PrivacyGuard
 
 
 @dataclass(frozen=True)
@@ -112,21 +86,3 @@ class MaskPlanner:
             return None
         circle = self.projection.circle
         return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
-
-
-def same_view(one: Projection, other: Projection) -> bool:
-    """Whether two fisheye projections show the same picture, at another size at most (main and sub stream).
-
-    Dewarped views never count as the same: their seams make one figure several polygons, so they go by ray.
-    """
-    if not (isinstance(one, FisheyeCamera) and isinstance(other, FisheyeCamera)):
-        return False
-    (w1, h1), (w2, h2) = one.size_wh, other.size_wh
-    corners = np.array([(0.1, 0.5), (0.5, 0.9), (0.7, 0.3)])
-    rays = one.pixel_to_ray(corners * one.size_wh), other.pixel_to_ray(corners * other.size_wh)
-    return abs(w1 * h2 - w2 * h1) <= 0.02 * w1 * h2 and bool(np.nanmax(np.abs(rays[0] - rays[1]), initial=0.0) < 0.05)
-
-
-def detection_stream(camera: Camera) -> Stream:
-    """The stream the detector looks at: the first fisheye one, else the first."""
-    return next((stream for stream in camera.streams if stream.capture_mode is CaptureMode.FISHEYE), camera.streams[0])

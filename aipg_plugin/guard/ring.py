@@ -1,19 +1,15 @@
-"""Frames waiting for their look-ahead, in pooled buffers."""
+"""Items waiting for their look-ahead, and the pooled buffers that frames wait in."""
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.frames import Frame, PixelFormat, Planes, plane_shapes
-
-if TYPE_CHECKING:
-    from aipg_plugin.guard.stream import Layout
+from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
 
 
 def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
@@ -55,47 +51,41 @@ class BufferPool:
         return buffer
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
+class Timed(Protocol):
+    """Anything with a time in seconds."""
 
-    frame: Frame
-    planes: Planes
-    t_s: float
-    layout: Layout
-    wanted: bool  # guarded when it came: it never leaves clear, though the guard be switched off meanwhile
+    @property
+    def t_s(self) -> float: ...
 
 
-class Ring:
-    """First in, first out after `lookahead_s`; at most `max_frames` wait."""
+T = TypeVar("T", bound=Timed)
 
-    def __init__(self, lookahead_s: float, max_frames: int = 120) -> None:
+
+class Ring(Generic[T]):
+    """First in, first out after `lookahead_s`; at most `max_items` wait."""
+
+    def __init__(self, lookahead_s: float, max_items: int = 120) -> None:
         self.lookahead_s = lookahead_s
-        self._max_frames = max_frames
-        self._waiting: deque[Waiting] = deque()
+        self._max_items = max_items
+        self._waiting: deque[T] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def oldest_s(self) -> float | None:
-        """Time of the frame that leaves next."""
-        return self._waiting[0].t_s if self._waiting else None
+    def push(self, item: T) -> None:
+        """Add the newest item."""
+        self._waiting.append(item)
 
-    def push(self, waiting: Waiting) -> None:
-        """Add a frame."""
-        self._waiting.append(waiting)
-
-    def due(self, now_s: float) -> list[Waiting]:
-        """The frames whose time has come, oldest first."""
+    def due(self, now_s: float) -> list[T]:
+        """The items whose time has come, oldest first."""
         due = []
         while self._waiting and (now_s - self._waiting[0].t_s >= self.lookahead_s
-                                 or len(self._waiting) > self._max_frames):
+                                 or len(self._waiting) > self._max_items):
             due.append(self._waiting.popleft())
         return due
 
-    def drain(self) -> list[Waiting]:
-        """All frames still waiting, oldest first."""
+    def drain(self) -> list[T]:
+        """All items still waiting, oldest first."""
         due = list(self._waiting)
         self._waiting.clear()
         return due

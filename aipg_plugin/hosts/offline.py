@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.masking.outline import outline_of
 from aipg_plugin.media.filesink import open_file_sink
 from aipg_plugin.media.images import encode_image, read_image
@@ -111,17 +111,20 @@ def plain_copy(source: Path, target: Path, output: Output) -> int:
     Returns the frames written. The target holds clear pictures, so this is for benchmarks alone.
     """
     camera = Camera("floor", streams=(Stream("1", Source(str(source))),), privacy_guard=PrivacyGuard(enabled=False))
-    passing = StreamGuard(camera, camera.streams[0], live=False)
+    passing = Guard(camera, _never, _never, live=False)
     frames = 0
     with _open(source, "1") as clear:
         sink = open_file_sink(replace(output, target=str(target)), clear.info)
         for frame in _frames(clear):
-            passing.take(frame)
-            for waiting in passing.due():
-                sink.write(passing.release(waiting))
+            for guarded in passing.process(frame):
+                sink.write(guarded)
                 frames += 1
         sink.close()
     return frames
+
+
+def _never(*_: object) -> NoReturn:
+    raise AssertionError("nothing is looked at while the guard is off")
 
 
 def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,

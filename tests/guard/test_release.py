@@ -79,9 +79,9 @@ def test_a_stream_that_stopped_does_not_make_evidence_pile_up() -> None:
     subject = guard(two_streams(), live=True)
     subject.stream("2")
     live(subject, [frame(index, wall_time_s=100 + index) for index in range(60)])
-    evidence = subject._evidence
-    assert evidence is not None
-    assert len(evidence._looks) < 20
+    known = subject._observer.known
+    assert known is not None
+    assert len(known.evidence._looks) < 20
 
 
 def test_a_frame_that_came_guarded_leaves_guarded() -> None:
