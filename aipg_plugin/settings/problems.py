@@ -56,6 +56,13 @@ def near_miss(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def kind_of(value: object) -> str:
+    """What sort of thing stands where a table should: the value itself may be a misplaced password."""
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a number" if isinstance(value, int | float) and not isinstance(value, bool) else "a single value"
+
+
 def one_of(names: Iterable[str]) -> str:
     """`a, b or c`, as cures list choices."""
     listed = list(names)

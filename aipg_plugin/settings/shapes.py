@@ -9,7 +9,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from aipg_plugin.settings.problems import Bad, near_miss, one_of, show
+from aipg_plugin.settings.problems import Bad, kind_of, near_miss, one_of, show
 
 Validator = Callable[[Any], Any]
 
@@ -38,7 +38,7 @@ class Table:
     def __call__(self, value: object) -> dict[str, Any]:
         value = {} if value is None else value
         if not isinstance(value, Mapping):
-            raise Bad("{value} is not a table of settings", cure="Indent its settings below it", value=show(value))
+            raise Bad("{value} is not a table of settings", cure="Indent its settings below it", value=kind_of(value))
         known = [str(key.schema) for key in self.schema]
         errors: list[vol.Invalid] = [_unknown(key, known) for key in value if key not in known]
         out: dict[str, Any] = {}
@@ -72,7 +72,7 @@ class MapOf:
     def __call__(self, value: object) -> dict[str, Any]:
         value = {} if value is None else value
         if not isinstance(value, Mapping):
-            raise Bad("{value} is not a table of settings", cure="Indent its settings below it", value=show(value))
+            raise Bad("{value} is not a table of settings", cure="Indent its settings below it", value=kind_of(value))
         errors: list[vol.Invalid] = []
         out: dict[str, Any] = {}
         for given, below in value.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -15,10 +17,14 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aipg_plugin.errors import SettingsError
-from aipg_plugin.settings.loader import Loaded, load, loaded_from
+from aipg_plugin.settings.loader import Loaded, loaded_from
 from aipg_plugin.settings.yaml_text import dump, parse, read_text, splice
 
+_log = logging.getLogger(__name__)
+
 _one_writer = threading.Lock()
+_IN_PLACE = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
+"""Why a file cannot be renamed over though it may be writable itself."""
 
 
 def last_good_path(path: str | os.PathLike[str]) -> FilePath:
@@ -74,11 +80,20 @@ def _reads_as(text: str, wanted: Any) -> bool:
 def write_atomically(file: FilePath, text: str) -> None:
     """Replace a file's text: whoever reads it, or loses power, has all of the old or all of the new.
 
+    A file that cannot be renamed over (mounted by itself, in a folder that is read-only) is written in place.
     Raises SettingsError when it cannot be written.
     """
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        _replace(file, text)
+    except OSError as error:
+        if error.errno not in _IN_PLACE or not file.is_file():
+            raise _not_written(file, error) from error
+        _write_in_place(file, text.encode("utf-8"))
+
+
+def _replace(file: FilePath, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
             out.write(text)
             out.flush()
@@ -86,16 +101,48 @@ def write_atomically(file: FilePath, text: str) -> None:
         if file.exists():
             _copy_owner(file, temporary)
         os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    with contextlib.suppress(OSError):      # the file is written; some file systems cannot sync a folder
         folder = os.open(file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _write_in_place(file: FilePath, data: bytes) -> None:
+    """Overwrite with one write, filled up with line ends to the old length, so that a reader never sees a mixture.
+
+    The old text is put back when the new one does not fit.
+    """
+    try:
+        with file.open("r+b", buffering=0) as out:
+            before = out.read()
+            try:
+                _overwrite(out.fileno(), data, len(before))
+            except OSError:
+                with contextlib.suppress(OSError):
+                    _overwrite(out.fileno(), before, len(before))
+                raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise SettingsError("cannot be written: {why}", path=str(file), why=error.strerror or str(error),
-                            cure="Check permissions and free space") from error
+        raise _not_written(file, error) from error
+
+
+def _overwrite(handle: int, data: bytes, length: int) -> None:
+    padded = data.ljust(length, b"\n")
+    if os.pwrite(handle, padded, 0) < len(padded):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(handle)
+    os.ftruncate(handle, len(data))
+    os.fsync(handle)
+
+
+def _not_written(file: FilePath, error: OSError) -> SettingsError:
+    return SettingsError("cannot be written: {why}", path=str(file), why=error.strerror or str(error),
+                         cure="Check permissions and free space")
 
 
 def _copy_owner(file: FilePath, temporary: str) -> None:
@@ -106,14 +153,19 @@ def _copy_owner(file: FilePath, temporary: str) -> None:
 
 
 def _keep_last_good(file: FilePath, environ: Mapping[str, str] | None) -> None:
+    """Keep a copy of the file if it is valid; that there is no room for a copy is no reason not to write."""
+    kept = last_good_path(file)
     try:
-        load(file, environ=environ)
+        text = read_text(file)
+        loaded_from(text, file, environ)
     except SettingsError:
         return
-    kept = last_good_path(file)
-    if not kept.exists():
-        kept.touch(mode=0o600)
-    write_atomically(kept, read_text(file))
+    try:
+        if not kept.exists():
+            kept.touch(mode=0o600)
+        write_atomically(kept, text)
+    except (OSError, SettingsError) as error:
+        _log.warning("no copy of the last good settings could be kept: %s", error)
 
 
 def _set(root: Any, keys: list[str], value: Any, dotted_path: str) -> None:

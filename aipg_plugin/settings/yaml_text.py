@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -12,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
@@ -19,7 +22,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings.problems import Path
 
-LARGEST_BYTES = 1_000_000
+LARGEST_BYTES = 256 * 1024       # the YAML reader needs seconds for more, and quadratic time for some
 MOST_NODES = 20_000
 DEEPEST = 32
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
@@ -38,8 +41,7 @@ class Parsed:
 def read_text(path: FilePath) -> str:
     """The text of a settings file (UTF-8). Raises SettingsError when it cannot be read or is no text."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_BYTES + 1)
+        raw = _read_regular(path)
     except OSError as error:
         raise SettingsError("cannot be read: {why}", path=str(path), cure="Check the path and its permissions",
                             why=error.strerror or str(error)) from error
@@ -53,6 +55,17 @@ def read_text(path: FilePath) -> str:
                             line=raw[:error.start].count(b"\n") + 1, cure="Save it as UTF-8") from error
 
 
+def _read_regular(path: FilePath) -> bytes:
+    """The first bytes of a regular file. Raises OSError, and SettingsError for a pipe, a device or a folder."""
+    # without O_NONBLOCK, opening a named pipe waits for whoever writes into it
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise SettingsError("is not a regular file", path=str(path),
+                                cure="Name a YAML file, not a folder, pipe or device")
+        return file.read(LARGEST_BYTES + 1)
+
+
 def parse(text: str, name: str) -> Parsed:
     """Read YAML text; `name` says in errors where it is from. Raises SettingsError."""
     _refuse_deep_brackets(text, name)
@@ -62,18 +75,21 @@ def parse(text: str, name: str) -> Parsed:
         return Parsed(document, walk.plain(document, ()), walk.lines)
     except SettingsError:
         raise
+    except _TooManyError:
+        raise _too_many(name) from None
     except DuplicateKeyError as error:
-        raise SettingsError("the same setting is there twice: {what}", path=name, line=_line(error),
-                            what=_first_line(error.problem), cure="Keep one of them") from error
+        named = re.search(r'duplicate key "([A-Za-z0-9_-]{1,64})"', str(error.problem))
+        raise SettingsError("the setting {key} is there twice", path=name, line=_line(error),
+                            key=named[1] if named else "here", cure="Keep one of them") from None
     except MarkedYAMLError as error:
         raise SettingsError("is not valid YAML: {what}", path=name, line=_line(error),
-                            what=_first_line(error.problem), cure=_yaml_cure(text, error)) from error
+                            what=_without_values(error.problem), cure=_yaml_cure(text, error)) from None
     except RecursionError as error:
         raise SettingsError("is nested too deeply", path=name, cure="Settings are at most {deepest} levels deep",
                             deepest=DEEPEST) from error
     except Exception as error:  # ruamel lets errors of its own parts through: ValueError, AttributeError, …
-        raise SettingsError("is not valid YAML: {what}", path=name, what=_first_line(str(error)),
-                            cure="Check it with a YAML checker") from error
+        raise SettingsError("is not valid YAML: {what}", path=name, what=type(error).__name__,
+                            cure="Check it with a YAML checker") from None
 
 
 def _refuse_deep_brackets(text: str, name: str) -> None:
@@ -144,6 +160,7 @@ def _indents(text: str) -> tuple[int, int]:
 
 def _yaml() -> YAML:
     yaml = YAML(typ="rt", pure=True)
+    yaml.Composer = _Counted
     yaml.preserve_quotes = True
     yaml.width = 10_000
     return yaml
@@ -165,8 +182,31 @@ def _yaml_cure(text: str, error: MarkedYAMLError) -> str:
     return "Check indentation, colons, quotes and brackets there"
 
 
-def _first_line(text: object) -> str:
-    return str(text or "").strip().split("\n")[0][:200]
+def _without_values(problem: object) -> str:
+    """What the YAML reader says, without what it quotes from the file: that may be a part of a password."""
+    first = str(problem or "").strip().split("\n")[0]
+    return re.sub(r"""(['"]).{2,}\1""", "…", first)[:200]
+
+
+class _TooManyError(Exception):
+    """More nodes than settings have."""
+
+
+class _Counted(Composer):
+    """Gives up at the first node too many, before values are made of them."""
+
+    nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise _TooManyError
+        return super().compose_node(parent, index)
+
+
+def _too_many(name: str) -> SettingsError:
+    return SettingsError("unfolds to more than {most} values", path=name, most=MOST_NODES,
+                         cure="Remove anchors that repeat each other")
 
 
 class _Walk:
@@ -180,8 +220,7 @@ class _Walk:
     def plain(self, node: Any, path: Path) -> Any:
         self.nodes += 1
         if self.nodes > MOST_NODES:
-            raise SettingsError("unfolds to more than {most} values", path=self.name, most=MOST_NODES,
-                                cure="Remove anchors that repeat each other")
+            raise _too_many(self.name)
         if len(path) > DEEPEST:
             raise SettingsError("is nested too deeply", path=self.name, deepest=DEEPEST,
                                 cure="Settings are at most {deepest} levels deep")

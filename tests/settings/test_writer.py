@@ -1,8 +1,11 @@
 """Writing back: comments and order stay, all or nothing, one writer at a time."""
 
+import errno
 import os
 import stat
+import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,62 @@ def test_a_failing_disk_leaves_the_file(file: Path, monkeypatch: pytest.MonkeyPa
         save_changes(file, {"instance_id": "other"}, environ=ENVIRON)
     assert file.read_text() == TEXT
     assert not list(file.parent.glob(".*"))
+
+
+@pytest.fixture
+def mounted(file: Path, tmp_path: Path) -> Iterator[Path]:
+    """The settings mounted as a single file, as containers have them."""
+    place = tmp_path / "container" / "aipg.yaml"
+    place.parent.mkdir()
+    place.touch()
+    done = subprocess.run(["mount", "--bind", str(file), str(place)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_single_mounted_file_is_written_in_place(mounted: Path, file: Path) -> None:
+    save_changes(mounted, {"instance_id": "a-rather-long-name-instead"}, environ=ENVIRON)
+    assert "a-rather-long-name-instead" in file.read_text()
+    loaded = save_changes(mounted, {"instance_id": "b"}, environ=ENVIRON)
+    assert loaded.settings == load(file, environ=ENVIRON).settings
+    assert file.read_text() == TEXT.replace("shop ", "b ")
+    assert not [left for left in mounted.parent.iterdir() if left.name.startswith(".")]
+
+
+def test_a_single_file_mounted_read_only_says_so(mounted: Path, file: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(mounted)], check=True)
+    with pytest.raises(SettingsError, match="Read-only"):
+        save_changes(mounted, {"instance_id": "other"}, environ=ENVIRON)
+    assert file.read_text() == TEXT
+
+
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_folder_that_takes_no_files(file: Path, monkeypatch: pytest.MonkeyPatch, reason: int) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr(Path, "touch", refuse)
+    save_changes(file, {"instance_id": "other"}, environ=ENVIRON)
+    assert file.read_text() == TEXT.replace("shop ", "other ")
+
+
+def test_in_place_a_full_disk_leaves_the_old_text(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+
+    def half(handle: int, data: bytes, at: int) -> int:
+        return real(handle, data[:len(data) // 2] if b"longer" in data else data, at)
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, "replace", busy)
+    monkeypatch.setattr(os, "pwrite", half)
+    with pytest.raises(SettingsError, match="No space left"):
+        save_changes(file, {"instance_id": "longer-than-before"}, environ=ENVIRON)
+    assert file.read_text() == TEXT
 
 
 def test_writers_take_turns(file: Path) -> None:
