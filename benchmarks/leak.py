@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,27 +107,31 @@ def filled(guarded: GuardedFrame) -> NDArray[np.bool_]:
 def run(clip: Path, truth: ClipTruth, guard: Guard, *, live: bool, sheet_every: int = 0) -> ClipTally:
     """Guard a clip and judge every frame that leaves."""
     tally = ClipTally()
-    source = Source(str(clip), realtime=live)
-    if not live:
-        for frame in _frames(source):
-            guard.scout(frame)
-        guard.second_pass()
-    left: Iterable[GuardedFrame]
-    if live:
-        # Decoding before and judging after, so that neither slows the guard down.
-        left = replayed([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
-                         for frame in _frames(replace(source, realtime=False))], guard)
-    else:
-        left = (guarded for frame in _frames(source) for guarded in guard.process(frame))
-    for guarded in left:
+    for guarded in played(lambda: _frames(Source(str(clip), realtime=False)), guard, live=live):
         _judge(truth, guarded, tally, sheet_every)
-    for guarded in guard.flush("1"):
-        _judge(truth, guarded, tally, sheet_every)
-    guard.close()
     return tally
 
 
-def replayed(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
+def played(frames: Callable[[], Iterable[Frame]], guard: Guard, *, live: bool) -> Iterator[GuardedFrame]:
+    """Every frame that leaves a guard to which a clip is given; closes the guard.
+
+    Live, at the clip's own pace; otherwise in two passes, for which `frames` opens the clip twice.
+    """
+    if live:
+        # Decoding before and judging after, so that neither slows the guard down.
+        yield from _at_own_pace([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
+                                 for frame in frames()], guard)
+    else:
+        for frame in frames():
+            guard.scout(frame)
+        guard.second_pass()
+        for frame in frames():
+            yield from guard.process(frame)
+    yield from guard.flush("1")
+    guard.close()
+
+
+def _at_own_pace(frames: list[Frame], guard: Guard) -> list[GuardedFrame]:
     """Frames given to a live guard at the pace of their timestamps."""
     left = []
     start_s = time.monotonic()

@@ -21,10 +21,10 @@ class Config:
     start: str = ""  # checkpoint to take weights from; empty: the base's own
     sizes_px: tuple[int, ...] = (256, 288, 320, 352)
     batch: int = 12
-    minutes: float = 60.0  # the cosine reaches its floor after this
+    minutes: float = 60.0  # the cosine ends after this
     steps: int = 0  # or after so many steps, whatever time they take; 0: by the clock
     rate: float = 1.5e-3  # share of each filter's size per step
-    rate_floor: float = 0.03  # share of `rate` at the end
+    rate_min_share: float = 0.03  # share of `rate` at the end
     new_layers_rate: float = 5.0  # factor for the head point and silhouette branches
     warmup_steps: int = 100
     ema: float = 0.998

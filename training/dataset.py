@@ -69,7 +69,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         few = min(1.0, scenes.count() / 150)  # don't learn a handful of scenes by heart
         rendered = rng.random() < self.config.scene_share * few
         if rendered:
-            image, silhouette, ignore, people = scenes.cut(rng, size_px)
+            image, silhouette, ignore, people = scenes.crop(rng, size_px)
             canvas = Canvas(image, silhouette, ignore, people)
             if self.config.cutouts and rng.random() < 0.1:
                 self.paste_cutout(rng, canvas)
@@ -145,7 +145,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         canvas.silhouette[area], canvas.ignore[area] = maps[area][..., 0], maps[area][..., 1]
         rows = move_people(photo.boxes, photo.heads, m)
         rows[:, 8] = visible_share(rows, there)
-        low = np.maximum(rows[:, :2] - rows[:, 2:4] / 2, (x0, y0))  # what the cell cuts off isn't there
+        low = np.maximum(rows[:, :2] - rows[:, 2:4] / 2, (x0, y0))  # what lies outside the cell isn't there
         high = np.minimum(rows[:, :2] + rows[:, 2:4] / 2, (x1, y1))
         keep = (high - low > 2).all(1) & (rows[:, 8] > 0.02)
         rows[:, :2], rows[:, 2:4] = (low + high) / 2, high - low
@@ -187,9 +187,9 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         ys = np.flatnonzero(mask.any(1))
         if len(ys) < 20:
             return
-        cut = int(ys[0] + len(ys) * (rng.uniform(0.3, 0.75) if rng.random() < 0.5 else 1.0))
-        whole_px, desk = float(len(ys)), cut < ys[-1]
-        mask[cut:] = 0
+        last_row = int(ys[0] + len(ys) * (rng.uniform(0.3, 0.75) if rng.random() < 0.5 else 1.0))
+        whole_px, desk = float(len(ys)), last_row < ys[-1]
+        mask[last_row:] = 0
         x, y, w, h = cv2.boundingRect(mask)
         if w * h < 200:
             return
@@ -212,7 +212,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
             self._desk(rng, canvas, box[0], m)
 
     def _desk(self, rng: Rng, canvas: Canvas, box: F32, m: NDArray[np.float64]) -> None:
-        """A textured board below the cut of a half-hidden person."""
+        """A textured board over the lower edge of a half-hidden person."""
         w, h = box[2] - box[0], box[3] - box[1]
         x0, x1 = box[0] - w * rng.uniform(0.1, 1.2), box[2] + w * rng.uniform(0.1, 1.2)
         y0, y1 = box[3] - 2, box[3] + h * rng.uniform(0.15, 0.8)

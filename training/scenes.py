@@ -1,6 +1,6 @@
-"""Tiles cut from rendered fisheye scenes on disk (NNNNNN.jpg, .npz, .png, see rendering).
+"""Crops of rendered fisheye scenes on disk (NNNNNN.jpg, .npz, .png, see rendering).
 
-Upright tiles as the detector cuts them, at any place and scale, and patches straight below the camera.
+Upright tiles as the detector makes them, at any place and scale, and patches straight below the camera.
 """
 
 from __future__ import annotations
@@ -111,11 +111,11 @@ class ScenePool:
             return scene
         raise RuntimeError(f"{self.folder}: 20 scenes in a row can't be read")
 
-    def cut(self, rng: Rng, size_px: int) -> tuple[U8, U8, U8, F32]:
+    def crop(self, rng: Rng, size_px: int) -> tuple[U8, U8, U8, F32]:
         """Image, silhouette 0/1/2, ignore 0/1, people (P, 9) of one random tile."""
         scene = self._take(rng)
         tile = draw_patch(rng, scene, size_px) or draw_upright(rng, scene, size_px)
-        image, instance = cut_tile(scene, tile)
+        image, instance = crop_tile(scene, tile)
         if isinstance(tile, FlatTile):
             people, ignore = patch_people(scene, tile)
         else:
@@ -163,7 +163,7 @@ def draw_upright(rng: Rng, scene: StoredScene, size_px: int) -> UprightTile:
                        roll_deg=float(rng.normal(0, 3)))
 
 
-def cut_tile(scene: StoredScene, tile: FlatTile | UprightTile) -> tuple[U8, U8]:
+def crop_tile(scene: StoredScene, tile: FlatTile | UprightTile) -> tuple[U8, U8]:
     """Picture (S, S, 3) and instances (S, S) of a tile; the picture is shrunk first, so that nothing aliases."""
     if isinstance(tile, FlatTile):
         steps = np.arange(tile.input_px) + 0.5

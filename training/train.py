@@ -55,8 +55,8 @@ def parse_args() -> tuple[Config, bool]:
 
 
 def rate_at(config: Config, step: int, progress: float) -> float:
-    """Warm-up, then a cosine down to the floor."""
-    cosine = config.rate_floor + (1 - config.rate_floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    """Warm-up, then a cosine down to the smallest rate."""
+    cosine = config.rate_min_share + (1 - config.rate_min_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return config.rate * cosine * min(1.0, (step + 1) / config.warmup_steps)
 
 

@@ -25,7 +25,7 @@ from aipg_plugin.detection.manifest import manifest
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.options import Models, Sensitivity
 from benchmarks.acceptance import clips, spoils
-from benchmarks.acceptance.judge import CaseTally, TruthPicture, guard_still
+from benchmarks.acceptance.judge import CaseTally, TruthPicture, guard_single_image
 from benchmarks.acceptance.rendered import Rendered
 from benchmarks.acceptance.sheet import Sheet
 
@@ -37,7 +37,7 @@ def _judge(pictures: Iterator[TruthPicture] | list[TruthPicture], net: PersonNet
            title: str, hidden: dict[str, CaseTally]) -> CaseTally:
     tally = CaseTally()
     for number, picture in enumerate(pictures):
-        guarded = guard_still(picture, net, level)
+        guarded = guard_single_image(picture, net, level)
         leaking = tally.add(picture, guarded)
         for name, low, high in BINS:
             hidden[name].add(picture, guarded, (low, high))
@@ -48,7 +48,7 @@ def _judge(pictures: Iterator[TruthPicture] | list[TruthPicture], net: PersonNet
 
 def rows(options: argparse.Namespace, net: PersonNet, sheet: Sheet) -> Iterator[Row]:
     """Every case, as it is done; a case that can't run has the reason under `skipped`."""
-    level, ordinary = Sensitivity(options.sensitivity), list(clips.stills())
+    level, ordinary = Sensitivity(options.sensitivity), list(clips.single_images())
     hidden, nothing = {name: CaseTally() for name, *_ in BINS}, {name: CaseTally() for name, *_ in BINS}
     rendered = Rendered(options.data, options.scenes, options.seed, options.count)
     yield "sample clip, unspoilt", "", _judge(ordinary, net, level, sheet, "sample", nothing).result()

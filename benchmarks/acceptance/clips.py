@@ -1,4 +1,4 @@
-"""Cases that need time, made from the sample clip and its truth: shaking, autofocus, delay; and stills of it."""
+"""Cases that need time, made from the sample clip and its truth: shaking, autofocus, delay; and single images of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
-from aipg_plugin.guard.guard import Guard
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Sensitivity, Source
 from aipg_plugin.resources import resource_path
@@ -23,7 +22,7 @@ from benchmarks.acceptance.judge import Person, TruthPicture
 from benchmarks.acceptance.spoils import UInt8, defocus, shifted
 
 Warp = Callable[[int, UInt8], UInt8]
-STILLS = (12, 48, 84, 118)
+SINGLE_IMAGES = (12, 48, 84, 118)
 
 
 def sample() -> Path:
@@ -43,13 +42,14 @@ def frames(warp: Warp, last: int | None = None) -> Iterator[Frame]:
 
 
 @cache
-def stills() -> tuple[TruthPicture, ...]:
+def single_images() -> tuple[TruthPicture, ...]:
     """A few frames of the clip as pictures with truth."""
     truth = leak.ClipTruth(sample())
-    return tuple(_still(truth, frame) for frame in frames(lambda _, p: p, max(STILLS)) if frame.seq in STILLS)
+    return tuple(_single_image(truth, frame) for frame in frames(lambda _, p: p, max(SINGLE_IMAGES))
+                 if frame.seq in SINGLE_IMAGES)
 
 
-def _still(truth: leak.ClipTruth, frame: Frame) -> TruthPicture:
+def _single_image(truth: leak.ClipTruth, frame: Frame) -> TruthPicture:
     w, h = frame.size_wh
     ids = cv2.resize(truth.ids[frame.seq].astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST)
     people = tuple(Person(int(p["id"]), None if p["head"] is None else (p["head"][0], p["head"][1], p["head"][2]),
@@ -70,7 +70,7 @@ class ClipResult:
     sheet: list[UInt8] = field(default_factory=list)
 
     def result(self) -> dict[str, object]:
-        """The figures, named as those of still pictures."""
+        """The figures, named as those of single images."""
         t = self.tally
         return {"pictures": t.frames, "people": t.bodies, "whole": len(self.whole), "heads": t.heads,
                 "head_leaks": t.head_leaks, "body_leaks": t.body_leaks,
@@ -84,29 +84,15 @@ def watch(warp: Warp, net: PersonNet, level: Sensitivity, *, live: bool = False,
           moved: Callable[[int], tuple[float, float]] | None = None) -> ClipResult:
     """Guard the clip and judge every frame that leaves; `moved` says where `warp` shifted the truth to."""
     truth = leak.ClipTruth(sample())
-    still = TruthPicture(np.zeros((1, 1, 3), np.uint8), np.zeros((1280, 1280), np.uint8), (), truth.circle_px,
+    empty = TruthPicture(np.zeros((1, 1, 3), np.uint8), np.zeros((1280, 1280), np.uint8), (), truth.circle_px,
                     truth.fov_deg, truth.height_m)
-    guard = make_guard(still.camera(level), net, live=live, keep_all=not live)
-    if not live:
-        for frame in frames(warp, last):
-            guard.scout(frame)
-        guard.second_pass()
+    guard = make_guard(empty.camera(level), net, live=live, keep_all=not live)
     result, waits = ClipResult(), dict[int, list[int]]()
-    for guarded in _played(guard, warp, live=live, last=last):
+    for guarded in leak.played(lambda: frames(warp, last), guard, live=live):
         _judge(truth, guarded, result, waits, (0.0, 0.0) if moved is None else moved(guarded.seq))
     # Newcomers: first seen after the guard had started.
     result.delays = [_delay(states) for person, states in waits.items() if states[0] > 0 and person > 0]
     return result
-
-
-def _played(guard: Guard, warp: Warp, *, live: bool, last: int | None) -> Iterator[GuardedFrame]:
-    if live:  # decoded before and judged after, so that neither slows the guard down
-        yield from leak.replayed(list(frames(warp, last)), guard)
-    else:
-        for frame in frames(warp, last):
-            yield from guard.process(frame)
-    yield from guard.flush("1")
-    guard.close()
 
 
 def _judge(truth: leak.ClipTruth, guarded: GuardedFrame, result: ClipResult, waits: dict[int, list[int]],
@@ -145,7 +131,7 @@ def _delay(states: list[int]) -> int:
 
 
 def shake_px(seq: int) -> tuple[float, float]:
-    """Where a shaking camera has swung to in a frame: still for two seconds, then some 30 px about."""
+    """Where a shaking camera has swung to in a frame: nowhere for two seconds, then some 30 px about."""
     return (0.0, 0.0) if seq < 30 else (26.0 * np.sin(seq * 1.9), 32.0 * np.cos(seq * 2.3))
 
 

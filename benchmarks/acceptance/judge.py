@@ -74,7 +74,7 @@ class Guarded:
     seconds: float
 
 
-def guard_still(picture: TruthPicture, net: PersonNet, level: Sensitivity) -> Guarded:
+def guard_single_image(picture: TruthPicture, net: PersonNet, level: Sensitivity) -> Guarded:
     """One picture through the guard that `redact` uses for single pictures."""
     h, w = picture.ids.shape
     guard = make_guard(picture.camera(level), net, live=False, plan=THOROUGH, single_image=True)

@@ -11,7 +11,7 @@ import pytest
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.options import Models, Sensitivity
 from benchmarks.acceptance import clips, spoils
-from benchmarks.acceptance.judge import CaseTally, Guarded, Person, TruthPicture, guard_still
+from benchmarks.acceptance.judge import CaseTally, Guarded, Person, TruthPicture, guard_single_image
 from benchmarks.acceptance.rendered import Rendered
 from tests.needs import need_module
 
@@ -22,9 +22,9 @@ def net() -> PersonNet:
 
 
 def guarded(spoil: spoils.Spoil, number: int = 1) -> tuple[TruthPicture, Guarded]:
-    picture = clips.stills()[number]
+    picture = clips.single_images()[number]
     spoilt = picture.spoilt(spoil(picture.bgr))
-    return spoilt, guard_still(spoilt, net(), Sensitivity.HIGH)
+    return spoilt, guard_single_image(spoilt, net(), Sensitivity.HIGH)
 
 
 @pytest.mark.parametrize(("spoil", "reason"), [

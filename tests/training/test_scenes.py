@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.upright import UprightTile
-from training.scenes import ScenePool, StoredScene, cut_tile, load_scene, patch_people, turned_size, upright_people
+from training.scenes import ScenePool, StoredScene, crop_tile, load_scene, patch_people, turned_size, upright_people
 
 SIZE_PX = 256
 BLUE, GREEN, RED = (230, 30, 30), (30, 230, 30), (30, 30, 230)
@@ -76,7 +76,7 @@ def seen_at(scene: StoredScene, tile: UprightTile | FlatTile) -> tuple[np.ndarra
 def test_upright_boxes_hold_what_the_tile_shows_of_a_person(scene: StoredScene, east: float, north: float, span: float,
                                                             roll: float) -> None:
     tile = tile_beside(scene, east, north, span, roll)
-    _, instance = cut_tile(scene, tile)
+    _, instance = crop_tile(scene, tile)
     people, ignore = upright_people(scene, tile, instance)
     at, step = seen_at(scene, tile)
     inside = ((at >= 0) & (at < SIZE_PX)).all(1)
@@ -101,7 +101,7 @@ def test_upright_boxes_hold_what_the_tile_shows_of_a_person(scene: StoredScene, 
 @pytest.mark.parametrize("edge", [(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
 def test_a_person_cut_by_the_border_is_boxed_up_to_it(scene: StoredScene, edge: tuple[float, float]) -> None:
     tile = tile_beside(scene, *edge)
-    people, _ = upright_people(scene, tile, cut_tile(scene, tile)[1])
+    people, _ = upright_people(scene, tile, crop_tile(scene, tile)[1])
     axis = 0 if edge[0] else 1
     sides = people[0, axis] + np.array([-0.5, 0.5]) * people[0, 2 + axis]
     border = 0 if edge[0] > 0 or edge[1] < 0 else SIZE_PX
@@ -112,7 +112,7 @@ def test_a_person_cut_by_the_border_is_boxed_up_to_it(scene: StoredScene, edge: 
 @pytest.mark.parametrize("roll", [0.0, 5.0])
 def test_heads_lie_in_their_boxes_and_on_their_pixels(scene: StoredScene, roll: float) -> None:
     tile = tile_beside(scene, 0.1, 0.05, roll=roll)
-    image, instance = cut_tile(scene, tile)
+    image, instance = crop_tile(scene, tile)
     x, y, w, h, head_x, head_y, radius, seen, _ = upright_people(scene, tile, instance)[0][0]
     assert seen == 1
     assert abs(head_x - x) < w / 2
@@ -128,7 +128,7 @@ def test_heads_lie_in_their_boxes_and_on_their_pixels(scene: StoredScene, roll: 
 
 def test_hidden_heads_and_ignored_people(scene: StoredScene) -> None:
     tile = tile_beside(scene)
-    _, instance = cut_tile(scene, tile)
+    _, instance = crop_tile(scene, tile)
     people, _ = upright_people(replace(scene, heads=np.full((1, 3), np.nan, np.float32)), tile, instance)
     assert np.isnan(people[0, 4:7]).all()
     assert people[0, 7] == 0
@@ -143,7 +143,7 @@ def test_truth_follows_the_pixels_into_a_patch(tmp_path: Path) -> None:
     for turn_deg, own in ((85.0, True), (200.0, True), (77.0, False)):
         x, y = (float(v) for v in scene.boxes[0, :2])
         tile = FlatTile((x + 10, y - 20), (180.0, 180.0), turn_deg if not own else turn_deg + 90, 224)
-        image, instance = cut_tile(scene, tile)
+        image, instance = crop_tile(scene, tile)
         people, _ = patch_people(scene, tile)
         at, _ = seen_at(scene, tile)
         rows, columns = np.nonzero(instance)
@@ -170,7 +170,7 @@ def test_the_pool_cuts_usable_tiles_and_skips_damaged_scenes(tmp_path: Path) -> 
     assert pool.count() == 2
     found = 0
     for _ in range(20):
-        image, silhouette, ignore, people = pool.cut(rng, 96)
+        image, silhouette, ignore, people = pool.crop(rng, 96)
         assert image.shape == (96, 96, 3)
         assert silhouette.shape == ignore.shape == (96, 96)
         assert people.shape in ((0, 9), (1, 9))
@@ -184,7 +184,7 @@ def test_mirrored_tiles_keep_their_truth(tmp_path: Path) -> None:
     pool = ScenePool(tmp_path, rng)
     mirrored = []
     for _ in range(60):
-        image, silhouette, _, people = pool.cut(rng, SIZE_PX)
+        image, silhouette, _, people = pool.crop(rng, SIZE_PX)
         if not len(people) or people[0, 8] < 1:
             continue
         x, y, w, h = cv2.boundingRect(silhouette)
