@@ -205,6 +205,7 @@ class Web:
     host: str = "127.0.0.1"
     port: int = 8097
     rtsp_port: int = 8554
+    onvif: bool = False                      # cameras served over RTSP are ONVIF devices, announced on the network
     username: str | None = None
     password: str | None = None
 

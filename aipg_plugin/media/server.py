@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -28,6 +29,15 @@ _NO_CACHE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Extend = Callable[[web.Application], None]
 ADMITTED = "aipg.admitted"  # a request that a middleware of `extend` has let in needs no Basic log-in
+
+
+@dataclass(frozen=True)
+class Served:
+    """A stream and over what it is served."""
+
+    stream: EncodedStream
+    http: bool
+    rtsp: bool
 
 
 class StreamServer:
@@ -80,6 +90,11 @@ class StreamServer:
         for table in (self._http, self._rtsp):
             if table.get(stream.name) is stream:
                 del table[stream.name]
+
+    def served(self, name: str) -> Served | None:
+        """The stream served under a name; None when there is none. Any thread."""
+        stream = self._http.get(name) or self._rtsp.get(name)
+        return None if stream is None else Served(stream, http=name in self._http, rtsp=name in self._rtsp)
 
     def http_url(self, name: str, kind: str = "ts") -> str:
         """Address of a stream over HTTP; `kind` is ts, mjpeg or jpg."""

@@ -287,6 +287,7 @@ WEB = Table("web", {
     _web("host"): HostName(),
     _web("port"): Whole(0, 65535),
     _web("rtsp_port"): Whole(0, 65535),
+    _web("onvif"): Flag(),
     _web("username"): Optionally(Text(r"[^:]+", "a name without a colon")),
     _web("password"): _SECRET,
 })
