@@ -47,7 +47,7 @@ def _slices(truth: LabelledPicture) -> dict[str, NDArray[np.bool_]]:
     return {**slices, "difficult": truth.difficult}
 
 
-class _Judged:
+class Judged:
     """What comes of masking what scores at least `score` in one picture, with the margins of a sensitivity."""
 
     def __init__(self, found: Detections, truth: LabelledPicture, size_wh: tuple[int, int], level: Sensitivity,
@@ -71,7 +71,7 @@ class _Judged:
 
 def _count(result: Result, found: Detections, truth: LabelledPicture, size_wh: tuple[int, int]) -> None:
     for level in LEVELS:
-        judged = _Judged(found, truth, size_wh, level, thresholds(level).on_score)
+        judged = Judged(found, truth, size_wh, level, thresholds(level).on_score)
         judged.count(result.scenes.setdefault((level.value, truth.scene), metrics.AccuracyTally()))
         for name, who in _slices(truth).items():
             judged.count_people(result.slices.setdefault((level.value, name), metrics.AccuracyTally()), who)
@@ -116,7 +116,7 @@ def at_over_mask(result: Result, share: float) -> tuple[float, dict[str, float]]
         score = float(np.sqrt(low * high))
         tallies: dict[str, metrics.AccuracyTally] = {}
         for truth, size_wh, found in result.found:
-            judged = _Judged(found, truth, size_wh, Sensitivity.MEDIUM, score)
+            judged = Judged(found, truth, size_wh, Sensitivity.MEDIUM, score)
             judged.count(tallies.setdefault(truth.scene, metrics.AccuracyTally()))
         rates = metrics.mean_rates([tally.rates() for tally in tallies.values()])
         if rates["over_mask"] > share:
