@@ -20,6 +20,7 @@ from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import OutputKind, Settings, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths
+from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
 from aipg_plugin.states import ENDED, State, StatusRegistry, StreamStatus
@@ -70,6 +71,7 @@ class App:
         self.server: StreamServer | None = None
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
                              instance_id=settings.instance_id, language=settings.language, statuses=self.statuses)
+        self.weakened = 0       # changes after which people were protected less, since the start
         self.on_reload: Callable[[], None] | None = None
         self.on_change: Callable[[Settings], None] | None = None
         self.watchers: list[Watcher] = []
@@ -139,9 +141,19 @@ class App:
             if self._config_file is not None and paths:
                 save_changes(self._config_file, paths)
         except SettingsError as error:
-            _log.error("changed settings are in force but could not be written: %s", error)
+            self._not_kept(error)
             return settings, error
+        except Exception as error:      # whatever a file system does: the change is in force
+            _log.exception("writing the settings failed")
+            unexpected = SettingsError("cannot be written: {why}", path=str(self._config_file),
+                                       why=type(error).__name__, cure="See the log")
+            self._not_kept(unexpected)
+            return settings, unexpected
         return settings, None
+
+    def _not_kept(self, error: SettingsError) -> None:
+        _log.error("changed settings are in force but could not be written: %s", error)
+        self.link.complain(f"changed settings are in force, but will be lost at the next start: {error}")
 
     def configure(self, settings: Settings, *, origin: str = "host") -> None:
         """Put new settings in force between two frames. What needs a restart (model, web, mqtt) says so in the log."""
@@ -158,8 +170,18 @@ class App:
                 self._guards.pop(camera_id).close()
             self.statuses.keep(stream_keys(settings.cameras))
         self.link.cameras_changed(settings.cameras)
+        self._tell_changes(origin, changes(old, settings))
         for watcher in self.watchers:
             watcher.changed(origin, old, settings)
+
+    def _tell_changes(self, origin: str, made: list[Change]) -> None:
+        for change in made:
+            if change.weakens:
+                self.weakened += 1
+                _log.warning("protection weakened (%s): %s", origin, change.text)
+            else:
+                _log.info("changed (%s): %s", origin, change.text)
+            self.link.changed(origin, change)
 
     def stats(self) -> dict[str, dict[str, dict[str, object]]]:
         """State and numbers by camera and stream."""
@@ -192,12 +214,13 @@ class App:
         if command.key == "reload":
             self._reload()
             return None
-        with self._lock:
-            change = (command.camera, command.stream, command.key, command.value)
-            settings = apply_change(self._settings, *change)
-            if command.persist and self._config_file is not None:
-                save_changes(self._config_file, changed_paths(self._settings, *change))
-            self.configure(settings, origin="mqtt")
+        change = (command.camera, command.stream, command.key, command.value)
+
+        def edit(settings: Settings) -> tuple[Settings, dict[str, Any]]:
+            paths = changed_paths(settings, *change) if command.persist else {}
+            return apply_change(settings, *change), paths
+
+        self.change(edit, origin="mqtt")
         return command.value
 
     def _reload(self) -> None:
@@ -219,7 +242,7 @@ class App:
 
     def _tell_stats(self) -> None:
         while not self._stop.wait(_STATS_EVERY_S):
-            self.link.stats({"t_s": round(time.time(), 3), "streams": self.stats()})
+            self.link.stats({"t_s": round(time.time(), 3), "streams": self.stats(), "weakened": self.weakened})
 
 
 def _log_status(camera: str, stream: str, status: StreamStatus) -> None:

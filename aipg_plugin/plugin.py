@@ -68,7 +68,7 @@ class GuardPlugin:
 
     def on_settings(self, settings: Settings) -> None:
         """Put new settings in force between two frames."""
-        self._app.configure(settings)
+        self._app.configure(settings, origin="file" if self._app.config_file is not None else "host")
 
     def health(self) -> Health:
         """Not ok while a stream that should be guarded shows whole mosaics or nothing."""

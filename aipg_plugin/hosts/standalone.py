@@ -62,12 +62,14 @@ class StandaloneHost:
         if self._config_file is None:
             return
         try:
-            settings = load(self._config_file).settings
+            loaded = load(self._config_file)
         except AipgError as error:
             _log.error("the configuration was not taken over, the last good one stays in force:\n%s", error)
             return
-        self._plugin.on_settings(settings)
-        self._reconcile(settings)
+        for warning in loaded.warnings:
+            _log.warning("%s", warning.text())
+        self._plugin.on_settings(loaded.settings)
+        self._reconcile(loaded.settings)
         _log.info("configuration taken over from %s", self._config_file)
 
     def stop(self) -> None:

@@ -25,6 +25,7 @@ from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.mqtt.topics import Address, Topics
 from aipg_plugin.options import Camera, Mqtt, stream_keys
 from aipg_plugin.settings import controls
+from aipg_plugin.settings.changes import Change
 from aipg_plugin.settings.controls import Scope
 from aipg_plugin.states import State, StatusRegistry, StreamStatus
 
@@ -216,6 +217,23 @@ class MqttLink:
         self._outbox.telemetry(Message(self._topics.stats, to_json({**numbers, **extra})))
         self._wake()
 
+    def changed(self, origin: str, change: Change) -> None:
+        """Publish a change of settings on `aipg/changes`; `origin` is page, mqtt, file or host."""
+        if self._off:
+            return
+        self._outbox.telemetry(Message(self._topics.changes, to_json({
+            "t_s": round(time.time(), 3), "origin": origin, "camera": change.camera, "stream": change.stream,
+            "key": change.key, "before": change.before, "after": change.after, "weakens": change.weakens}), qos=1))
+        self._wake()
+
+    def complain(self, message: str, **where: str) -> None:
+        """Publish something that went wrong on `aipg/errors`; `where` may name topic, camera, stream and key."""
+        if self._off:
+            return
+        self._outbox.telemetry(Message(self._topics.errors, to_json(
+            {"t_s": round(time.time(), 3), "message": message, **where}), qos=1))
+        self._wake()
+
     def status(self, fields: Mapping[str, object]) -> None:
         """Add to `aipg/status` (retained): host, model, provider …"""
         self._status |= dict(fields)
@@ -332,8 +350,7 @@ class MqttLink:
         if not self._complaints.allows(kind):
             return
         where = {"camera": address.camera, "stream": address.stream, "key": address.key} if address else {}
-        self._outbox.telemetry(Message(self._topics.errors, to_json(
-            {"t_s": round(time.time(), 3), "topic": topic[:200], "message": message, **where}), qos=1))
+        self.complain(message, topic=topic[:200], **where)
         if address is not None and address.key not in (t.RELOAD, t.SNAPSHOT):
             state_topic = self._topics.state(address.camera, address.stream, address.key)
             old = self._outbox.known(state_topic)

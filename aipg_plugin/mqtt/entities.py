@@ -132,6 +132,9 @@ ENTITIES: tuple[Entity, ...] = (
         "payload_on": "online", "payload_off": "offline"}, Needs.NOTHING),
     Entity("button", RELOAD, Of.HUB, lambda place: {
         "command_topic": place.topics.reload, "payload_press": "PRESS", "entity_category": "config"}),
+    Entity("sensor", "weakened", Of.HUB, lambda place: {
+        "state_topic": place.topics.stats, "state_class": "total_increasing", "entity_category": "diagnostic",
+        "icon": "mdi:shield-alert", "value_template": "{{ value_json.get('weakened', 0) }}"}),
     Entity("sensor", "state", Of.STREAM, _state, retained="state",
            first=to_json({"state": "starting", "reason": ""})),
     _number("evidence_age", "evidence_age_s", unit_of_measurement="s", device_class="duration",

@@ -68,6 +68,10 @@ class Topics:
         return f"{self.prefix}/errors"
 
     @property
+    def changes(self) -> str:
+        return f"{self.prefix}/changes"
+
+    @property
     def reload(self) -> str:
         return f"{self.prefix}/{RELOAD}/set"
 

@@ -30,7 +30,7 @@ from aipg_plugin.settings.validators import (
 )
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
-RESERVED_CAMERAS = frozenset({"available", "status", "stats", "events", "errors"})
+RESERVED_CAMERAS = frozenset({"available", "status", "stats", "events", "errors", "changes", "announced"})
 RESERVED_STREAMS = frozenset({"all", "off", "on", "person", "problem", "available"})
 _TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic without wildcards or outer slashes", longest=100)
 _SECRET = Optionally(Text(secret=True))
