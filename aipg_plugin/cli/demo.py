@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     print("The guarded demo, Ctrl-C ends it:")
     for line in [f"overview: http://{settings.web.host}:{settings.web.port}/", *where_to_look(settings)]:
         print("  " + line, flush=True)
+    print("The guard is on: people are masked. Switched off (page, or OFF on aipg/lobby/1/guard/set), the stream shows "
+          "them, and the log says so.", flush=True)
     serve(host, seconds=options.seconds)
     return 0
 

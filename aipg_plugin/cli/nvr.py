@@ -10,6 +10,7 @@ from aipg_plugin.hosts.nvr import NVRS, snippet, verify
 from aipg_plugin.hosts.nvr_sources import parsed, read
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
 from aipg_plugin.settings.loader import load
+from aipg_plugin.settings.rules import unguarded
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.verify:
         if settings is None:
             raise UsageError("aipg nvr needs our CONFIG to print a snippet", cure="Name it, or use --verify")
+        for camera, stream in unguarded(settings):
+            print(f"# WARNING: {camera}/{stream}: no guard on this stream, people will be visible")
         print(snippet(options.nvr, settings, options.host), end="")
         return 0
     path = Path(theirs)

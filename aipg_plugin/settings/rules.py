@@ -272,14 +272,30 @@ def one_class_is_a_person(settings: Settings) -> Findings:
                       {"value": custom.person_class, "classes": custom.classes})
 
 
+def unguarded(settings: Settings) -> list[tuple[str, str]]:
+    """Camera and id of every stream that shows people: it has outputs and the guard leaves it alone."""
+    return [(camera.id, stream.id) for camera in settings.cameras if camera.enabled for stream in camera.streams
+            if stream.outputs and not (camera.privacy_guard.enabled
+                                       and stream.id in camera.privacy_guard.target_streams)]
+
+
 def clear_outputs(settings: Settings) -> Findings:
     """Warning: outputs of a stream the guard leaves alone show people."""
+    for camera, stream in unguarded(settings):
+        yield Finding(("cameras", camera, "streams", stream, "outputs"), "people will be visible: no guard on this "
+                      "stream", "Set privacy_guard.enabled: on and name it in target_streams")
+
+
+def off_is_open(settings: Settings) -> Findings:
+    """Warning: whoever reaches a broker without a login may switch the guard off where no token is needed."""
+    mqtt = settings.mqtt
+    if mqtt.broker in ("off", "embedded") or mqtt.username is not None or mqtt.tls_cert is not None:
+        return
     for camera in settings.cameras:
-        guard = camera.privacy_guard
-        for stream in camera.streams:
-            if camera.enabled and stream.outputs and not (guard.enabled and stream.id in guard.target_streams):
-                yield Finding(_at(camera, "streams", stream.id, "outputs"), "people will be visible: no guard on this "
-                              "stream", "Set privacy_guard.enabled: on and name it in target_streams")
+        if camera.enabled and camera.privacy_guard.enabled and camera.privacy_guard.off_token is None:
+            yield Finding(_at(camera, "privacy_guard", "off_token"), "is missing: whoever reaches the broker {broker} "
+                          "can switch the guard off", "Set off_token, or use a broker with a login",
+                          {"broker": mqtt.broker})
 
 
 def nothing_to_do(settings: Settings) -> Findings:
@@ -308,7 +324,7 @@ CAMERA_RULES: tuple[Callable[[Camera], Findings], ...] = (
 SETTINGS_RULES: tuple[Callable[[Settings], Findings], ...] = (
     written_once, mqtt_credentials_are_whole, mqtt_is_there_for_frigate, web_is_protected, ports_differ,
     one_class_is_a_person)
-WARNINGS: tuple[Callable[[Settings], Findings], ...] = (clear_outputs, nothing_to_do, view_has_effect)
+WARNINGS: tuple[Callable[[Settings], Findings], ...] = (clear_outputs, off_is_open, nothing_to_do, view_has_effect)
 
 
 def broken(settings: Settings) -> list[Finding]:

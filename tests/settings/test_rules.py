@@ -160,3 +160,18 @@ def test_warnings() -> None:
     assert [problem.path for problem in warnings_of(validate({}))] == ["cameras"]
     idle = warnings_of(validate(changed(f"{STREAM}.view", {"yaw_deg": 10})))
     assert [problem.path for problem in idle] == [f"{STREAM}.view"]
+
+
+def test_a_broker_without_a_login_may_switch_the_guard_off() -> None:
+    def warned(**mqtt: object) -> list[str]:
+        return [problem.path for problem in warnings_of(validate(changed("mqtt", mqtt)))]
+
+    lobby = validate(LOBBY).cameras[0].privacy_guard
+    assert lobby.off_token is None
+    path = "cameras.lobby.privacy_guard.off_token"
+    assert warned(broker="broker.lan") == [path]
+    assert warned(broker="broker.lan", username="guard") == []
+    assert warned(broker="broker.lan", tls=True, tls_cert="c.pem", tls_key="k.pem") == []
+    assert warned(broker="embedded") == warned(broker="off") == []
+    with_token = changed(f"{GUARD}.off_token", "kite-harbour-41-lamp", changed("mqtt", {"broker": "broker.lan"}))
+    assert warnings_of(validate(with_token)) == ()
