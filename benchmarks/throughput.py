@@ -23,9 +23,9 @@ from aipg_plugin.resources import resource_path
 _FLOOR = """
 import sys
 from pathlib import Path
-from aipg_plugin.hosts.offline import plain_copy
 from aipg_plugin.options import Output, OutputKind
-print(plain_copy(Path(sys.argv[1]), Path(sys.argv[2]), Output(OutputKind.FILE, preset=sys.argv[3])))
+from benchmarks.floor import plain
+print(plain(Path(sys.argv[1]), Output(OutputKind.FILE, sys.argv[2], preset=sys.argv[3])).frames)
 """
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from aipg_plugin.errors import MediaError, Problem, UsageError
-from aipg_plugin.media.urls import IMAGE_SUFFIXES
+from aipg_plugin.media.urls import local_path
 from aipg_plugin.options import (
     Camera,
     CaptureMode,
@@ -98,25 +102,31 @@ def _controls(options: argparse.Namespace) -> dict[Control, controls.Value]:
     return given
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Picture files of a folder, by name. Raises MediaError when there are none."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise MediaError("{folder} has no pictures", folder=str(folder),
-                         cure="Name a folder with " + ", ".join(sorted(IMAGE_SUFFIXES)) + " files")
-    return found
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a path names a picture file."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def must_exist(path: Path) -> Path:
-    """The path, if something is there. Raises MediaError."""
+def input_path(text: str) -> Path:
+    """The file or folder that IN names: a path, or a `file://` URL. Raises MediaError if nothing is there."""
+    path = Path(text)
     if not path.exists():
-        raise MediaError("{file} does not exist", cure="Check the name", file=str(path))
+        path = local_path(text)
+    if not path.exists():
+        raise MediaError("{file} does not exist", cure="Check the name", file=text)
     return path
+
+
+@contextmanager
+def ends_cleanly() -> Iterator[None]:
+    """While inside, SIGTERM and SIGHUP end the program by unwinding it, so that unfinished files are removed."""
+    def end(signum: int, _frame: object) -> None:
+        raise SystemExit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, end) for signum in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _configured(options: argparse.Namespace) -> tuple[Camera, Models]:

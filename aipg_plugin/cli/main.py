@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -27,16 +28,18 @@ COMMANDS = {
     "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
     "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
 }
+_FILE_WITH_DASH = re.compile(r"-[^=]*\.[A-Za-z0-9]{2,5}")  # -clip.mp4: no option has a dot in its name
 EPILOG = """exit codes:
-  0 all went well   1 failed   2 wrong command line   3 wrong settings   4 wrong model
-  5 source or sink failed   6 MQTT failed   7 NVR configuration is not safe   130 interrupted
+  0 all went well   1 failed, or not all files done   2 wrong command line   3 wrong settings   4 wrong model
+  5 source or sink failed   6 MQTT failed   7 NVR configuration is not safe   130, 143 interrupted
 
 Start with:  aipg demo            or:  aipg redact picture.jpg guarded.jpg"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [f"./{word}" if _FILE_WITH_DASH.fullmatch(word) else word
+                 for word in (sys.argv[1:] if argv is None else argv)]
     try:
         return _run(arguments)
     except AipgError as error:

@@ -4,36 +4,55 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aipg_plugin.cli.common import add_camera_arguments, camera_from, is_picture, must_exist
-from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.cli.common import add_camera_arguments, camera_from, ends_cleanly, input_path
+from aipg_plugin.cli.folder import Job, jobs_in, target_for
+from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
-from aipg_plugin.errors import AipgError, UsageError
-from aipg_plugin.hosts.offline import Report, redact_picture, redact_video
-from aipg_plugin.media.images import read_image
-from aipg_plugin.media.source import open_source
-from aipg_plugin.options import Audio, Output, OutputKind, Source
+from aipg_plugin.errors import AipgError, MediaError, UsageError
+from aipg_plugin.hosts.offline import Report, open_video, redact_picture, redact_video
+from aipg_plugin.media.encoder import EncoderSpec, pick_encoder
+from aipg_plugin.media.filesink import FORMATS
+from aipg_plugin.media.images import PictureFile, can_hold, is_picture
+from aipg_plugin.media.info import StreamInfo
+from aipg_plugin.media.urls import local_path
+from aipg_plugin.options import Audio, Models, Output, OutputKind
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".ts", ".m4v", ".webm", ".mpg", ".mpeg", ".flv"})
+_log = logging.getLogger(__name__)
+_SOME_FAILED = 1
+_CRF = range(52)
 EPILOG = """examples:
   aipg redact lobby.mp4 lobby.guarded.mp4
-  aipg redact pictures/ guarded/ --method filling
-  aipg redact shop.jpg shop.guarded.jpg --mount wall --json"""
+  aipg redact recordings/ guarded/ --recursive --method filling
+  aipg redact shop.jpg shop.guarded.jpg --mount wall --json
+  aipg redact -- -odd-name.mp4 out.mp4          (after -- nothing is an option)
+
+A folder's files keep their names; a video in a container that cannot be written gets .mp4 added (a.webm.mp4).
+Nothing of a folder is left out silently: what could not be done is named with the reason, and the exit code is 1.
+OUT appears when it is whole, an interrupted run leaves nothing. Metadata (place, camera, time) is not copied.
+
+exit codes: 0 done   1 some of a folder's files were not done   2 wrong command line   3 wrong settings
+            4 wrong model   5 IN cannot be read or OUT not written   130, 143 interrupted"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `aipg redact`."""
     parser.epilog = EPILOG
-    parser.add_argument("input", metavar="IN", help="picture, video, or folder of them")
-    parser.add_argument("output", metavar="OUT", help="file to write (folder, when IN is one)")
-    parser.add_argument("--codec", default="h264", help="of a video (default h264)")
+    parser.add_argument("input", metavar="IN", help="picture (all its pages), video, or folder of them")
+    parser.add_argument("output", metavar="OUT", help="file or folder to write (a folder, when IN is one)")
+    parser.add_argument("--recursive", action="store_true", help="also do the folders in a folder")
+    parser.add_argument("--codec", choices=("h264", "hevc"), default="h264", help="of a video (default h264)")
     parser.add_argument("--encoder", default="auto", help="auto, libx264, h264_nvenc, … (default auto)")
     parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
-    parser.add_argument("--crf", type=int, default=23, help="quality of a video, lower is better (default 23)")
-    parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop)")
+    parser.add_argument("--crf", type=int, default=23, help="quality of a video, 0–51, lower is better (default 23)")
+    parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop); "
+                        "pass keeps it, as AAC where the container needs that")
     parser.add_argument("--fast", action="store_true", help="look at videos as live: a little quicker")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -42,89 +61,171 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Mask what was named; a folder goes on after a bad file and then fails."""
-    source, target = must_exist(Path(options.input)), Path(options.output)
+    source, target = input_path(options.input), local_path(options.output)
     if target.exists() and source.resolve() == target.resolve():
         raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
-    if not source.is_dir():
-        report = _one(source, target, options)
-        _print([report], options, single=True)
-        return 0
-    files = sorted(path for path in source.iterdir() if is_picture(path) or path.suffix.lower() in VIDEO_SUFFIXES)
-    if not files:
-        raise UsageError("{folder} holds no pictures or videos", folder=str(source))
-    target.mkdir(parents=True, exist_ok=True)
-    reports, failed = [], 0
-    import tqdm  # here, so that one file starts quickly
-
-    for path in tqdm.tqdm(files, unit="file", disable=options.quiet or not sys.stderr.isatty()):
-        try:
-            reports.append(_one(path, target / path.name, options))
-        except AipgError as error:
-            failed += 1
-            print(f"aipg: {path.name}: {error}", file=sys.stderr)
-    _print(reports, options, single=False)
-    return 5 if failed else 0
+    output = _checked_output(options)
+    with ends_cleanly():
+        if source.is_dir():
+            return _Folder(source, target, output, options).run()
+        if target.is_dir():
+            target = target_for(source, target / source.name)
+        report = _Redactor(output, options).one(source, target)
+    print(json.dumps(report.as_dict(), indent=2) if options.json else _line(report))
+    return 0
 
 
-def _one(source: Path, target: Path, options: argparse.Namespace) -> Report:
-    if is_picture(source):
-        bgr = read_image(source)
-        camera, models = camera_from(options, (bgr.shape[1], bgr.shape[0]))
-        if not is_picture(target):
-            raise UsageError("OUT {file!r} is no picture file, but IN is", file=str(target), cure="Use .jpg or .png")
-        return redact_picture(source, target, camera, load_model(models))
-    if target.suffix.lower() not in VIDEO_SUFFIXES:
-        raise UsageError("OUT {file!r} is no video file", file=str(target), cure="Use .mp4 or .mkv")
-    if not target.parent.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with open_source(Source(str(source), realtime=False), "1") as probe:
-        size_wh = probe.info.size_wh
-    camera, models = camera_from(options, size_wh)
+def _checked_output(options: argparse.Namespace) -> Output:
+    """The output's settings, tried on an encoder. Raises UsageError or MediaError before anything is read."""
+    if options.crf not in _CRF:
+        raise UsageError("{name}: {value} is not in {low}–{high}", name="--crf", value=options.crf, low=_CRF[0],
+                         high=_CRF[-1])
     output = Output(OutputKind.FILE, codec=options.codec, encoder=options.encoder, preset=options.preset,
                     crf=options.crf, audio=Audio(options.audio))
-    bar = _Bar(quiet=options.quiet or not sys.stderr.isatty())
+    pick_encoder(output, EncoderSpec.of(StreamInfo((640, 640), fps=25.0), live=False))
+    return output
+
+
+class _Redactor:
+    """Does one file after the other with the same options and the same net."""
+
+    def __init__(self, output: Output, options: argparse.Namespace) -> None:
+        self._output, self._options = output, options
+        self._quiet = options.quiet or not sys.stderr.isatty()
+        self._loaded: tuple[Models, PersonNet] | None = None
+
+    def one(self, source: Path, target: Path, label: str = "") -> Report:
+        """Mask one file. Raises AipgError."""
+        if target.exists() and target.samefile(source):
+            raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
+        bar = _Bar(label, quiet=self._quiet)
+        try:
+            if is_picture(source) and target.suffix.lower() not in FORMATS:
+                return self._picture(source, target, bar)
+            return self._video(source, target, bar)
+        finally:
+            bar.close()
+
+    def _picture(self, source: Path, target: Path, bar: _Bar) -> Report:
+        if not can_hold(target.suffix, 1):
+            raise UsageError("OUT {file!r} is no picture file, but IN is", file=str(target), cure="Use .jpg or .png")
+        with PictureFile(source) as picture:
+            if not can_hold(target.suffix, picture.pages):
+                raise UsageError("{file!r} has {pages} pages, and a {suffix} picture has one", file=str(source),
+                                 pages=picture.pages, suffix=target.suffix, cure="Let OUT end in .tif, .png or .gif")
+            size_wh = next(iter(picture)).size_wh
+        camera, models = camera_from(self._options, size_wh)
+        return redact_picture(source, target, camera, self._net(models), progress=bar)
+
+    def _video(self, source: Path, target: Path, bar: _Bar) -> Report:
+        if target.suffix.lower() not in FORMATS:
+            raise UsageError("OUT {file!r} is no video file that can be written", file=str(target),
+                             cure="Use .mp4 or .mkv")
+        with open_video(source, "1") as probe:
+            size_wh = probe.info.size_wh
+        camera, models = camera_from(self._options, size_wh)
+        _make_folder(target.parent)
+        return redact_video(source, target, camera, self._net(models), replace(self._output),
+                            plan=LIVE if self._options.fast else THOROUGH, progress=bar)
+
+    def _net(self, models: Models) -> PersonNet:
+        if self._loaded is None or self._loaded[0] != models:
+            self._loaded = models, load_model(models)
+        return self._loaded[1]
+
+
+class _Folder:
+    """A folder's files, each done or named with the reason."""
+
+    def __init__(self, source: Path, target: Path, output: Output, options: argparse.Namespace) -> None:
+        self._source, self._target, self._options = source, target, options
+        self._redactor = _Redactor(output, options)
+
+    def run(self) -> int:
+        """Do all; 1 if something was left out."""
+        _make_folder(self._target)
+        if not os.access(self._target, os.W_OK | os.X_OK):
+            raise MediaError("cannot write {target}: {why}", target=str(self._target), why="permission denied",
+                             cure="Choose a folder that can be written to and has room")
+        jobs = jobs_in(self._source, self._target, recursive=self._options.recursive)
+        if not jobs:
+            raise UsageError("{folder} is empty", folder=str(self._source))
+        rows: list[dict[str, object]] = []
+        failed = 0
+        for number, job in enumerate(jobs, 1):
+            name = job.source.relative_to(self._source)
+            report, reason = self._try(job, f"{number}/{len(jobs)} {name}: ")
+            if report is None:
+                failed += 1
+                print(f"aipg: {name}: not done: {reason}", file=sys.stderr, flush=True)
+                rows.append({"source": str(job.source), "error": reason})
+                continue
+            rows.append(report.as_dict())
+            if not self._options.json:
+                print(_line(report), flush=True)
+        if self._options.json:
+            print(json.dumps(rows, indent=2))
+        if failed:
+            print(f"aipg: {len(jobs) - failed} of {len(jobs)} done, {failed} not", file=sys.stderr)
+        return _SOME_FAILED if failed else 0
+
+    def _try(self, job: Job, label: str) -> tuple[Report | None, str]:
+        """The report of a file, or the reason why there is none."""
+        if job.reason:
+            return None, job.reason
+        try:
+            _make_folder(job.target.parent)
+            return self._redactor.one(job.source, job.target, label), ""
+        except AipgError as error:
+            return None, str(error)
+        except Exception as error:  # whatever is wrong with one file, the others are done
+            _log.info("%s failed", job.source, exc_info=True)
+            return None, f"{type(error).__name__}: {error}"
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        return redact_video(source, target, camera, load_model(models), output,
-                            plan=LIVE if options.fast else THOROUGH, progress=bar)
-    finally:
-        bar.close()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError("cannot write {target}: {why}", target=str(folder), why=error.strerror or str(error),
+                         cure="Choose a folder that can be written to and has room") from None
 
 
 class _Bar:
-    """One progress bar per pass: frames, frames per second, time left, people."""
+    """One progress bar per pass: frames (or pages), frames per second, time left, people."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        self._label = label
         self._quiet = quiet
         self._phase = ""
         self._bar: Any = None
 
     def __call__(self, phase: str, done: int, total: int | None, people: int) -> None:
-        if self._quiet:
+        if self._quiet or total == 1:
             return
         if phase != self._phase or self._bar is None:
             self.close()
             self._phase = phase
-            import tqdm
+            import tqdm  # here, so that --quiet starts quickly
 
-            self._bar = tqdm.tqdm(total=total, desc=phase, unit="frame", file=sys.stderr)
+            self._bar = tqdm.tqdm(total=total, desc=self._label + phase, unit="frame", file=sys.stderr, leave=False)
         self._bar.update(done - self._bar.n)
         self._bar.set_postfix(people=people, refresh=False)
 
     def close(self) -> None:
+        """Take the bar off the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
-def _print(reports: list[Report], options: argparse.Namespace, *, single: bool) -> None:
-    if options.json:
-        rows = [report.as_dict() for report in reports]
-        print(json.dumps(rows[0] if single else rows, indent=2))
-        return
-    for report in reports:
-        line = (f"{report.target}: {report.frames_out} of {report.frames_in} frames, {report.people} people, "
-                f"{report.masked_share:.1%} masked, {report.fps:.1f} fps")
-        if report.full_mosaic_frames:
-            reasons = ", ".join(f"{reason}: {count}" for reason, count in report.full_mosaic_reasons.items())
-            line += f"; {report.full_mosaic_frames} frames masked whole ({reasons})"
-        print(line)
+def _line(report: Report) -> str:
+    """What was done to one file, for people."""
+    line = (f"{report.target}: {report.frames_out} of {report.frames_in} frames, {report.people} people, "
+            f"{report.masked_share:.1%} masked, {report.fps:.1f} fps")
+    if report.full_mosaic_frames:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in report.full_mosaic_reasons.items())
+        line += f"; {report.full_mosaic_frames} frames masked whole ({reasons})"
+    if report.left_out:
+        line += "; left out: " + ", ".join(report.left_out)
+    return line

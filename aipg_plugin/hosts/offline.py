@@ -1,27 +1,28 @@
-"""The host for files: pictures one by one, videos in two passes so that the guard knows what comes."""
+"""The host for files: pictures page by page, videos in two passes so that the guard knows what comes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import THOROUGH, TilePlan
-from aipg_plugin.errors import MediaError
+from aipg_plugin.errors import MediaError, UsageError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.masking.outline import outline_of
 from aipg_plugin.media.filesink import open_file_sink
-from aipg_plugin.media.images import encode_image, read_image
+from aipg_plugin.media.images import Page, PictureFile, encode_pages
+from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.source import VideoSource, open_source
-from aipg_plugin.options import Camera, Output, PrivacyGuard, Source, Stream
+from aipg_plugin.media.urls import file_url
+from aipg_plugin.options import Audio, Camera, MaskingMethod, Output, Source
 from aipg_plugin.states import State
 
 Progress = Callable[[str, int, int | None, int], None]  # phase, frames done, frames in all if known, people so far
@@ -30,7 +31,7 @@ _JPEG_QUALITY = 97
 
 @dataclass
 class Report:
-    """What was done to one file."""
+    """What was done to one file. `left_out` names the tracks of the source that are not in the target."""
 
     source: str
     target: str
@@ -44,6 +45,7 @@ class Report:
     fps: float = 0.0
     encoder: str = ""
     provider: str = ""
+    left_out: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -58,20 +60,39 @@ class Report:
             self.full_mosaic_reasons[guarded.reason] = self.full_mosaic_reasons.get(guarded.reason, 0) + 1
 
 
-def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet) -> Report:
-    """Mask one picture file. Raises MediaError when it cannot be read or written; the target is whole or absent."""
+def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet, *,
+                   progress: Progress = lambda *_: None) -> Report:
+    """Mask every page of one picture file, each as a picture of its own; the target is whole or as it was before.
+
+    Raises MediaError when it cannot be read or written, UsageError when the masking method needs a video.
+    """
     start_s = time.monotonic()
-    bgr = read_image(source)
-    stream = camera.streams[0].id
-    frame = Frame(stream, 0, 0.0, time.time(), PixelFormat.BGR24, (bgr.shape[1], bgr.shape[0]), (bgr,))
-    guard = make_guard(camera, net, live=False, plan=THOROUGH, single_image=True)
-    (guarded,) = guard.process(frame)
-    _replace(target, encode_image(guarded, target.suffix.lower(), _JPEG_QUALITY))
-    stats = guard.stats()[stream]
-    report = Report(str(source), str(target), frames_in=1, people=stats.people, encoder=target.suffix[1:].lower(),
-                    provider=net.provider)
-    report.count(guarded, stats.masked_share)
+    if camera.privacy_guard.masking_method is MaskingMethod.BACKGROUND:
+        raise UsageError("a single picture does not show the empty scene that masking by background needs",
+                         cure="Use blurring or filling")
+    report = Report(str(source), str(target), encoder=target.suffix[1:].lower(), provider=net.provider)
+    with PictureFile(source) as picture:
+        pages = _guarded_pages(picture, camera, net, report, progress)
+        _replace(target, encode_pages(pages, target.suffix, _JPEG_QUALITY))
     return _timed(report, start_s)
+
+
+def _guarded_pages(picture: PictureFile, camera: Camera, net: PersonNet, report: Report,
+                   progress: Progress) -> Iterator[tuple[GuardedFrame, float]]:
+    stream = camera.streams[0].id
+    for page in picture:
+        guard = make_guard(camera, net, live=False, plan=THOROUGH, single_image=True)
+        (guarded,) = guard.process(_frame_of(page, stream))
+        stats = guard.stats()[stream]
+        report.frames_in += 1
+        report.people += stats.people
+        report.count(guarded, stats.masked_share)
+        progress("masking", report.frames_in, picture.pages, report.people)
+        yield guarded, page.shown_s
+
+
+def _frame_of(page: Page, stream: str) -> Frame:
+    return Frame(stream, 0, 0.0, time.time(), PixelFormat.BGR24, page.size_wh, (page.bgr,))
 
 
 def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, output: Output, *,
@@ -88,43 +109,47 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
     people: set[int] = set()
     guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
     report = Report(str(source), str(target), provider=net.provider)
-    with _open(source, stream.id) as looking:
-        total = looking.info.frame_count
-        for done, frame in enumerate(_frames(looking), 1):
-            guard.scout(frame)
-            progress("looking", done, total, len(people))
-    guard.second_pass()
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    output = replace(output, target=str(partial))
     try:
-        with _open(source, stream.id) as masking:
-            _mask(masking, guard, replace(output, target=str(partial)), report, progress=progress, people=people)
+        with open_video(source, stream.id) as looking:
+            report.left_out = _left_out(looking.info, output)
+            open_file_sink(output, looking.info).close()  # whatever cannot be written fails before the first pass
+            total = _frame_count(looking.info)
+            for done, frame in enumerate(_frames(looking), 1):
+                guard.scout(frame)
+                progress("looking", done, total, len(people))
+        guard.second_pass()
+        with open_video(source, stream.id) as masking:
+            _mask(masking, guard, output, report, progress=progress, people=people)
         partial.replace(target)
+    except OSError as error:
+        raise _cannot_write(target, error) from None
     finally:
         partial.unlink(missing_ok=True)
     report.people = len(people)
     return _timed(report, start_s)
 
 
-def plain_copy(source: Path, target: Path, output: Output) -> int:
-    """Decode and encode a video without guarding it: the floor that `redact_video` is measured against.
-
-    Returns the frames written. The target holds clear pictures, so this is for benchmarks alone.
-    """
-    camera = Camera("floor", streams=(Stream("1", Source(str(source))),), privacy_guard=PrivacyGuard(enabled=False))
-    passing = Guard(camera, _never, _never, live=False)
-    frames = 0
-    with _open(source, "1") as clear:
-        sink = open_file_sink(replace(output, target=str(target)), clear.info)
-        for frame in _frames(clear):
-            for guarded in passing.process(frame):
-                sink.write(guarded)
-                frames += 1
-        sink.close()
-    return frames
+def open_video(path: Path, stream_id: str) -> VideoSource:
+    """A video file as a source of all its frames, whatever its name looks like. Raises MediaError."""
+    return open_source(Source(file_url(path), realtime=False), stream_id)
 
 
-def _never(*_: object) -> NoReturn:
-    raise AssertionError("nothing is looked at while the guard is off")
+def _left_out(info: StreamInfo, output: Output) -> tuple[str, ...]:
+    """The tracks left out. Raises MediaError where sound is to be passed on and would be among them."""
+    lost = [track for track in info.left_out if track.startswith("audio")]
+    if output.audio is Audio.PASS and lost:
+        raise MediaError("{tracks} cannot be passed on", tracks=", ".join(lost), path="output.audio",
+                         cure="Drop the audio, or give a file with one audio track")
+    dropped = () if info.audio is None or output.audio is Audio.PASS else (f"audio ({info.audio.codec})",)
+    return *info.left_out, *dropped
+
+
+def _frame_count(info: StreamInfo) -> int | None:
+    """How many frames come, as the container says or by duration and rate; None if unknown."""
+    guess = round(info.duration_s * info.fps) if info.duration_s and info.fps else None
+    return info.frame_count or guess or None
 
 
 def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
@@ -133,13 +158,14 @@ def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, 
     source.on_audio = sink.write_audio if output.audio == "pass" else None
     stream = guard.camera.streams[0].id
     keeper = guard.stream(stream).stats
+    total = _frame_count(source.info)
     try:
         for frame in _frames(source):
             report.frames_in += 1
             for guarded in guard.process(frame):
                 sink.write(guarded)
                 report.count(guarded, guard.stream(stream).stats.masked_share)
-            progress("masking", report.frames_in, source.info.frame_count, len(people))
+            progress("masking", report.frames_in, total, len(people))
         for guarded in guard.flush(stream):
             sink.write(guarded)
             report.count(guarded, keeper.masked_share)
@@ -148,10 +174,6 @@ def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, 
     report.encoder = sink.encoder
     if report.frames_in == 0:
         raise MediaError("{source} has no frames", source=report.source, cure="Check that it is a video")
-
-
-def _open(path: Path, stream_id: str) -> VideoSource:
-    return open_source(Source(str(path), realtime=False), stream_id)
 
 
 def _frames(source: VideoSource) -> Iterable[Frame]:
@@ -165,10 +187,14 @@ def _replace(target: Path, data: bytes) -> None:
         partial.write_bytes(data)
         partial.replace(target)
     except OSError as error:
-        raise MediaError("cannot write {target}: {why}", target=str(target), why=error.strerror or str(error),
-                         cure="Choose a folder that can be written to") from error
+        raise _cannot_write(target, error) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _cannot_write(target: Path, error: OSError) -> MediaError:
+    return MediaError("cannot write {target}: {why}", target=str(target), why=error.strerror or str(error),
+                      cure="Choose a folder that can be written to and has room")
 
 
 def _timed(report: Report, start_s: float) -> Report:
@@ -179,8 +205,8 @@ def _timed(report: Report, start_s: float) -> Report:
 
 
 @dataclass(frozen=True)
-class Found:
-    """One figure of a picture: box (5,), head (3,) px or NaN, and the polygons that would be masked."""
+class DetectedPerson:
+    """One person of a picture: box (5,), head (3,) px or NaN, and the polygons that would be masked."""
 
     box: NDArray[np.float64]
     head: NDArray[np.float64]
@@ -188,17 +214,16 @@ class Found:
     mask: tuple[NDArray[np.float64], ...]
 
 
-def find_people(bgr: NDArray[np.uint8], camera: Camera, net: PersonNet) -> list[Found]:
+def find_people(page: Page, camera: Camera, net: PersonNet) -> list[DetectedPerson]:
     """Everybody in one picture, best first, in its pixels, with the mask each would get."""
     stream = camera.streams[0].id
-    size_wh = (bgr.shape[1], bgr.shape[0])
     guard = make_guard(camera, net, live=False, plan=THOROUGH, single_image=True)
-    guard.process(Frame(stream, 0, 0.0, time.time(), PixelFormat.BGR24, size_wh, (bgr,)))
+    guard.process(_frame_of(page, stream))
     picture_wh = guard.picture_wh
     if picture_wh is None:
         return []
-    scale = size_wh[0] / picture_wh[0]
+    scale = page.size_wh[0] / picture_wh[0]
     grown = np.array([scale, scale, scale, scale, 1.0])
-    found = [Found(figure.box * grown, figure.head * scale, figure.score, outline_of(region, size_wh))
+    found = [DetectedPerson(figure.box * grown, figure.head * scale, figure.score, outline_of(region, page.size_wh))
              for figure, region in guard.stream(stream).figures()]
-    return sorted(found, key=lambda figure: -figure.score)
+    return sorted(found, key=lambda person: -person.score)

@@ -24,7 +24,8 @@ from aipg_plugin.media.urls import IMAGE_SUFFIXES, for_ffmpeg
 from aipg_plugin.options import Audio, Output
 
 _log = logging.getLogger(__name__)
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".avi": "avi"}
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".3gp": "3gp", ".3g2": "3g2", ".mkv": "matroska",
+           ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts", ".avi": "avi", ".flv": "flv"}
 _CRASH_SAFE = {
     "mp4": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
     "mov": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
@@ -79,10 +80,10 @@ class _Recording:
 
     def __init__(self, path: Path, output: Output, info: StreamInfo, spec: EncoderSpec, encoder: str) -> None:
         self.path = path
-        container_format = _FORMATS.get(path.suffix.lower())
+        container_format = FORMATS.get(path.suffix.lower())
         if container_format is None:
             raise MediaError("{target} is no video file that can be written", path="output.target", target=str(path),
-                             cure="Let the name end in " + ", ".join(_FORMATS))
+                             cure="Let the name end in " + ", ".join(FORMATS))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._box: Any = av.open(for_ffmpeg(path), "w", format=container_format,
