@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rendering import furniture as fur
 from rendering.car_park import car_park
 from rendering.extras import add_plant_somewhere, mannequin
+from rendering.hard_cases import below, clutter
 from rendering.mesh import Surface, add_box, add_quad, place
 from rendering.props import add_prop
 from rendering.restaurant import restaurant
@@ -274,4 +275,5 @@ def furniture(stage: Stage) -> None:
 FILL: dict[str, Callable[[Stage], None]] = {
     "office": office, "call_centre": call_centre, "meeting": meeting, "lab": lab, "classroom": classroom,
     "shop": shop, "warehouse": warehouse, "lobby": lobby, "crowd": crowd, "empty": empty,
-    "furniture": furniture, "restaurant": restaurant, "car_park": car_park, "resting": resting}
+    "furniture": furniture, "restaurant": restaurant, "car_park": car_park, "resting": resting, "below": below,
+    "clutter": clutter}

@@ -17,13 +17,14 @@ from rendering.stage import Stage
 Vec = NDArray[np.float64]
 _SHARES = {"office": 0.15, "call_centre": 0.085, "meeting": 0.11, "lab": 0.085, "classroom": 0.04, "shop": 0.07,
            "warehouse": 0.075, "lobby": 0.05, "crowd": 0.035, "empty": 0.025, "furniture": 0.085, "restaurant": 0.075,
-           "car_park": 0.075, "resting": 0.04}
+           "car_park": 0.075, "resting": 0.04, "below": 0.0, "clutter": 0.0}
 _SIZES = {"office": (4, 12), "call_centre": (7, 14), "meeting": (3.5, 7), "lab": (4, 9), "classroom": (6, 11),
           "shop": (6, 14), "warehouse": (10, 22), "lobby": (5, 13), "crowd": (5, 12), "empty": (3, 10),
           "furniture": (5, 13), "restaurant": (6, 14), "car_park": (12, 26),
-          "resting": (4.5, 12)}
+          "resting": (4.5, 12), "below": (3.5, 8), "clutter": (3.5, 10)}
 _WALKERS = {"office": 2.5, "call_centre": 3, "meeting": 1.5, "lab": 2, "classroom": 2, "shop": 7, "warehouse": 4,
-            "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3, "restaurant": 3, "car_park": 7, "resting": 1.5}
+            "lobby": 6, "crowd": 28, "empty": 3, "furniture": 3, "restaurant": 3, "car_park": 7, "resting": 1.5,
+            "below": 2, "clutter": 0.6}
 _ON_WALLS = ("window", "poster", "door", "board", "nothing")
 
 

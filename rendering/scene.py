@@ -16,6 +16,7 @@ from aipg_plugin.options import MountKind
 from rendering.bodies import Bank
 from rendering.cameras import Shot, in_mood, random_light, random_shot, scaled
 from rendering.drawing import Light, LoadedMesh, Renderer
+from rendering.hard_cases import low_ceiling
 from rendering.optics import develop
 from rendering.props import Prop
 from rendering.rooms import build
@@ -65,6 +66,8 @@ def render_scene(renderer: Renderer, bank: Bank, textures: TextureBank, seed: in
     """Scene `index` of the set `seed`: always the same picture for the same arguments and banks."""
     rng = np.random.default_rng([seed, index])
     shot = shot or random_shot(rng)
+    if room == "below":
+        shot = low_ceiling(rng, shot)
     if room is None and shot.mount.kind is MountKind.CEILING and shot.mount.height_m > 3.6 and rng.random() < 0.3:
         room = "warehouse"
     stage = Stage(rng, bank, textures, shot.mount.height_m, props or [])

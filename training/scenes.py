@@ -133,8 +133,8 @@ def draw_patch(rng: Rng, scene: StoredScene, size_px: int) -> FlatTile | None:
         return None
     circle = scene.camera.circle
     cx, cy, radius = circle.cx_px, circle.cy_px, circle.radius_px
-    near = np.hypot(*(scene.boxes[:, :2] - (cx, cy)).T) < 0.35 * radius
-    if rng.random() >= (0.25 if near.any() else 0.04):
+    near = int((np.hypot(*(scene.boxes[:, :2] - (cx, cy)).T) < 0.35 * radius).sum())
+    if rng.random() >= (min(0.5, 0.2 + 0.05 * near) if near else 0.04):
         return None
     shift = rng.normal(0, 0.06, 2) * radius
     side = radius * rng.uniform(0.5, 1.0)

@@ -7,11 +7,13 @@ import pytest
 
 pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[train])")
 
+from rendering import rooms
 from rendering.bodies import FOOT, FOREARM, HAIR, HAND, HEAD, SHIN, THIGH, TORSO, Bank
-from rendering.cameras import in_mood
+from rendering.cameras import in_mood, random_shot
 from rendering.car_park import car_park
 from rendering.drawing import Light
 from rendering.handling import seat_height
+from rendering.hard_cases import below, clutter, low_ceiling
 from rendering.mesh import Floats, MeshBuilder, Surface, add_box, turn
 from rendering.people import Body
 from rendering.restaurant import fits, restaurant
@@ -135,3 +137,31 @@ def test_who_rests_lies_on_a_bed_or_a_mat(seed: int) -> None:
         assert -0.02 < height_m < 0.7
         under = things[(np.hypot(*(things[:, :2] - person.floor_xy_m).T) < 1.6) & (things[:, 2] <= height_m + 0.03)]
         assert under[:, 2].max() > height_m - 0.03  # nobody floats
+
+
+def test_hard_cases_do_not_change_sets_made_before() -> None:
+    shares = np.array(list(rooms._SHARES.values()))
+    assert list(rooms._SHARES)[-2:] == ["below", "clutter"]
+    assert shares[-2:].tolist() == [0.0, 0.0]  # zeros at the end leave every draw as it was
+
+
+def test_people_stand_below_a_low_camera() -> None:
+    near, heights = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        shot = low_ceiling(rng, random_shot(rng))
+        stage = _stage(seed, shot.mount.height_m, 3.0)
+        below(stage)
+        heights.append(shot.mount.height_m)
+        near += [float(np.hypot(*p.floor_xy_m)) for p in stage.people]
+    assert 2.2 <= min(heights) <= max(heights) <= 3.0
+    assert len(near) >= 12
+    assert np.mean(np.array(near) < 2.0) > 0.7
+
+
+def test_clutter_is_things_and_nobody() -> None:
+    for seed in range(4):
+        stage = _stage(seed)
+        clutter(stage)
+        assert not stage.people
+        assert sum(len(f) for f in stage.things.faces) > 500
