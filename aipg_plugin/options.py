@@ -5,8 +5,10 @@ Defaults are the reference product's. Coordinates are normalised 0–1 (x by pic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from aipg_plugin.credentials import Address
 
 Point = tuple[float, float]
 
@@ -116,12 +118,15 @@ class PrivacyGuard:
     lookahead_s: float = 0.4
     hold_s: float = 3.0
     detect_hz: float = 5.0
-    off_token: str | None = None             # when set, guard OFF over MQTT needs it
+    off_token: str | None = field(default=None, repr=False)  # when set, guard OFF over MQTT needs it
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where raw frames come from: file path, folder of images, rtsp://, http(s)://, /dev/videoN or v4l2 index."""
+    """Where raw frames come from: file path, folder of images, rtsp://, http(s)://, /dev/videoN or v4l2 index.
+
+    `url` is an Address, so that its text is safe to print. Raises SettingsError if it is none.
+    """
 
     url: str
     transport: str = "tcp"
@@ -131,10 +136,13 @@ class Source:
     realtime: bool = True                    # files: pace by timestamps in live mode
     hardware_decode: str = "auto"            # auto | none | vaapi | cuda | videotoolbox | qsv
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", Address(self.url))
+
 
 @dataclass(frozen=True)
 class Output:
-    """One place where guarded frames go."""
+    """One place where guarded frames go; `target` is an Address, as `Source.url` is."""
 
     kind: OutputKind
     target: str = ""                         # path, folder or URL; empty for served kinds
@@ -146,6 +154,9 @@ class Output:
     gop_s: float = 2.0
     segment_s: float = 60.0
     audio: Audio = Audio.DROP
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", Address(self.target))
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,7 @@ class Mqtt:
     broker: str = "off"
     port: int = 1883
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     prefix: str = "aipg"
     client_id: str = "aipg"
     protocol: str = "5"                      # "3.1.1" | "5"
@@ -207,7 +218,7 @@ class Web:
     rtsp_port: int = 8554
     onvif: bool = False                      # cameras served over RTSP are ONVIF devices, announced on the network
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from aipg_plugin.credentials import revealed
 from aipg_plugin.options import OutputKind, Settings, Web
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
@@ -43,7 +44,7 @@ def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
             kinds = {output.kind: output for output in stream.outputs}
             rtsp = ts = mjpeg = jpeg = ""
             if OutputKind.RTSP_PUBLISH in kinds:
-                rtsp = kinds[OutputKind.RTSP_PUBLISH].target
+                rtsp = revealed(kinds[OutputKind.RTSP_PUBLISH].target)  # with its login, for the NVR's configuration
             if OutputKind.RTSP_SERVE in kinds:
                 rtsp = f"rtsp://{login}{name}:{web.rtsp_port}/{camera.id}/{stream.id}"
             if OutputKind.HTTP in kinds:
@@ -69,7 +70,7 @@ class Addresses:
         self._settings = settings
         web = settings.web if settings is not None else Web()
         self._ports = {web.port, web.rtsp_port}
-        sources = [stream.source.url for camera in (settings.cameras if settings is not None else ())
+        sources = [revealed(stream.source.url) for camera in (settings.cameras if settings is not None else ())
                    for stream in camera.streams]
         self._raw = {_key(url) for url in sources}
         self._raw_hosts = {key[0] for key in self._raw if key[1] and key[0] not in _LOOPBACK}

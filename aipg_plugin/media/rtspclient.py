@@ -15,7 +15,7 @@ import struct
 import time
 from urllib.parse import unquote, urlsplit
 
-from aipg_plugin.credentials import redacted_url
+from aipg_plugin.credentials import redacted_url, revealed
 from aipg_plugin.errors import MediaError
 from aipg_plugin.media.auth import authorization
 from aipg_plugin.media.encoded import nal_units
@@ -33,7 +33,7 @@ class RtspRecording:
     """
 
     def __init__(self, url: str, parameter_sets: tuple[bytes, ...], *, name: str, timeout_s: float = 10.0) -> None:
-        parts = urlsplit(url)
+        parts = urlsplit(revealed(url))
         host = parts.hostname or ""
         secure = parts.scheme == "rtsps"
         port = parts.port or (322 if secure else 554)

@@ -14,7 +14,7 @@ import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.sidedata.sidedata import SideData
 
-from aipg_plugin.credentials import redacted_url
+from aipg_plugin.credentials import redacted_url, revealed
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.media.info import AudioHandler, AudioPacket, StreamInfo
@@ -104,7 +104,7 @@ class AvSession:
 
     def _open(self) -> Any:
         kind = source_kind(self._source.url)
-        url, options = self._source.url, {}
+        url, options = revealed(self._source.url), {}
         limit_s = self._source.stall_timeout_s
         timeout: tuple[float, float] | None = (limit_s, limit_s)
         if kind is SourceKind.RTSP:

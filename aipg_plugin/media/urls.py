@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from aipg_plugin.credentials import revealed
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif"})
 
@@ -22,7 +24,7 @@ class SourceKind(StrEnum):
 
 def source_kind(url: str) -> SourceKind:
     """Kind of a source: scheme first, then digits or /dev/video* for webcams, then what lies on the disk."""
-    scheme = urlsplit(url).scheme.lower() if "://" in url else ""
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme in {"rtsp", "rtsps"}:
         return SourceKind.RTSP
     if scheme not in {"", "file"}:
@@ -37,6 +39,7 @@ def source_kind(url: str) -> SourceKind:
 
 def local_path(url: str) -> Path:
     """The path that a plain path or a `file://` URL (RFC 8089: %20 and the like are decoded) names."""
+    url = revealed(url)
     if not url.lower().startswith("file://"):
         return Path(url)
     rest = url[len("file://"):]

@@ -8,6 +8,7 @@ from enum import Enum, EnumType
 from typing import Any, get_type_hints
 
 from aipg_plugin import options
+from aipg_plugin.credentials import Address
 from aipg_plugin.settings.areas import as_rectangle, colour_of
 
 Checked = Mapping[str, Any]
@@ -121,7 +122,7 @@ def _value(item: Any) -> Any:
         return [_value(part) for part in item]
     if dataclasses.is_dataclass(item):
         return _dict(item)
-    return _escaped(item) if isinstance(item, str) else item
+    return _escaped(item) if isinstance(item, str) and not isinstance(item, Address) else item
 
 
 def _escaped(text: str) -> str:

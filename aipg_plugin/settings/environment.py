@@ -1,4 +1,4 @@
-"""`${NAME}` and `${NAME:-default}` in any text value; `$${` is a plain `${`."""
+"""`${NAME}` and `${NAME:-default}` in any text value; `$${` is a plain `${`. Logins in URLs are percent-encoded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from aipg_plugin.credentials import Address, fill
 from aipg_plugin.errors import Problem
 from aipg_plugin.settings.problems import Lines, Path, line_of
 
@@ -32,7 +33,7 @@ def expand(value: Any, environ: Mapping[str, str], lines: Lines, problems: list[
         return {key: expand(below, environ, lines, problems, (*path, str(key))) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [expand(item, environ, lines, problems, (*path, str(index))) for index, item in enumerate(value)]
-    if not isinstance(value, str) or "${" not in value:
+    if not isinstance(value, str) or isinstance(value, Address) or "${" not in value:
         return value
 
     def replace(found: re.Match[str]) -> str:
@@ -47,4 +48,4 @@ def expand(value: Any, environ: Mapping[str, str], lines: Lines, problems: list[
             return found.group(0)
         return given
 
-    return _REFERENCE.sub(replace, value)
+    return fill(value, _REFERENCE, replace)

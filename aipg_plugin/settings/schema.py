@@ -10,7 +10,8 @@ from typing import Any
 import voluptuous as vol
 
 from aipg_plugin import options
-from aipg_plugin.credentials import redacted
+from aipg_plugin.credentials import Address, redacted
+from aipg_plugin.errors import SettingsError
 from aipg_plugin.resources import languages
 from aipg_plugin.settings.areas import AreaShape, Corner
 from aipg_plugin.settings.problems import Bad, one_of, show
@@ -116,7 +117,26 @@ class SourceUrl:
         if found and (scheme.lower() not in SCHEMES or not rest):
             raise Bad("{value} is not an address that can be read", cure="Use {schemes}, or a file's path",
                       value=redacted(url), schemes=one_of(f"{name}://" for name in SCHEMES))
-        return url
+        return _address(url)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file, folder or address that can be written to."""
+
+    kind: str = "text"
+    limits: str = ""
+
+    def __call__(self, value: object) -> Address:
+        return _address(Text(empty=True, longest=4096)(value))
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address(text)
+    except SettingsError as error:
+        (problem,) = error.problems
+        raise Bad(problem.message, cure=problem.cure, value=problem.params["value"]) from None
 
 
 @dataclass(frozen=True)
@@ -228,7 +248,7 @@ SOURCE = Shorthand(Table("source", {
 _output = _Keys("output", options.Output)
 OUTPUT = Shorthand(Table("output", {
     _output.required("kind"): choice_of(options.OutputKind),
-    _output("target"): Text(empty=True, longest=4096),
+    _output("target"): Target(),
     _output("codec"): Choice(("h264", "hevc")),
     _output("encoder"): Text(r"[a-z0-9_]+", "auto or the name of an encoder, such as libx264"),
     _output("preset"): Text(r"[a-z0-9_-]+", "the name of a preset, such as veryfast"),
