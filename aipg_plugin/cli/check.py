@@ -17,6 +17,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from aipg_plugin.cli.picture import picture_warnings
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.errors import AipgError, HostError, MediaError, MqttError, SettingsError
 from aipg_plugin.frames import Frame
@@ -181,12 +182,12 @@ def _check(camera: Camera, stream: Stream) -> Found:
     parts, warnings = [f"{info.codec} {w}x{h}, {rate}, {stream.capture_mode}"], _uneven(arrivals)
     if picture is None:
         warnings.append("no picture within 3 s")
-    elif stream.capture_mode is CaptureMode.FISHEYE and camera.lens.circle is None:
+    else:
+        warnings += picture_warnings(picture, camera, stream)
         circle = find_image_circle(picture)
-        if circle is None:
-            warnings.append("no image circle found; give lens.circle")
-        else:
+        if circle is not None and stream.capture_mode is CaptureMode.FISHEYE and camera.lens.circle is None:
             parts.append(f"image circle at {circle.cx_px:.0f}, {circle.cy_px:.0f}, radius {circle.radius_px:.0f} px")
+    warnings += [f"{track} is not guarded and goes nowhere" for track in info.left_out if track.startswith("video")]
     return "; ".join(parts), warnings
 
 

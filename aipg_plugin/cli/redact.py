@@ -11,18 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, ends_cleanly, input_path
 from aipg_plugin.cli.folder import Job, jobs_in, target_for
+from aipg_plugin.cli.picture import picture_warnings
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, MediaError, UsageError
+from aipg_plugin.frames import Frame
 from aipg_plugin.hosts.offline import Report, open_video, redact_picture, redact_video
 from aipg_plugin.media.encoder import EncoderSpec, pick_encoder
 from aipg_plugin.media.filesink import FORMATS
 from aipg_plugin.media.images import PictureFile, can_hold, is_picture
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.urls import local_path
-from aipg_plugin.options import Audio, Models, Output, OutputKind
+from aipg_plugin.options import Audio, Camera, Models, Output, OutputKind
 
 _log = logging.getLogger(__name__)
 _SOME_FAILED = 1
@@ -113,8 +118,9 @@ class _Redactor:
             if not can_hold(target.suffix, picture.pages):
                 raise UsageError("{file!r} has {pages} pages, and a {suffix} picture has one", file=str(source),
                                  pages=picture.pages, suffix=target.suffix, cure="Let OUT end in .tif, .png or .gif")
-            size_wh = next(iter(picture)).size_wh
-        camera, models = camera_from(self._options, size_wh)
+            first = next(iter(picture))
+        camera, models = camera_from(self._options, first.size_wh)
+        _warn(source, first.bgr, camera)
         return redact_picture(source, target, camera, self._net(models), progress=bar)
 
     def _video(self, source: Path, target: Path, bar: _Bar) -> Report:
@@ -122,8 +128,10 @@ class _Redactor:
             raise UsageError("OUT {file!r} is no video file that can be written", file=str(target),
                              cure="Use .mp4 or .mkv")
         with open_video(source, "1") as probe:
-            size_wh = probe.info.size_wh
-        camera, models = camera_from(self._options, size_wh)
+            first = next((item for item in probe if isinstance(item, Frame)), None)
+            camera, models = camera_from(self._options, probe.info.size_wh)
+            if first is not None:
+                _warn(source, first.to_bgr(), camera)
         _make_folder(target.parent)
         return redact_video(source, target, camera, self._net(models), replace(self._output),
                             plan=LIVE if self._options.fast else THOROUGH, progress=bar)
@@ -181,6 +189,12 @@ class _Folder:
         except Exception as error:  # whatever is wrong with one file, the others are done
             _log.info("%s failed", job.source, exc_info=True)
             return None, f"{type(error).__name__}: {error}"
+
+
+def _warn(source: Path, bgr: NDArray[np.uint8], camera: Camera) -> None:
+    """Say what is doubtful about the first picture."""
+    for warning in picture_warnings(bgr, camera, camera.streams[0]):
+        print(f"aipg: {source.name}: warning: {warning}", file=sys.stderr, flush=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -58,23 +58,39 @@ def find_image_circle(bgr: NDArray[np.uint8]) -> ImageCircle | None:
     """
     if bgr.size == 0:
         return None
+    rim = find_rim(bgr)
+    if rim is not None:
+        return rim
+    grey = search_picture(bgr)
+    around = _around_rectangle(grey > _border_level(grey) + _CONTRASTS[0], grey > 24)
+    return None if around is None else around.scaled(bgr.shape[1] / grey.shape[1])
+
+
+def find_rim(bgr: NDArray[np.uint8]) -> ImageCircle | None:
+    """The image circle of a (H, W, 3) or (H, W) uint8 picture whose rim is seen; None where nothing shows a rim."""
+    grey = search_picture(bgr)
+    best: tuple[float, ImageCircle] | None = None
+    for lit in lit_masks(grey):
+        found = fit_circle(lit)
+        if found is not None and (best is None or found[0] > best[0] + 0.02):
+            best = found
+    return None if best is None else best[1].scaled(bgr.shape[1] / grey.shape[1])
+
+
+def search_picture(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) uint8: the brightest channel of a picture that is not empty, small and without noise, to search in."""
     grey = bgr if bgr.ndim == 2 else np.asarray(cv2.max(cv2.max(bgr[..., 0], bgr[..., 1]), bgr[..., 2]), np.uint8)
     factor = min(1.0, _WORK_PX / max(grey.shape))
     if factor < 1:
         size = (max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor)))
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    grey = np.asarray(cv2.medianBlur(np.ascontiguousarray(grey), 3), dtype=np.uint8)
+    return np.asarray(cv2.medianBlur(np.ascontiguousarray(grey), 3), dtype=np.uint8)
+
+
+def lit_masks(grey: NDArray[np.uint8]) -> list[Bools]:
+    """What of a search picture is brighter than its dark border, at rising contrasts."""
     level = _border_level(grey)
-    best: tuple[float, ImageCircle] | None = None
-    for contrast in _CONTRASTS:
-        found = _fit(grey > level + contrast)
-        if found is not None and (best is None or found[0] > best[0] + 0.02):
-            best = found
-    scale = bgr.shape[1] / grey.shape[1]
-    if best is not None:
-        return best[1].scaled(scale)
-    around = _around_rectangle(grey > level + _CONTRASTS[0], grey > 24)
-    return None if around is None else around.scaled(scale)
+    return [grey > level + contrast for contrast in _CONTRASTS]
 
 
 def _border_level(grey: NDArray[np.uint8]) -> float:
@@ -85,7 +101,7 @@ def _border_level(grey: NDArray[np.uint8]) -> float:
     return float(min(40.0, *(float(np.sort(p, axis=None)[int(0.9 * (p.size - 1))]) for p in patches)))
 
 
-def _content(lit: Bools) -> Bools:
+def content_of(lit: Bools) -> Bools:
     """The largest lit region without specks and thin lines (a time stamp in a dark corner)."""
     mask = cv2.morphologyEx(lit.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
@@ -96,7 +112,7 @@ def _content(lit: Bools) -> Bools:
     return np.asarray(labels == largest)
 
 
-def _edge_points(content: Bools) -> Float64:
+def edge_points(content: Bools) -> Float64:
     """(N, 2) outermost content pixels of every row and column, without those at the picture's own edge."""
     h, w = content.shape
     rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
@@ -128,10 +144,10 @@ def _least_squares(points: Float64) -> Float64:
     return np.array([x + origin[0], y + origin[1], np.sqrt(max(k + x * x + y * y, 1e-9))])
 
 
-def _fit(lit: Bools) -> tuple[float, ImageCircle] | None:
+def fit_circle(lit: Bools) -> tuple[float, ImageCircle] | None:
     """Score and circle that best explain the content's edge, or None where no circle does."""
-    content = _content(lit)
-    points = _edge_points(content)
+    content = content_of(lit)
+    points = edge_points(content)
     if len(points) < 30:
         return None
     rng = np.random.default_rng(0)
@@ -181,7 +197,7 @@ def _judge(circle: Float64, points: Float64, lit: Bools, content: Bools,
 
 def _around_rectangle(lit: Bools, bright: Bools) -> ImageCircle | None:
     """The circle around the content's bounding rectangle, or None where hardly anything is lit."""
-    content = _content(lit)
+    content = content_of(lit)
     if content.mean() < 0.05 and bright.mean() > 0.3:
         content = np.ones(lit.shape, dtype=bool)
     if content.mean() < 0.05:

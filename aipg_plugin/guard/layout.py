@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame, PixelFormat
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle, default_circle, find_image_circle
+from aipg_plugin.geometry.circle_doubt import circle_doubt
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
@@ -32,17 +33,18 @@ class Layout:
     painter: MaskPainter
     projection: Projection
     background: BackgroundImage
-    circle_wanting: bool  # a picture too dark to show its image circle: the default stands in for now
+    circle_wanting: bool  # no image circle to rely on: the picture is too dark to show one, or `doubt` says why
+    doubt: str            # why the image circle cannot be right, "" if it can; then the whole picture is masked
 
     @classmethod
     def of(cls, frame: Frame, camera: Camera, stream: Stream) -> Layout:
         """Open the geometry of a frame: the image circle is found in it if the settings do not give it."""
         fisheye = stream.capture_mode is CaptureMode.FISHEYE
-        circle, settled = find_circle(frame, camera) if fisheye else (None, True)
+        circle, settled, doubt = find_circle(frame, camera) if fisheye else (None, True, "")
         projection = project(camera, stream, frame.size_wh, circle or default_circle(frame.size_wh))
         return cls(frame.format, frame.size_wh, BufferPool(frame.format, frame.size_wh),
                    MaskPainter(frame.format, frame.size_wh), projection, BackgroundImage(frame.format, frame.size_wh),
-                   not settled)
+                   not settled or bool(doubt), doubt)
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has this layout."""
@@ -78,14 +80,14 @@ class LayoutFinder:
             return False
         self._search_s = t_s + self._search_wait_s
         self._search_wait_s = min(2 * self._search_wait_s, _SEARCH_S[1])
-        circle, settled = find_circle(frame, camera)
-        if settled and circle is None:
+        circle, settled, doubt = find_circle(frame, camera)
+        if settled and circle is None and not doubt:
             self._search_s = float("inf")
-        return circle is not None
+        return circle is not None and not doubt
 
 
-def find_circle(frame: Frame, camera: Camera) -> tuple[ImageCircle | None, bool]:
-    """The image circle of a fisheye frame, as given or as seen, and whether that is settled.
+def find_circle(frame: Frame, camera: Camera) -> tuple[ImageCircle | None, bool, str]:
+    """The image circle of a fisheye frame, as given or as seen, whether that is settled, and why it cannot be right.
 
     A lit picture without one has none; a dark or flat one cannot tell.
     """
@@ -93,7 +95,9 @@ def find_circle(frame: Frame, camera: Camera) -> tuple[ImageCircle | None, bool]
     small_wh = (max(1, round(frame.size_wh[0] * ratio)), max(1, round(frame.size_wh[1] * ratio)))
     small = frame.to_bgr(small_wh)
     circle = locate_circle(camera, frame.size_wh, small)
-    return circle, circle is not None or float(small.std()) >= _LIT_DEVIATION
+    assumed = circle or default_circle(frame.size_wh)
+    doubt = circle_doubt(small, assumed.scaled(small_wh[0] / frame.size_wh[0]))
+    return circle, circle is not None or float(small.std()) >= _LIT_DEVIATION, doubt
 
 
 def locate_circle(camera: Camera, size_wh: tuple[int, int], picture_bgr: NDArray[np.uint8]) -> ImageCircle | None:

@@ -23,10 +23,11 @@ OnLook = Callable[[float, tuple[Track, ...]], None]
 
 @dataclass(frozen=True)
 class Known:
-    """The evidence in force, and the projection its figures are in."""
+    """The evidence in force, the projection its figures are in, and why its image circle cannot be right ("")."""
 
     evidence: Evidence
     source: Projection
+    doubt: str = ""
 
 
 class Observer:
@@ -110,7 +111,7 @@ class Observer:
             evidence.on_look = self._tell
             if self._live:
                 self._worker = EvidenceWorker(evidence, self._camera.id)
-            self._known, self._layout = Known(evidence, source), layout
+            self._known, self._layout = Known(evidence, source, layout.doubt), layout
 
     def _drop(self) -> None:
         if self._worker is not None:

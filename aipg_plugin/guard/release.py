@@ -113,8 +113,9 @@ class Release:
         camera, known = self._camera, self._observer.known
         guard = camera.privacy_guard
         status = known.evidence.status(waiting.t_s) if known is not None else _UNSEEN
+        doubt = waiting.layout.doubt or (known.doubt if known is not None else "") or status.doubt
         state, reason = decide(Facts(
-            enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt,
+            enabled=waiting.wanted or self.wanted, frames=True, doubt=doubt,
             swept=status.swept, age=age_of(status.age_s, 1 / guard.detect_hz)))
         full = state in FULL_MOSAIC
         share, people = 0.0, 0
