@@ -33,7 +33,7 @@ from training.photos import Photo, load_index
 from training.scenes import ScenePool
 
 KIND_WEIGHT = {"capston2_person": 1.0, "borrat_teacher": 0.6, "mall_atrium": 5.0,
-               "corridor_crowd": 2.5, "retail_factory_person": 2.5}
+               "corridor_crowd": 2.5, "retail_factory_person": 2.5, "cctv": 0.6}
 
 
 class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):

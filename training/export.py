@@ -127,7 +127,8 @@ def update_manifest(models: Path, row: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--tier", choices=sorted(TILE_PX), required=True)
+    parser.add_argument("--tier", choices=sorted(TILE_PX), help="write the tier's file and its row of models.json")
+    parser.add_argument("--file", type=Path, help="or this file alone")
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--measured", type=Path, help="JSON of measured figures for the manifest")
     parser.add_argument("--score-shift", type=float, default=0.0, help="added to the score's logit")
@@ -137,6 +138,11 @@ def main() -> None:
     parser.add_argument("--scenes", default="scenes", help="rendered scenes, to calibrate INT8")
     parser.add_argument("--data", default="../shared/data")
     args = parser.parse_args()
+    if (args.tier is None) == (args.file is None):
+        parser.error("give one of --tier and --file")
+    if args.file is not None:
+        export_fp32(args.checkpoint, args.file, args.score_shift)
+        return
     args.models.mkdir(exist_ok=True)
     measured = json.loads(args.measured.read_text("utf-8")) if args.measured else {}
     fp32 = args.models / f"person_{args.tier}_fp32.onnx"

@@ -1,8 +1,9 @@
 """Index of the training photographs: boxes, heads and masks from every source, in one form.
 
 `python -m training.photos --data ../shared/data --out photos.json` runs the teachers once
-(YOLOX-nano completes partial labels and drops people from the negatives, YuNet finds
-faces for head circles) and stores the result.
+(`training.teacher` completes partial labels, labels the videos, and drops people from the
+negatives; YuNet finds faces for head circles) and stores the result. Frames of the videos are
+written beside the index.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from training.teacher import SURE, Teacher, iou
+
 F32 = NDArray[np.float32]
-SURE, DOUBTFUL = 0.35, 0.08
+VIDEO_STEP_S = 0.6  # between frames of a video that are labelled: neighbours are nearly the same
 
 
 @dataclass(frozen=True)
@@ -54,49 +56,6 @@ def read_yolo(path: Path, size_wh: tuple[int, int]) -> F32:
     return np.concatenate([c - s / 2, c + s / 2], 1).astype(np.float32)
 
 
-class Teacher:
-    """YOLOX-nano's person channel on a whole photograph."""
-
-    def __init__(self, path: Path, size_px: int = 416) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 2
-        self.session, self.size_px = ort.InferenceSession(str(path), options), size_px
-        cells, strides = [], []
-        for s in (8, 16, 32):
-            n = size_px // s
-            y, x = np.mgrid[0:n, 0:n]
-            cells.append(np.stack([x, y], -1).reshape(-1, 2))
-            strides.append(np.full((n * n, 1), s))
-        self.cells, self.strides = np.concatenate(cells), np.concatenate(strides)
-
-    def __call__(self, image: NDArray[np.uint8]) -> F32:
-        """(D, 5) corners and score, after NMS, in the photograph's pixels."""
-        h, w = image.shape[:2]
-        scale = self.size_px / max(h, w)
-        canvas = np.full((self.size_px, self.size_px, 3), 114, np.uint8)
-        small = cv2.resize(image, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA)
-        canvas[: small.shape[0], : small.shape[1]] = small
-        x = canvas.transpose(2, 0, 1)[None].astype(np.float32)
-        o = np.asarray(self.session.run(None, {self.session.get_inputs()[0].name: x})[0])[0]
-        c, s = (o[:, :2] + self.cells) * self.strides, np.exp(o[:, 2:4]) * self.strides
-        score = o[:, 4] * o[:, 5]
-        keep = score > DOUBTFUL
-        out = np.concatenate([c - s / 2, c + s / 2], 1)[keep] / scale
-        order = cv2.dnn.NMSBoxes(
-            np.concatenate([out[:, :2], out[:, 2:] - out[:, :2]], 1).tolist(), score[keep].tolist(), DOUBTFUL, 0.5
-        )
-        first = np.array(order, int).reshape(-1)
-        return np.asarray(np.concatenate([out, score[keep, None]], 1)[first], np.float32)
-
-
-def iou(a: F32, b: F32) -> F32:
-    """(A, B) overlap of corner boxes."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:4], b[None, :, 2:4])
-    inter = np.clip(high - low, 0, None).prod(2)
-    area_a, area_b = (a[:, 2:4] - a[:, :2]).prod(1), (b[:, 2:4] - b[:, :2]).prod(1)
-    return np.asarray(inter / (area_a[:, None] + area_b[None] - inter + 1e-6), np.float32)
-
-
 def faces_to_heads(faces: F32, boxes: F32) -> F32:
     """(P, 3) head circles from YuNet faces (x, y, w, h, …), NaN where no face fits a box's top."""
     heads = np.full((len(boxes), 3), np.nan, np.float32)
@@ -121,7 +80,7 @@ def head_of_mask(mask: NDArray[np.bool_]) -> F32:
 
 def index(data: Path) -> list[Photo]:
     """Every usable photograph under `data`/photos with labels completed."""
-    teacher = Teacher(data / "peers/yolox_nano.onnx")
+    teacher = Teacher(data / "peers")
     yunet = cv2.FaceDetectorYN.create(str(data / "peers/yunet_n_640_640.onnx"), "", (320, 320), 0.7)
     out: list[Photo] = []
     for kind, labels in SETS.items():
@@ -141,6 +100,37 @@ def index(data: Path) -> list[Photo]:
         heads = sum(int((~np.isnan(p.heads[:, 0])).sum()) for p in out[before:])
         people = sum(len(p.boxes) for p in out[before:])
         print(f"{kind}: {len(out) - before} photos, {people} people, {heads} heads", flush=True)
+    return out
+
+
+def video_frames(video: Path, folder: Path, step_s: float = VIDEO_STEP_S) -> list[Path]:
+    """Frames of a video as JPEG files in `folder`, `step_s` apart; those that are there already stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reader, paths, number = cv2.VideoCapture(str(video)), [], 0
+    step = max(1, round(step_s * (reader.get(cv2.CAP_PROP_FPS) or 25.0)))
+    while True:
+        there, frame = reader.read()
+        if not there:
+            break
+        if number % step == 0:
+            paths.append(folder / f"{video.stem}_{number:05d}.jpg")
+            if not paths[-1].exists():
+                cv2.imwrite(str(paths[-1]), frame, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        number += 1
+    reader.release()
+    return paths
+
+
+def index_videos(data: Path, folder: Path, teacher: Teacher) -> list[Photo]:
+    """Frames of every video under `data`/videos with the teacher's labels; doubtful people are ignored places."""
+    out = []
+    for video in sorted((data / "videos").glob("*.*")):
+        for path in video_frames(video, folder):
+            found = teacher(np.asarray(cv2.imread(str(path)), np.uint8))
+            sure = found[found[:, 4] >= SURE][:, :4]
+            out.append(Photo(str(path), "cctv", sure, np.full((len(sure), 3), np.nan, np.float32),
+                             found[found[:, 4] < SURE][:, :4]))
+    print(f"cctv: {len(out)} frames, {sum(len(p.boxes) for p in out)} people", flush=True)
     return out
 
 
@@ -193,7 +183,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with photos/ and peers/")
     parser.add_argument("--out", type=Path, required=True, help="index file to write (JSON)")
     args = parser.parse_args()
-    save_index(args.out, index(args.data))
+    videos = index_videos(args.data, args.out.parent / "video_frames", Teacher(args.data / "peers"))
+    save_index(args.out, index(args.data) + videos)
 
 
 if __name__ == "__main__":
