@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,22 +15,24 @@ from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.hooks import Health
+from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import Extend, StreamServer
+from aipg_plugin.media.sinkset import SinkSet
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.options import OutputKind, Settings, stream_keys
+from aipg_plugin.options import SERVED_KINDS, Settings, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths
 from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
-from aipg_plugin.states import ENDED, State, StatusRegistry, StreamStatus
+from aipg_plugin.states import ENDED, FULL_MOSAIC, State, StatusRegistry, StreamStatus
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.version import __version__
 
 _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
-_SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 Metadata = Callable[[str, str, dict[str, object]], None]
 Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
@@ -55,7 +58,8 @@ class App:
     """
 
     def __init__(self, settings: Settings, *, config_file: Path | None = None, metadata: Metadata | None = None,
-                 host: str = "standalone", pages: Callable[[App], Extend] | None = None) -> None:
+                 changed: Callable[[Settings], None] = lambda _: None, host: str = "standalone",
+                 pages: Callable[[App], Extend] | None = None) -> None:
         self._settings = settings
         self._host = host
         self._config_file = config_file
@@ -72,8 +76,7 @@ class App:
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
                              instance_id=settings.instance_id, language=settings.language, statuses=self.statuses)
         self.weakened = 0       # changes after which people were protected less, since the start
-        self.on_reload: Callable[[], None] | None = None
-        self.on_change: Callable[[Settings], None] | None = None
+        self._changed = changed
         self.watchers: list[Watcher] = []
         self._pages = pages
 
@@ -96,7 +99,7 @@ class App:
         """Start the stream server (if an output is served or there are pages), the broker link and the statistics."""
         kinds = {output.kind for camera in self._settings.cameras for stream in camera.streams
                  for output in stream.outputs}
-        if kinds & _SERVED or self._pages is not None:
+        if kinds & SERVED_KINDS or self._pages is not None:
             self.server = StreamServer(self._settings.web, extend=self._pages(self) if self._pages else None)
             self.server.start()
         self.link.start()
@@ -135,8 +138,7 @@ class App:
         with self._lock:
             settings, paths = edit(self._settings)
             self.configure(settings, origin=origin)
-        if self.on_change is not None:
-            self.on_change(settings)
+        self._changed(settings)
         try:
             if self._config_file is not None and paths:
                 save_changes(self._config_file, paths)
@@ -159,6 +161,7 @@ class App:
         """Put new settings in force between two frames. What needs a restart (model, web, mqtt) says so in the log."""
         with self._lock:
             old, self._settings = self._settings, settings
+            self.statuses.keep(stream_keys(settings.cameras))
             for name in ("models", "web", "mqtt"):
                 if getattr(old, name) != getattr(settings, name):
                     _log.warning("%s: changed settings take effect after a restart", name)
@@ -168,7 +171,6 @@ class App:
             kept = {camera.id for camera in settings.cameras if camera.enabled}
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()
-            self.statuses.keep(stream_keys(settings.cameras))
         self.link.cameras_changed(settings.cameras)
         self._tell_changes(origin, changes(old, settings))
         for watcher in self.watchers:
@@ -196,6 +198,25 @@ class App:
         """Count frames that were dropped before they reached the guard."""
         self._drops[camera_id, stream] = self._drops.get((camera_id, stream), 0) + frames
 
+    def health(self) -> Health:
+        """Ok while every started stream is guarded and its outputs work; each problem with its stream."""
+        statuses = self.statuses.all()
+        bad = {f"{camera}/{stream}": status.text for (camera, stream), status in statuses.items()
+               if status.state in FULL_MOSAIC or status.problem}
+        problem = any(status.problem for status in statuses.values())
+        state = "problem" if problem else str(State.STARTING if bad or not statuses else State.GUARDING)
+        return Health(bool(statuses) and not bad, state, {"problems": bad, "streams": self.stats()})
+
+    def open_outputs(self, camera_id: str, stream_id: str, info: StreamInfo) -> SinkSet:
+        """The outputs of a stream, opened. Raises HostError for a stream the settings do not have."""
+        for camera in self._settings.cameras:
+            for stream in camera.streams:
+                if (camera.id, stream.id) == (camera_id, stream_id):
+                    return SinkSet(stream.outputs, info, name=f"{camera_id}/{stream_id}", server=self.server,
+                                   told=partial(self.statuses.report_outputs, camera_id, stream_id))
+        raise HostError("the settings have no stream {camera}/{stream}", camera=camera_id, stream=stream_id,
+                        cure="Name it under cameras")
+
     def close(self) -> None:
         """Stop everything; sinks belong to the host and are closed by it."""
         self._stop.set()
@@ -212,7 +233,7 @@ class App:
     def _apply(self, command: Command) -> object:
         """One command from the broker. Raises SettingsError; returns the value in force."""
         if command.key == "reload":
-            self._reload()
+            self.reload()
             return None
         change = (command.camera, command.stream, command.key, command.value)
 
@@ -223,11 +244,16 @@ class App:
         self.change(edit, origin="mqtt")
         return command.value
 
-    def _reload(self) -> None:
-        if self.on_reload is not None:
-            self.on_reload()
-        elif self._config_file is not None:
-            self.configure(load(self._config_file).settings, origin="file")
+    def reload(self) -> None:
+        """Put what the configuration file says now in force. Raises SettingsError; then nothing has changed."""
+        if self._config_file is None:
+            return
+        loaded = load(self._config_file)
+        for warning in loaded.warnings:
+            _log.warning("%s", warning.text())
+        self.configure(loaded.settings, origin="file")
+        _log.info("configuration taken over from %s", self._config_file)
+        self._changed(loaded.settings)
 
     def _tell_figures(self, camera_id: str, guard: Guard, t_s: float, tracks: tuple[Track, ...]) -> None:
         size_wh = guard.picture_wh
@@ -238,7 +264,8 @@ class App:
         for watcher in self.watchers:
             watcher.figures(camera_id, t_s, reports)
         if self._metadata is not None:
-            self._metadata(camera_id, "figures", {"t_s": t_s, "figures": [report.as_json() for report in reports]})
+            self._metadata(camera_id, "figures", {
+                "t_s": t_s, "size_wh": size_wh, "figures": [report.as_json() for report in reports]})
 
     def _tell_stats(self) -> None:
         while not self._stop.wait(_STATS_EVERY_S):

@@ -5,7 +5,9 @@ AipgError
 ├── GeometryError      a lens, mount or projection that cannot be
 ├── ModelError         a weight file missing, altered, or of another layout
 ├── DetectionError     the detector failed on a picture
-├── MediaError         a source or sink: unreachable, undecodable, unwritable
+├── MediaError         a source or sink
+│   ├── SourceError    a source is unreachable or undecodable, or broke off
+│   └── SinkError      an output cannot be written
 ├── GuardError         the guard was used in a way it must not be
 ├── MqttError          broker, topic or payload
 ├── HostError          the host NVR or its configuration
@@ -93,6 +95,14 @@ class MediaError(AipgError):
     """A source or sink is unreachable, undecodable or unwritable."""
 
     exit_code = 5
+
+
+class SourceError(MediaError):
+    """A source is unreachable or undecodable, or broke off."""
+
+
+class SinkError(MediaError):
+    """An output cannot be written."""
 
 
 class GuardError(AipgError):

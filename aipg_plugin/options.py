@@ -66,6 +66,10 @@ class OutputKind(StrEnum):
     HTTP = "http"                  # MPEG-TS and MJPEG and snapshot under /streams/<camera>/<stream>
 
 
+SERVED_KINDS = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})   # by our own server
+STORED_KINDS = frozenset({OutputKind.FILE, OutputKind.SEGMENTS})     # on a disk
+
+
 @dataclass(frozen=True)
 class Lens:
     """Lens law and image circle; `circle` is (cx, cy, radius), normalised by width, height, width, or None=auto."""

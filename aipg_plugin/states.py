@@ -77,6 +77,10 @@ class StatusRegistry:
             for gone in self._statuses.keys() - self._keys:
                 del self._statuses[gone]
 
+    def keeps(self, camera: str, stream: str) -> bool:
+        """Whether this is a stream of the settings in force."""
+        return (camera, stream) in self._keys
+
     def started(self, camera: str, stream: str) -> None:
         """A stream is about to deliver frames; one that is known keeps its status."""
         with self._lock:

@@ -40,7 +40,7 @@ def serve(host: StandaloneHost, *, seconds: float | None) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=host.reload, name="aipg-reload").start())
-    for line in where_to_look(host.plugin.app.settings):
+    for line in where_to_look(host.plugin.settings):
         _log.info("%s", line)
     run_until(host, stop, seconds=seconds)
 

@@ -17,7 +17,7 @@ from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.masking.outline import outline_of
-from aipg_plugin.media.filesink import open_file_sink
+from aipg_plugin.media.filesink import FileSink
 from aipg_plugin.media.images import Page, PictureFile, encode_pages
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.source import VideoSource, open_source
@@ -114,7 +114,7 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
     try:
         with open_video(source, stream.id) as looking:
             report.left_out = _left_out(looking.info, output)
-            open_file_sink(output, looking.info).close()  # whatever cannot be written fails before the first pass
+            FileSink(output, looking.info).close()  # whatever cannot be written fails before the first pass
             total = _frame_count(looking.info)
             for done, frame in enumerate(_frames(looking), 1):
                 guard.scout(frame)
@@ -154,7 +154,7 @@ def _frame_count(info: StreamInfo) -> int | None:
 
 def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
           people: set[int]) -> None:
-    sink = open_file_sink(output, source.info)
+    sink = FileSink(output, source.info)
     source.on_audio = sink.write_audio if output.audio == "pass" else None
     stream = guard.camera.streams[0].id
     keeper = guard.stream(stream).stats

@@ -11,7 +11,7 @@ from typing import Any
 
 import av
 
-from aipg_plugin.errors import MediaError
+from aipg_plugin.errors import SinkError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
 from aipg_plugin.media.fanout import Chunk, Fanout, Subscription
@@ -90,10 +90,10 @@ class EncodedStream:
         self._key_wanted.set()
 
     def write(self, frame: GuardedFrame) -> None:
-        """Encode one frame for whoever listens. Raises GuardError for a clear frame, MediaError if encoding fails."""
+        """Encode one frame for whoever listens. Raises GuardError for a clear frame, SinkError if encoding fails."""
         guarded = require_guarded(frame)
         if self._closed:
-            raise MediaError("the stream is closed")
+            raise SinkError("the stream is closed")
         self.frames += 1
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
@@ -124,7 +124,7 @@ class EncodedStream:
                 self._send(packet)
             self._send_audio(time_s)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError("encoder {name} failed: {why}", path="output.encoder", name=self.encoder,
+            raise SinkError("encoder {name} failed: {why}", path="output.encoder", name=self.encoder,
                              cure="Set encoder to libx264", why=reason_of(error)) from None
         self.encoded += 1
 

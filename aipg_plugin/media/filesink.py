@@ -12,15 +12,14 @@ from typing import Any, cast
 
 import av
 
-from aipg_plugin.errors import GuardError, MediaError
+from aipg_plugin.errors import GuardError, MediaError, SinkError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
-from aipg_plugin.media.images import write_image
 from aipg_plugin.media.info import AudioInfo, AudioPacket, StreamInfo
 from aipg_plugin.media.pictures import even, letterboxed, to_picture
 from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.timeline import Timeline
-from aipg_plugin.media.urls import IMAGE_SUFFIXES, for_ffmpeg
+from aipg_plugin.media.urls import for_ffmpeg
 from aipg_plugin.options import Audio, Output
 
 _log = logging.getLogger(__name__)
@@ -40,9 +39,9 @@ def require_guarded(frame: object) -> GuardedFrame:
     return cast(GuardedFrame, frame)
 
 
-def cannot_write(target: str, error: Exception) -> MediaError:
+def cannot_write(target: str, error: Exception) -> SinkError:
     """The error for a file that cannot be written."""
-    return MediaError("cannot write {target}: {why}", path="output.target", target=target, why=reason_of(error),
+    return SinkError("cannot write {target}: {why}", path="output.target", target=target, why=reason_of(error),
                       cure="Check that the folder can be written to, has room, and that the name ends in .mp4 or .mkv")
 
 
@@ -169,7 +168,7 @@ class FileSink:
         """Encode and write one frame. Raises GuardError for a clear frame, MediaError if the file cannot grow."""
         guarded = require_guarded(frame)
         if self._file is None:
-            raise MediaError("the file is closed")
+            raise SinkError("the file is closed")
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
         if self._start_s is None:
             self._start_s = time_s if self._info.live else min(time_s, self._audio.first_s)
@@ -186,6 +185,10 @@ class FileSink:
     def write_audio(self, packet: AudioPacket) -> None:
         """Take an audio packet; it is written once the picture of its moment is."""
         self._audio.add(packet)
+
+    def problems(self) -> dict[str, str]:
+        """A file has no parts that fail alone."""
+        return {}
 
     def close(self) -> None:
         """Finish the file. Safe to call twice."""
@@ -251,6 +254,10 @@ class SegmentSink:
             path, number = self._folder / f"{name}-{number}.part{self._suffix}", number + 1
         self._file = _Recording(path, self._output, info, spec, self.encoder)
 
+    def problems(self) -> dict[str, str]:
+        """A folder has no parts that fail alone."""
+        return {}
+
     def close(self) -> None:
         """Finish the current segment. Safe to call twice."""
         file, self._file = self._file, None
@@ -259,31 +266,3 @@ class SegmentSink:
             done = file.path.with_name(file.path.name.replace(".part", ""))
             file.path.rename(done)
             self.segments.append(done)
-
-
-class ImageSink:
-    """One picture file; a later frame replaces it."""
-
-    encoder = "opencv"
-
-    def __init__(self, output: Output, info: StreamInfo) -> None:
-        self._path = Path(output.target)
-        self.encoded_size_wh = info.size_wh
-        self.frames = 0
-
-    def write(self, frame: GuardedFrame) -> None:
-        """Write the picture. Raises GuardError, MediaError."""
-        write_image(require_guarded(frame), self._path)
-        self.frames += 1
-
-    def write_audio(self, packet: AudioPacket) -> None:
-        """A picture has no sound."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-def open_file_sink(output: Output, info: StreamInfo) -> FileSink | ImageSink:
-    """The sink for one file, by the ending of its name."""
-    picture = Path(output.target).suffix.lower() in IMAGE_SUFFIXES
-    return ImageSink(output, info) if picture else FileSink(output, info)

@@ -166,18 +166,6 @@ def encode_pages(pages: Iterable[tuple[GuardedFrame, float]], suffix: str, quali
     return data.getvalue()
 
 
-def write_image(guarded: GuardedFrame, path: Path) -> None:
-    """Write a guarded frame as a picture file. Raises MediaError naming the path, GuardError for clear frames."""
-    data = encode_image(guarded, path.suffix)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise MediaError("cannot write {target}: {why}", path="output.target",
-                         cure="Choose a folder that can be written to", target=str(path),
-                         why=error.strerror or "no reason given") from None
-
-
 def _bgr(image: Any) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 BGR of a decoded page: turned by its EXIF orientation, 16 bits and other colours brought down."""
     image = ImageOps.exif_transpose(image)

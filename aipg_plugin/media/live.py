@@ -63,6 +63,11 @@ class Backoff:
         return wait_s * random.uniform(0.5, 1.0)
 
 
+def short_reason(error: AipgError) -> str:
+    """Why a source or output fails, in a few words without addresses: `connection refused`."""
+    return redacted_url(str(error.problems[0].params.get("why", error)))
+
+
 class LiveSource:
     """Frames of a stream that may stall, break and come back; see `VideoSource`.
 
@@ -139,7 +144,7 @@ class LiveSource:
         if now_s - self._activity_s > limit_s + _GRACE_S and self._reopen is not None:
             _log.warning("%s: reader stuck, starting another", self._stream_id)
             self._start_reader()
-        return f"no picture for {now_s - last_frame_s:.0f} s" if now_s - last_frame_s > limit_s else ""
+        return f"no picture for more than {limit_s:.0f} s" if now_s - last_frame_s > limit_s else ""
 
     def _start_reader(self) -> None:
         with self._lock:
@@ -165,7 +170,7 @@ class LiveSource:
                     backoff.reset()
                 reason = "" if self._paced else "the stream ended"
             except AipgError as error:
-                reason = redacted_url(str(error.problems[0].params.get("why", error)))
+                reason = short_reason(error)
             except Exception as error:  # a decoder's surprise must not end the stream for good
                 reason = type(error).__name__
             finally:

@@ -11,6 +11,7 @@ from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.live import Backoff
 from aipg_plugin.media.rtspclient import RtspRecording
 from aipg_plugin.media.session import reason_of
+from aipg_plugin.options import Output
 
 _log = logging.getLogger(__name__)
 
@@ -22,11 +23,13 @@ class RtspPublisher:
     `connects` counts the connections so far. After a break it goes on at a key frame.
     """
 
-    def __init__(self, stream: EncodedStream, url: str, *, reconnect_max_s: float = 30.0,
+    def __init__(self, stream: EncodedStream, output: Output, *, reconnect_max_s: float = 30.0,
                  timeout_s: float = 10.0) -> None:
-        self.url = url
+        self.output = output
+        self.url = output.target
         self.connected = False
         self.connects = 0
+        self._failed = False
         self.reason = "not connected yet"
         self._stream = stream
         self._timeout_s = timeout_s
@@ -37,6 +40,11 @@ class RtspPublisher:
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"aipg-publish-{stream.name}")
         self._thread.start()
 
+    @property
+    def problem(self) -> str:
+        """Why the server gets nothing, after a first failure; "" before and while it does."""
+        return "" if self.connected or not self._failed else self.reason
+
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
@@ -44,6 +52,7 @@ class RtspPublisher:
             except (MediaError, OSError, ValueError) as error:
                 self.reason = redacted_url(str(error) if isinstance(error, MediaError) else reason_of(error))
             self.connected = False
+            self._failed = True
             if not self._closed.is_set():
                 wait_s = self._backoff.next()
                 _log.warning("publishing to %s: %s; trying again in %.1f s",
@@ -73,7 +82,7 @@ class RtspPublisher:
                         return
                     recording.send(chunk)
                     if not self.connected:
-                        self.connected, self.reason = True, ""
+                        self.connected, self._failed, self.reason = True, False, ""
                         self.connects += 1
                         self._backoff.reset()
         finally:

@@ -15,7 +15,7 @@ from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.sidedata.sidedata import SideData
 
 from aipg_plugin.credentials import redacted_url, revealed
-from aipg_plugin.errors import MediaError
+from aipg_plugin.errors import MediaError, SourceError
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.media.info import AudioHandler, AudioPacket, StreamInfo
 from aipg_plugin.media.pictures import colour_of, planes_of
@@ -50,7 +50,7 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-def cannot_open(url: str, why: str) -> MediaError:
+def cannot_open(url: str, why: str) -> SourceError:
     """The error for a source that cannot be opened; credentials are taken out of `url` and `why`."""
     kind = source_kind(url)
     if kind in {SourceKind.RTSP, SourceKind.NETWORK}:
@@ -59,7 +59,7 @@ def cannot_open(url: str, why: str) -> MediaError:
         cure = "Check that the device exists and that this user may read it (group video)"
     else:
         cure = "Give the path of a picture, a folder of pictures or a video file"
-    return MediaError("cannot open {url}: {why}", path="source.url", cure=cure, url=redacted_url(url),
+    return SourceError("cannot open {url}: {why}", path="source.url", cure=cure, url=redacted_url(url),
                       why=redacted_url(why))
 
 
@@ -175,7 +175,7 @@ class AvSession:
             if pictures:
                 last_picture_s = now_s
             elif self._live and now_s - last_picture_s > self._source.stall_timeout_s:
-                raise MediaError("no picture for {seconds:.0f} s", seconds=now_s - last_picture_s)
+                raise SourceError("no picture for {seconds:.0f} s", seconds=now_s - last_picture_s)
             yield from pictures
 
     def _take_audio(self, packet: av.Packet[Any]) -> None:
@@ -202,7 +202,7 @@ class AvSession:
             for frame in self._decoded:
                 yield self._picture(frame)
         except (av.FFmpegError, OSError) as error:
-            raise MediaError("{url} broke off: {why}", path="source.url", url=redacted_url(self._source.url),
+            raise SourceError("{url} broke off: {why}", path="source.url", url=redacted_url(self._source.url),
                              why=reason_of(error)) from None
         if self._sound is not None and on_audio is not None:
             for sound in self._sound.rest():

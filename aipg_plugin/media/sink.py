@@ -1,23 +1,23 @@
-"""Where guarded frames go: `open_sink` for one output, `open_sinks` for all of a stream."""
+"""Where guarded frames go: the sink of one output, and which outputs share one."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoded import EncodedStream
-from aipg_plugin.media.filesink import SegmentSink, open_file_sink
+from aipg_plugin.media.filesink import FileSink, SegmentSink
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.publish import RtspPublisher
 from aipg_plugin.media.urls import SourceKind, source_kind
-from aipg_plugin.options import Audio, Output, OutputKind
+from aipg_plugin.options import SERVED_KINDS, STORED_KINDS, Audio, Output, OutputKind
 
 _log = logging.getLogger(__name__)
-_SERVED = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})
 
 
 class Server(Protocol):
@@ -29,11 +29,11 @@ class Server(Protocol):
 
 
 class Sink(Protocol):
-    """Takes guarded frames of one stream, from one thread.
+    """Takes guarded frames and audio of one stream, from one thread.
 
     `write` raises GuardError for anything else than a GuardedFrame and MediaError when the output is broken; served
     and published outputs never wait for the network. `encoder` is the one really used; `encoded_size_wh` has even
-    sides. `write_audio` may be called from another thread.
+    sides. `problems` names the parts of an output that fail while it goes on as a whole.
     """
 
     @property
@@ -49,6 +49,8 @@ class Sink(Protocol):
 
     def write_audio(self, packet: AudioPacket) -> None: ...
 
+    def problems(self) -> Mapping[str, str]: ...
+
     def close(self) -> None: ...
 
 
@@ -57,7 +59,7 @@ class LiveSink:
 
     def __init__(self, outputs: tuple[Output, ...], info: StreamInfo, *, name: str, server: Server | None) -> None:
         kinds = {output.kind for output in outputs}
-        if kinds & _SERVED and server is None:
+        if kinds & SERVED_KINDS and server is None:
             raise MediaError("output {kind} needs the stream server", path="output.kind", kind=outputs[0].kind.value,
                              cure="Give open_sink a StreamServer")
         if outputs[0].codec != "h264" and kinds & {OutputKind.RTSP_SERVE, OutputKind.RTSP_PUBLISH}:
@@ -70,10 +72,10 @@ class LiveSink:
         if outputs[0].audio is Audio.PASS and kinds != {OutputKind.HTTP}:
             _log.warning("%s: RTSP carries the picture only; audio goes out in files and MPEG-TS", name)
         self.stream = EncodedStream(outputs[0], info, name=name)
-        self._server = server if kinds & _SERVED else None
+        self._server = server if kinds & SERVED_KINDS else None
         if self._server is not None:
             self._server.publish(self.stream, http=OutputKind.HTTP in kinds, rtsp=OutputKind.RTSP_SERVE in kinds)
-        self.publishers = tuple(RtspPublisher(self.stream, output.target) for output in outputs
+        self.publishers = tuple(RtspPublisher(self.stream, output) for output in outputs
                                 if output.kind is OutputKind.RTSP_PUBLISH)
 
     @property
@@ -99,6 +101,11 @@ class LiveSink:
         """See `Sink`."""
         self.stream.write_audio(packet)
 
+    def problems(self) -> dict[str, str]:
+        """Servers that cannot be published to, and why."""
+        return {output_label(publisher.output): publisher.problem for publisher in self.publishers
+                if publisher.problem}
+
     def close(self) -> None:
         """Stop publishing and serving."""
         for publisher in self.publishers:
@@ -108,32 +115,48 @@ class LiveSink:
         self.stream.close()
 
 
+@dataclass(frozen=True)
+class SinkPlan:
+    """Outputs that share one sink: a file or folder alone, or live ones with the same encoder settings.
+
+    `label` names them for people, without credentials.
+    """
+
+    outputs: tuple[Output, ...]
+
+    @property
+    def label(self) -> str:
+        """Such as `file /rec/lobby.mp4` or `http, rtsp_serve`."""
+        return ", ".join(output_label(output) for output in self.outputs)
+
+    def opener(self, info: StreamInfo, *, name: str, server: Server | None) -> Callable[[], Sink]:
+        """What opens the sink for the stream `name` (`camera/stream`). It raises MediaError naming value and cure."""
+        first = self.outputs[0]
+        match first.kind:
+            case OutputKind.FILE:
+                return lambda: FileSink(first, info)
+            case OutputKind.SEGMENTS:
+                return lambda: SegmentSink(first, info)
+            case _:
+                return lambda: LiveSink(self.outputs, info, name=name, server=server)
+
+
+def output_label(output: Output) -> str:
+    """An output in a few words, without credentials."""
+    return f"{output.kind} {redacted_url(output.target)}" if output.target else str(output.kind)
+
+
+def sink_plans(outputs: tuple[Output, ...]) -> list[SinkPlan]:
+    """The sinks that a stream's outputs need, each file first."""
+    files = [SinkPlan((output,)) for output in outputs if output.kind in STORED_KINDS]
+    live: dict[Output, tuple[Output, ...]] = {}
+    for output in outputs:
+        if output.kind not in STORED_KINDS:
+            encoder = replace(output, kind=OutputKind.HTTP, target="", segment_s=0.0)
+            live[encoder] = (*live.get(encoder, ()), output)
+    return [*files, *(SinkPlan(group) for group in live.values())]
+
+
 def open_sink(output: Output, info: StreamInfo, *, name: str, server: Server | None = None) -> Sink:
     """Open one output of the stream `name` (`camera/stream`). Raises MediaError naming value and cure."""
-    return open_sinks((output,), info, name=name, server=server)[0]
-
-
-def open_sinks(outputs: tuple[Output, ...], info: StreamInfo, *, name: str,
-               server: Server | None = None) -> tuple[Sink, ...]:
-    """Open all outputs of a stream; live ones with the same encoder settings share one sink and one encode.
-
-    If one cannot be opened, those already open are closed and MediaError is raised.
-    """
-    sinks: list[Sink] = []
-    live: dict[Output, list[Output]] = {}
-    try:
-        for output in outputs:
-            if output.kind is OutputKind.FILE:
-                sinks.append(open_file_sink(output, info))
-            elif output.kind is OutputKind.SEGMENTS:
-                sinks.append(SegmentSink(output, info))
-            else:
-                settings = replace(output, kind=OutputKind.HTTP, target="", segment_s=0.0)
-                live.setdefault(settings, []).append(output)
-        for group in live.values():
-            sinks.append(LiveSink(tuple(group), info, name=name, server=server))
-    except BaseException:
-        for sink in sinks:
-            sink.close()
-        raise
-    return tuple(sinks)
+    return SinkPlan((output,)).opener(info, name=name, server=server)()

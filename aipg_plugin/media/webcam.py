@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.errors import MediaError
+from aipg_plugin.errors import SourceError
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.media.info import AudioHandler, StreamInfo
 from aipg_plugin.media.session import Picture, cannot_open
@@ -42,12 +42,12 @@ class WebcamSession:
         return Picture(time.monotonic() - self._start_s, PixelFormat.BGR24, (bgr.shape[1], bgr.shape[0]), (bgr,))
 
     def pictures(self, on_audio: AudioHandler | None = None) -> Iterator[Picture]:  # noqa: ARG002
-        """Pictures as the camera gives them. Raises MediaError when it stops giving any."""
+        """Pictures as the camera gives them. Raises SourceError when it stops giving any."""
         picture, self._first = self._first, None
         while picture is not None:
             yield picture
             picture = self._read()
-        raise MediaError("{url} gives no more pictures", path="source.url",
+        raise SourceError("{url} gives no more pictures", path="source.url",
                          cure="Check the camera's cable", url=self._source.url)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.hooks import Health
-from aipg_plugin.hosts import standalone, viseron
+from aipg_plugin.hosts import viseron
 from aipg_plugin.hosts.standalone import StandaloneHost
 from aipg_plugin.options import Camera as CameraOptions
 from aipg_plugin.options import (
@@ -107,9 +107,7 @@ class InPlugin:
 
 
 class _Kept:
-    """A sink that keeps what it is given."""
-
-    encoder = "none"
+    """Outputs that keep what they are given."""
 
     def __init__(self, adapter: Standalone) -> None:
         self._adapter = adapter
@@ -138,7 +136,7 @@ class Standalone:
         self.frames: list[object] = []
         self.came = threading.Event()
         self.closed = False
-        patch.setattr(standalone, "open_sinks", lambda *_args, **_more: (_Kept(self),))
+        patch.setattr(GuardPlugin, "open_outputs", lambda *_: _Kept(self))
         self._host = StandaloneHost(chosen)
         self.plugin = self._host.plugin
         self._host.start()

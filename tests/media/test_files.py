@@ -229,7 +229,7 @@ def test_what_a_crash_leaves_plays(tmp_path: Path, suffix: str) -> None:
 
 def test_sinks_refuse_all_but_guarded_frames(tmp_path: Path) -> None:
     clear = Frame("1", 0, 0.0, 0.0, PixelFormat.I420, SIZE_WH, guarded(1, pts_s=0.0).planes)
-    outputs = [file_output(tmp_path / "a.mp4"), file_output(tmp_path / "a.jpg"),
+    outputs = [file_output(tmp_path / "a.mp4"),
                Output(OutputKind.SEGMENTS, str(tmp_path / "s")), Output(OutputKind.RTSP_PUBLISH, "rtsp://127.0.0.1:1/a")]
     for output in outputs:
         sink = open_sink(output, INFO, name="a/1")

@@ -25,7 +25,7 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.media.encoded import nal_units
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import StreamServer
-from aipg_plugin.media.sink import LiveSink, open_sinks
+from aipg_plugin.media.sink import LiveSink, open_sink
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Output, OutputKind, Source, Web
 from tests import needs
@@ -42,8 +42,7 @@ class Feeder:
 
     def __init__(self, server: StreamServer | None, outputs: tuple[Output, ...] = (HTTP, RTSP),
                  name: str = "lobby/1", noisy: bool = False) -> None:
-        (sink,) = open_sinks(outputs, INFO, name=name, server=server)
-        assert isinstance(sink, LiveSink)
+        sink = LiveSink(outputs, INFO, name=name, server=server)
         self.sink, self.stream = sink, sink.stream
         self.size_wh = SIZE_WH
         self.number = 0
@@ -312,4 +311,4 @@ def test_taken_ports_are_named(server: StreamServer) -> None:
 
 def test_served_outputs_need_a_server() -> None:
     with pytest.raises(MediaError, match="stream server"):
-        open_sinks((HTTP,), INFO, name="a/1")
+        open_sink(HTTP, INFO, name="a/1")

@@ -13,10 +13,11 @@ import voluptuous as vol
 
 from aipg_plugin.errors import AipgError
 from aipg_plugin.geometry.boxes import corners
+from aipg_plugin.hooks import Plugin
 from aipg_plugin.hosts.viseron.frames import FrameGate
 from aipg_plugin.hosts.viseron.safety import COMPONENT, Ours, read_key, refuse_unsafe
 from aipg_plugin.options import Settings
-from aipg_plugin.plugin import GuardPlugin, create_plugin
+from aipg_plugin.plugin import create_plugin
 
 _log = logging.getLogger(__name__)
 DETECTOR = "object_detector"
@@ -40,23 +41,26 @@ class ViseronHost:
 
     def __init__(self, ours: Ours) -> None:
         self.ours = ours
-        self.plugin: GuardPlugin = create_plugin(self, ours.settings)
+        self._figures: dict[str, dict[str, Any]] = {}
+        self.plugin: Plugin = create_plugin(self, ours.settings)
         self.gate = FrameGate(self.plugin, streams_of(ours.settings))
 
     def metadata(self, camera: str, kind: str, payload: dict[str, object]) -> None:
-        """People go to Viseron through the object detector domain."""
+        """Keep who was seen last, for the object detector domain."""
+        if kind == "figures":
+            self._figures[camera] = payload
 
     def people(self, camera: str) -> list[tuple[float, tuple[float, float, float, float]]]:
         """Everybody tracked before a camera: score, and x1, y1, x2, y2 normalised."""
-        guard = self.plugin.app.guard(camera)
-        size_wh = guard.picture_wh
-        tracks = guard.tracks()
-        if size_wh is None or not tracks:
+        seen = self._figures.get(camera)
+        if seen is None or not seen["figures"]:
             return []
-        outlines = np.clip(corners(np.stack([track.box for track in tracks])) / np.array(size_wh), 0, 1)
+        w, h = seen["size_wh"]
+        boxes = np.array([figure["box"] for figure in seen["figures"]], float) * (w, h, w, h, 1)
+        outlines = np.clip(corners(boxes) / (w, h), 0, 1)
         low, high = outlines.min(axis=1), outlines.max(axis=1)
-        return [(float(track.score), (float(a[0]), float(a[1]), float(b[0]), float(b[1])))
-                for track, a, b in zip(tracks, low, high, strict=True)]
+        return [(float(figure["score"]), (float(a[0]), float(a[1]), float(b[0]), float(b[1])))
+                for figure, a, b in zip(seen["figures"], low, high, strict=True)]
 
     def close(self) -> None:
         """Take the gate away and stop the guard."""

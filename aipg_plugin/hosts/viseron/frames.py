@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat, plane_shapes
-from aipg_plugin.plugin import GuardPlugin
+from aipg_plugin.hooks import Plugin
 
 _log = logging.getLogger(__name__)
 _FORMATS = {"nv12": PixelFormat.NV12, "yuv420p": PixelFormat.I420}
@@ -23,7 +23,7 @@ class FrameGate:
     detectors, snapshots and post-processors alike. `streams` gives our stream for each camera identifier.
     """
 
-    def __init__(self, plugin: GuardPlugin, streams: dict[str, str]) -> None:
+    def __init__(self, plugin: Plugin, streams: dict[str, str]) -> None:
         self._plugin, self._streams = plugin, streams
         self._lock = threading.Lock()
         self._seq: dict[str, int] = {}
