@@ -90,6 +90,7 @@ class AvSession:
 
     def _connect(self) -> None:
         self.decode_errors = 0
+        self._known_shape: tuple[object, Shape] | None = None
         self._audio_handler: AudioHandler | None = None
         self._held_audio: list[av.Packet[Any]] = []
         try:
@@ -155,8 +156,14 @@ class AvSession:
         """How a picture is to be shown. The container's aspect holds until the coded stream changes its own."""
         shown, coded = self._aspects
         now = self._video.codec_context.sample_aspect_ratio
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-        return Shape.of(shown if now == coded else now, bytes(matrix) if isinstance(matrix, SideData) else None)
+        aspect = shown if now == coded else now
+        key = (aspect, frame.rotation, frame.width, frame.height)
+        if self._known_shape is None or self._known_shape[0] != key:
+            # Only when something changed: a frame whose side data was read is part of a reference cycle (PyAV 18), so
+            # that its picture stays in memory until the garbage collector finds it.
+            matrix = frame.side_data.get("DISPLAYMATRIX")
+            self._known_shape = key, Shape.of(aspect, bytes(matrix) if isinstance(matrix, SideData) else None)
+        return self._known_shape[1]
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         last_picture_s = time.monotonic()
