@@ -17,6 +17,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aipg_plugin.errors import SettingsError
+from aipg_plugin.settings.build import to_dict
 from aipg_plugin.settings.loader import Loaded, loaded_from
 from aipg_plugin.settings.yaml_text import dump, parse, read_text, splice
 
@@ -42,11 +43,33 @@ def save_changes(path: str | os.PathLike[str], changes: Mapping[str, Any], *,
     file = FilePath(os.path.realpath(path))
     with _one_writer:
         before = read_text(file)
-        after = _edited(before, changes, str(file))
+        after = _edited(before, _needed(before, changes, file, environ), str(file))
         loaded = loaded_from(after, file, environ)
         _keep_last_good(file, environ)
         write_atomically(file, after)
     return loaded
+
+
+def _needed(before: str, changes: Mapping[str, Any], file: FilePath,
+            environ: Mapping[str, str] | None) -> dict[str, Any]:
+    """The changes without those that the file says already in its own words, such as `all` or a `${VARIABLE}`."""
+    try:
+        in_force = to_dict(loaded_from(before, file, environ).settings)
+        written = parse(before, "").plain
+    except SettingsError:
+        return dict(changes)
+    return {path: value for path, value in changes.items()
+            if value is None or _at(in_force, path) != value or _at(written, path) is None}
+
+
+def _at(tree: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for key in path.split("."):
+        if isinstance(tree, dict):
+            tree = next((below for own, below in tree.items() if str(own) == key), None)
+        else:
+            tree = tree[int(key)] if isinstance(tree, list) and key.isdecimal() and int(key) < len(tree) else None
+    return tree
 
 
 def _edited(before: str, changes: Mapping[str, Any], name: str) -> str:

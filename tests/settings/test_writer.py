@@ -170,6 +170,19 @@ def test_a_failing_disk_leaves_the_file(file: Path, monkeypatch: pytest.MonkeyPa
     assert not list(file.parent.glob(".*"))
 
 
+def test_what_the_file_says_in_its_own_words_stays(file: Path) -> None:
+    text = ("cameras:\n  lobby:\n    name: ${NAME}\n    streams: {1: {source: a.mp4}, 2: {source: b.mp4}}\n"
+            "    privacy_guard: {enabled: off, target_streams: all}\n")
+    file.write_text(text)
+    below = "cameras.lobby.privacy_guard"
+    save_changes(file, {f"{below}.enabled": True, f"{below}.target_streams": ["1", "2"], "cameras.lobby.name": "x"},
+                 environ={"NAME": "x"})
+    assert file.read_text() == text.replace("off", "true")
+    save_changes(file, {f"{below}.target_streams": ["2"], f"{below}.sensitivity": "high"}, environ={"NAME": "x"})
+    assert "target_streams: ['2']" in file.read_text()
+    assert "sensitivity: high" in file.read_text()
+
+
 @pytest.fixture
 def mounted(file: Path, tmp_path: Path) -> Iterator[Path]:
     """The settings mounted as a single file, as containers have them."""
