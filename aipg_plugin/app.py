@@ -25,6 +25,7 @@ from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import SERVED_KINDS, Settings, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths
 from aipg_plugin.settings.changes import Change, changes
+from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.loader import load
 from aipg_plugin.settings.writer import save_changes
 from aipg_plugin.states import ENDED, FULL_MOSAIC, State, StatusRegistry, StreamStatus
@@ -74,7 +75,8 @@ class App:
         self._drops: dict[tuple[str, str], int] = {}
         self.server: StreamServer | None = None
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
-                             instance_id=settings.instance_id, language=settings.language, statuses=self.statuses)
+                             instance_id=settings.instance_id, installation=installation_id(config_file),
+                             language=settings.language, statuses=self.statuses)
         self.weakened = 0       # changes after which people were protected less, since the start
         self._changed = changed
         self.watchers: list[Watcher] = []
@@ -162,7 +164,7 @@ class App:
         with self._lock:
             old, self._settings = self._settings, settings
             self.statuses.keep(stream_keys(settings.cameras))
-            for name in ("models", "web", "mqtt"):
+            for name in ("models", "web", "mqtt", "instance_id"):
                 if getattr(old, name) != getattr(settings, name):
                     _log.warning("%s: changed settings take effect after a restart", name)
             for camera in settings.cameras:

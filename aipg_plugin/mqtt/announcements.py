@@ -1,90 +1,197 @@
-"""What we have announced to Home Assistant, kept true: repeated when it comes back, removed when a camera goes."""
+"""What we have announced to Home Assistant, kept true: repeated when it comes back, withdrawn when it is over.
+
+Several installations may share a broker. Each keeps a list of the retained topics it has made, retained on
+`aipg/announced/<installation>`, and withdraws what its own list names and nothing else.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-from aipg_plugin.mqtt.discovery import Announcer, topics_named, with_tombstones
-from aipg_plugin.mqtt.entities import Of, retained
-from aipg_plugin.mqtt.payloads import Throttle
+from aipg_plugin.mqtt.discovery import Announcer, with_tombstones
+from aipg_plugin.mqtt.payloads import Throttle, to_json
 from aipg_plugin.mqtt.publisher import Outbox
 from aipg_plugin.options import Camera
 
 _MAX_BYTES = 256 * 1024
 _REPEAT_EVERY_S = 2.0
-_NOT_RETAINED = ("/set", "/snapshot", "/analytics")
+_LIST_WITHIN_S = 1.0      # after the subscription stands, the broker sends the list of an earlier run at once
+_WITHDRAWN_FIRST_S = 2.0  # Home Assistant ignores a new entity while one with the same unique_id is there
+_QUARREL = 3              # corrections of one topic after which somebody else announces under our name
 
 
 class Announcements:
-    """Discovery payloads as retained states of the outbox.
+    """Discovery payloads as retained states of the outbox; with `enabled` False everything announced is withdrawn.
 
-    Announcements of an earlier run come back as retained messages; those whose camera or area is no longer configured
-    are cleared, together with the state topics they named. With `enabled` False everything announced is cleared.
+    They wait until the list of an earlier run has come: what that run announced and this one does not is withdrawn
+    first, and Home Assistant given time to forget it. `conflict(message)` is called when another installation uses
+    our name or a camera of ours; `sent()` when something waits to be sent.
     """
 
-    def __init__(self, announcer: Announcer, outbox: Outbox, *, enabled: bool) -> None:
+    def __init__(self, announcer: Announcer, outbox: Outbox, *, enabled: bool, installation: str,
+                 conflict: Callable[[str], None], sent: Callable[[], None]) -> None:
         self._announcer = announcer
         self._outbox = outbox
         self._enabled = enabled
+        self._installation = installation
+        self._conflict = conflict
+        self._sent = sent
         self._announced: dict[str, bytes] = {}
-        self._streams: set[tuple[str, str]] = set()
-        self._cameras: set[str] = set()
+        self._cameras: frozenset[str] = frozenset()
+        self._others: dict[str, frozenset[str]] = {}      # other installations: their cameras
+        self._released = False
+        self._timer: threading.Timer | None = None
         self._repeated_s = float("-inf")
         self._corrections = Throttle(_REPEAT_EVERY_S)
-        self._lock = threading.Lock()
+        self._corrected: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def topic(self) -> str:
+        """Where our list is."""
+        return self._announcer.topics.announced(self._installation)
 
     def filters(self) -> tuple[str, ...]:
-        return self._announcer.own_filter, self._announcer.status_topic
+        return self._announcer.own_filter, self._announcer.status_topic, self._announcer.topics.announced("+")
 
     def announce(self, cameras: tuple[Camera, ...]) -> None:
-        """Announce these cameras and withdraw the others."""
+        """Announce these cameras and withdraw the others; call it when their states are in the outbox."""
         with self._lock:
-            self._cameras = {camera.id for camera in cameras}
-            self._streams = {(camera.id, stream.id) for camera in cameras for stream in camera.streams}
+            self._cameras = frozenset(camera.id for camera in cameras)
             new = self._announcer.payloads(cameras) if self._enabled else {}
             gone = self._announced.keys() - new.keys()
             self._announced = with_tombstones(new, self._announced)
-            for topic in gone:
-                self._outbox.state(topic, b"")
-            for topic, payload in self._announced.items():
-                self._outbox.state(topic, payload)
+            if self._released:
+                self._withdraw(gone)
+                self._send()
+
+    def connected(self) -> None:
+        """The subscriptions stand: wait for the list of an earlier run, then announce."""
+        with self._lock:
+            if not self._released and self._timer is None:
+                self._release_in(_LIST_WITHIN_S)
+
+    def stop(self) -> None:
+        """Announce nothing any more."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            timer.join()
+
+    def is_anothers(self, camera: str) -> bool:
+        """Whether another installation under this prefix has a camera of this id."""
+        return any(camera in cameras for cameras in self._others.values())
 
     def received(self, topic: str, payload: bytes, retained: bool) -> bool:
         """Take a message if it concerns announcements; whether it did."""
+        lists, _, installation = topic.rpartition("/")
+        if f"{lists}/+" == self._announcer.topics.announced("+"):
+            if installation == self._installation:
+                self._earlier(payload)
+            else:
+                self._other(installation, payload)
+            return True
         if topic == self._announcer.status_topic:
             if payload == b"online" and time.monotonic() - self._repeated_s >= _REPEAT_EVERY_S:
                 self._repeated_s = time.monotonic()
                 self._outbox.restate()
             return True
-        prefix = f"{self._announcer.prefix}/"
-        if not (topic.startswith(prefix) and topic.endswith("/config")):
+        if not (topic.startswith(f"{self._announcer.prefix}/") and topic.endswith("/config")):
             return False
         if retained and payload and len(payload) <= _MAX_BYTES:
-            self._left_over(topic, payload)
+            self._correct(topic, payload)
         return True
 
-    def _left_over(self, topic: str, payload: bytes) -> None:
-        """An announcement that an earlier run (or we, before a reconnect) left on the broker."""
+    def _release_in(self, wait_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(wait_s, self._release)
+        self._timer.name = "aipg-mqtt-announce"
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _release(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                return
+            self._timer, self._released = None, True
+            self._send()
+        self._sent()
+
+    def _send(self) -> None:
+        topics = self._announced.keys() | self._outbox.topics(f"{self._announcer.topics.prefix}/")
+        self._outbox.state(self.topic, to_json({"instance_id": self._announcer.instance_id, "topics": sorted(topics)}))
+        for topic, payload in self._announced.items():
+            self._outbox.state(topic, payload)
+
+    def _withdraw(self, topics: set[str]) -> None:
+        for topic in sorted(topics):
+            self._outbox.state(topic, b"", again=True)
+
+    def _earlier(self, payload: bytes) -> None:
+        """The list that an earlier run left: withdraw what is over."""
+        with self._lock:
+            if self._released or self._timer is None:
+                return
+            ours = self._announced.keys() | self._outbox.topics(f"{self._announcer.topics.prefix}/")
+            gone = {topic for topic in _topics_in(payload) if self._may_be_ours(topic)} - ours
+            self._withdraw(gone)
+            announced = any(topic.endswith("/config") for topic in gone)
+            self._release_in(_WITHDRAWN_FIRST_S if announced else 0.0)
+        self._sent()
+
+    def _may_be_ours(self, topic: str) -> bool:
+        """Whether a listed topic is one we make: whoever writes to the broker could have written the list."""
+        below = topic.startswith(f"{self._announcer.topics.prefix}/") and topic.endswith(("/state", "/available",
+                                                                                        "/person", "/occupancy",
+                                                                                        "/problem"))
+        return below or (topic.endswith("/config") and "/aipg" in topic)
+
+    def _other(self, installation: str, payload: bytes) -> None:
+        """The list of another installation under our prefix; an empty one takes it away."""
+        prefix = f"{self._announcer.topics.prefix}/"
+        cameras = frozenset(topic[len(prefix):].split("/")[0] for topic in _topics_in(payload)
+                            if topic.startswith(prefix))
+        before = self._others.pop(installation, frozenset())
+        if cameras and len(self._others) < 100:
+            self._others[installation] = cameras
+        both = (cameras - before) & self._cameras
+        if both:
+            self._conflict(f"installation {installation} has camera {min(both)} too: give each installation a "
+                           "mqtt.prefix or its cameras names of their own")
+
+    def _correct(self, topic: str, payload: bytes) -> None:
+        """An announcement of ours that is another on the broker: an earlier run's, or somebody's under our name."""
         with self._lock:
             mine = self._announced.get(topic)
-            if mine is None:
-                self._outbox.state(topic, b"", again=True)
-            elif mine != payload:
-                with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                    self._announced |= with_tombstones({topic: mine}, {topic: payload})
-                # two of us under one id would answer each other for ever, hence the throttle
-                self._outbox.state(topic, self._announced[topic], again=self._corrections.allows(topic))
-            for stale in topics_named(payload, self._is_stale):
-                self._outbox.state(stale, b"", again=True)
+            if mine is None or mine == payload:
+                return
+            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                self._announced |= with_tombstones({topic: mine}, {topic: payload})
+            if not self._released:
+                return
+            # two of us under one name would answer each other for ever, hence the throttle
+            allowed = self._corrections.allows(topic)
+            self._outbox.state(topic, self._announced[topic], again=allowed)
+            self._corrected[topic] = self._corrected.get(topic, 0) + allowed
+            quarrel = allowed and self._corrected[topic] == _QUARREL
+        if quarrel:
+            self._conflict(f"another installation announces to Home Assistant as {self._announcer.instance_id}: give "
+                           "each an instance_id of its own")
 
-    def _is_stale(self, text: str) -> bool:
-        """Whether a text is a retained topic of ours about a camera or stream that is no longer configured."""
-        prefix = f"{self._announcer.topics.prefix}/"
-        if not text.startswith(prefix) or text.endswith(_NOT_RETAINED) or any(c in text for c in "+#\0"):
-            return False
-        parts = text[len(prefix):].split("/")
-        if len(parts) == 2:
-            return parts[0] not in self._cameras and parts[1] in retained(Of.CAMERA)
-        return len(parts) >= 3 and (parts[0], parts[1]) not in self._streams and parts[-1] in retained(Of.STREAM)
+
+def _topics_in(payload: bytes) -> set[str]:
+    """The topics in a list; none in anything else."""
+    if len(payload) > _MAX_BYTES:
+        return set()
+    try:
+        found: Any = json.loads(payload)["topics"]
+        return {topic for topic in found if isinstance(topic, str) and not set(topic) & set("+#\0")}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return set()

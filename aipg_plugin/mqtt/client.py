@@ -45,7 +45,8 @@ class MqttLink:
     """
 
     def __init__(self, options: Mqtt, cameras: tuple[Camera, ...], *, version: str,
-                 apply: Callable[[Command], object], instance_id: str = "aipg", language: str = "en",
+                 apply: Callable[[Command], object], instance_id: str = "aipg", installation: str = "",
+                 language: str = "en",
                  lines: Mapping[str, tuple[Line, ...]] | None = None,
                  statuses: StatusRegistry | None = None) -> None:
         self._options = options
@@ -56,7 +57,8 @@ class MqttLink:
         self._outbox = Outbox()
         self._announcements = Announcements(
             Announcer(self._topics, version, instance_id, language, options.discovery_prefix,
-                      options.discovery_format == "device"), self._outbox, enabled=options.discovery)
+                      options.discovery_format == "device"), self._outbox, enabled=options.discovery,
+            installation=installation or instance_id, conflict=self._conflict, sent=self._wake)
         self._frigate = FrigateFollower() if options.follow_frigate else None
         self._doorkeeper = Doorkeeper()
         self._commands = CommandWorker(self._apply_command)
@@ -69,6 +71,7 @@ class MqttLink:
         self._snapshot_due_s: dict[tuple[str, str], float] = {}
         self._snapshot_last_s: dict[tuple[str, str], float] = {}
         self.address = (options.broker, options.port)
+        self._stopping = False
         self._broker: EmbeddedBroker | None = None
         self._connection: Connection | None = None
         self.cameras_changed(cameras)
@@ -85,7 +88,7 @@ class MqttLink:
             self._broker = EmbeddedBroker(options)
             options = replace(options, broker=HOST, port=self._broker.start(), protocol="3.1.1", tls=False)
         connection = Connection(options, self._outbox, will_topic=self._topics.available, filters=self._filters,
-                                on_up=self._outbox.restate, on_message=self._received,
+                                on_up=self._up, on_message=self._received, on_conflict=self._conflict,
                                 # amqtt stops delivering when two acknowledgements come close together
                                 subscribe_qos=0 if self._broker is not None else 1)
         self.address = (options.broker, options.port)   # where an embedded broker really listens
@@ -95,7 +98,7 @@ class MqttLink:
             if self._broker is not None:
                 self._broker.stop()
             raise
-        self._connection = connection
+        self._connection, self._stopping = connection, False
         self._outbox.state(self._topics.available, b"online")
         self._figures.start()
         self._commands.start()
@@ -104,8 +107,10 @@ class MqttLink:
         """Say goodbye (offline, retained), send what waits, end every thread."""
         if self._connection is None:
             return
+        self._stopping = True
         self._commands.stop()
         self._figures.stop()
+        self._announcements.stop()
         for camera in self._cameras:
             for stream in camera.streams:
                 self._outbox.state(self._topics.stream(camera.id, stream.id, "available"), b"offline")
@@ -134,17 +139,17 @@ class MqttLink:
         for gone in (self._snapshot_due_s.keys() | self._snapshot_last_s.keys()) - stream_keys(cameras):
             self._snapshot_due_s.pop(gone, None)
             self._snapshot_last_s.pop(gone, None)
-        self._announcements.announce(cameras)
         for camera in cameras:
             for stream_id, control, place, value in told_controls(camera):
                 self._set(camera.id, stream_id, control.key(place), value)
             self._first_words(camera)
+        self._announcements.announce(cameras)
         self._publish_status()
         self._wake()
 
     def _topics_of(self, cameras: tuple[Camera, ...]) -> set[str]:
         """Every retained topic that belongs to these cameras, and our own."""
-        wanted = {self._topics.available, self._topics.status}
+        wanted = {self._topics.available, self._topics.status, self._announcements.topic}
         for camera in cameras:
             wanted |= {self._topics.camera(camera.id, what) for what in retained(Of.CAMERA)}
             for stream in camera.streams:
@@ -209,7 +214,7 @@ class MqttLink:
         """Publish `aipg/stats`; `streams[camera][stream]` holds fps_in, fps_out, evidence_age_s, masked_share (0–1)."""
         if self._off:
             return
-        extra: dict[str, object] = {"mqtt": {
+        extra: dict[str, object] = {"instance_id": self._status["instance_id"], "mqtt": {
             "dropped": self._outbox.dropped, "reconnects": max(0, self._connection.reconnects)
             if self._connection else 0}}
         if self._frigate is not None:
@@ -284,11 +289,25 @@ class MqttLink:
     # -- in (paho's thread: decide and hand over, never work) ------------------------------------------
 
     def _filters(self) -> tuple[str, ...]:
-        return (*self._topics.subscriptions(), *self._announcements.filters(),
+        return (*self._topics.subscriptions(), self._topics.available, *self._announcements.filters(),
                 *(self._frigate.filters() if self._frigate is not None else ()))
 
+    def _up(self) -> None:
+        """The subscriptions stand."""
+        self._outbox.restate()
+        self._announcements.connected()
+
+    def _conflict(self, message: str) -> None:
+        """Another client or installation is in our way."""
+        _log.error("MQTT: %s", message)
+        self.complain(message)
+
     def _received(self, topic: str, payload: bytes, retained: bool) -> None:
-        if self._announcements.received(topic, payload, retained):
+        if topic == self._topics.available:
+            if payload != b"online" and not self._stopping:    # another installation's, or a late last will of ours
+                self._outbox.state(topic, b"online", again=True)
+                self._wake()
+        elif self._announcements.received(topic, payload, retained):
             self._wake()
         elif self._frigate is not None and topic in self._frigate.filters():
             if self._frigate.received(topic, payload, {camera.id for camera in self._cameras}):
@@ -303,6 +322,8 @@ class MqttLink:
         try:
             if address is None:
                 raise MqttError("this is no command topic", cure="See the topic tree in docs/mqtt.md")
+            if self._announcements.is_anothers(address.camera) and address.camera not in self._ids():
+                return                  # said to another installation under this prefix
             self._doorkeeper.check_address(address)
             known = address
             if retained:
@@ -359,6 +380,9 @@ class MqttLink:
         self._wake()
 
     # -- small things --------------------------------------------------------------------------------
+
+    def _ids(self) -> set[str]:
+        return {camera.id for camera in self._cameras}
 
     def _streams_of(self, camera_id: str) -> tuple[str, ...]:
         return next((tuple(stream.id for stream in camera.streams) for camera in self._cameras

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import secrets
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _KEEPALIVE_S = 20
+_SESSION_TAKEN_OVER = 0x8E  # MQTT 5, section 3.14.2.1
+_SHORT_SESSIONS = 3       # in a row, after which somebody is suspected to use our client id
 _STEADY_S = 5.0           # a connection that held this long was a good one: the next wait is short again
 
 
@@ -41,12 +44,13 @@ class Connection:
     """Keeps one connection to a broker and sends what the outbox holds.
 
     `on_up` is called in paho's thread once the subscriptions stand, `on_message(topic, payload, retained)` for every
-    message of `filters`; neither may block. `start` raises MqttError when a certificate is missing or unreadable.
+    message of `filters`, `on_conflict(message)` when another client uses our id; none may block. `start` raises
+    MqttError when a certificate is missing or unreadable.
     """
 
     def __init__(self, options: Mqtt, outbox: Outbox, *, will_topic: str, filters: Callable[[], tuple[str, ...]],
                  on_up: Callable[[], None], on_message: Callable[[str, bytes, bool], None],
-                 subscribe_qos: int = 1) -> None:
+                 on_conflict: Callable[[str], None] = lambda message: None, subscribe_qos: int = 1) -> None:
         self._subscribe_qos = subscribe_qos
         self._options = options
         self._outbox = outbox
@@ -54,6 +58,9 @@ class Connection:
         self._filters = filters
         self._on_up = on_up
         self._on_message = on_message
+        self._on_conflict = on_conflict
+        self._client_id = options.client_id
+        self._short_sessions = 0
         self._v5 = options.protocol == "5"
         self._changed = threading.Condition()
         self._client: paho.Client | None = None
@@ -105,11 +112,22 @@ class Connection:
             except Exception:       # a certificate gone since the start, say: try again later
                 _log.exception("the MQTT connection failed")
                 was_up = False
-            if was_up and time.monotonic() - begun_s > _STEADY_S:
+            steady = time.monotonic() - begun_s > _STEADY_S
+            if was_up and steady:
                 wait_s = _FIRST_WAIT_S
+            self._short_sessions = self._short_sessions + 1 if was_up and not steady else 0
+            if self._running and self._short_sessions == _SHORT_SESSIONS:
+                self._taken_over("perhaps another client uses")    # MQTT 3.1.1 says no reason
             with self._changed:
                 self._changed.wait_for(lambda: not self._running, wait_s * random.uniform(0.5, 1.0))
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+    def _taken_over(self, what: str) -> None:
+        """Go on under an id of our own: with the same one, the two would throw each other off for ever."""
+        before, self._client_id = self._client_id, f"{self._options.client_id[:58]}-{secrets.token_hex(2)}"
+        self._short_sessions = 0
+        self._on_conflict(f"{what} the client id {before}; going on as {self._client_id}. Give each client a "
+                          "mqtt.client_id of its own")
 
     def _session(self) -> bool:
         """One connection from beginning to end; whether it ever came up."""
@@ -167,7 +185,7 @@ class Connection:
 
     def _new_client(self) -> paho.Client:
         options = self._options
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=options.client_id,
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id,
                              clean_session=None if self._v5 else True,
                              protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311, reconnect_on_failure=False)
         client.connect_timeout = _CONNECT_TIMEOUT_S
@@ -240,11 +258,14 @@ class Connection:
         with self._changed:
             if client is not self._client:
                 return
-            if self._running:
+            taken_over = self._running and self._v5 and reason.value == _SESSION_TAKEN_OVER
+            if self._running and not taken_over:
                 _log.warning("lost the MQTT broker: %s", reason)
             self._up, self._lost = False, True
             self._in_flight.clear()
             self._changed.notify_all()
+        if taken_over:
+            self._taken_over("another client connected with")
 
     def _published(self, client: paho.Client, _userdata: Any, mid: int, _reason: Any, _properties: Any) -> None:
         with self._changed:

@@ -7,7 +7,7 @@ Field names as Home Assistant's MQTT integration documents them. `default_entity
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,8 @@ class Announcer:
 
     def payloads(self, cameras: tuple[Camera, ...]) -> dict[str, bytes]:
         """Discovery topic → retained payload, for the hub and every stream of every camera."""
-        hub = {entity.key: self._component(entity, self.node, Place(self.topics)) for entity in entities.ENTITIES
-               if entity.of is Of.HUB}
+        place = Place(self.topics, instance_id=self.instance_id)
+        hub = {entity.key: self._component(entity, "", place) for entity in entities.ENTITIES if entity.of is Of.HUB}
         found = self._device("hub", self._hub(), hub)
         for camera in cameras:
             for stream in camera.streams:
@@ -70,8 +70,8 @@ class Announcer:
 
     def _components(self, id_: str, camera: Camera, stream: Stream) -> dict[str, Component]:
         """Every entity on the device of a stream."""
-        place = Place(self.topics, camera.id, stream.id, camera.name)
-        return {entity.key: self._component(entity, f"{self.node}_{id_}", place, name)
+        place = Place(self.topics, camera.id, stream.id, camera.name, self.instance_id)
+        return {entity.key: self._component(entity, f"_{id_}", place, name)
                 for entity, name in self._entities(camera, stream)}
 
     def _entities(self, camera: Camera, stream: Stream) -> Iterator[tuple[Entity, str]]:
@@ -89,13 +89,16 @@ class Announcer:
     def _area_name(self, key: str, area: Area) -> str:
         return f"{self.text(key)} {area.number}" + (f" {area.name}" if area.name else "")
 
-    def _component(self, entity: Entity, id_: str, place: Place, name: str = "") -> Component:
+    def _component(self, entity: Entity, device: str, place: Place, name: str = "") -> Component:
+        """`device` is `_<camera>_<stream>`, empty for the hub. Entity ids are the same for every instance."""
         fields = entity.fields(place)
         if entity.platform == _TRIGGER:
             return {"platform": _TRIGGER, **fields}
-        unique = f"{id_}_{slug(entity.key)}"
-        component = {"platform": entity.platform, "name": name or self.text(entity.key), "unique_id": unique,
-                     "default_entity_id": f"{entity.platform}.{unique.lower()}", "object_id": unique.lower(), **fields}
+        below = f"{device}_{slug(entity.key)}"
+        object_id = f"aipg{below}".lower()
+        component = {"platform": entity.platform, "name": name or self.text(entity.key),
+                     "unique_id": f"{self.node}{below}", "default_entity_id": f"{entity.platform}.{object_id}",
+                     "object_id": object_id, **fields}
         needed = []
         if entity.needs is not Needs.NOTHING:
             needed.append(self.topics.available)
@@ -147,22 +150,4 @@ def with_tombstones(new: dict[str, bytes], old: dict[str, bytes]) -> dict[str, b
         if gone:
             now["components"] |= gone
             found[topic] = _dump(now)
-    return found
-
-
-def topics_named(payload: bytes, accept: Callable[[str], bool]) -> set[str]:
-    """Every text in an announced payload that `accept` takes: the topics a camera no longer configured has left."""
-    found: set[str] = set()
-    try:
-        waiting: list[Any] = [json.loads(payload)]
-    except (ValueError, RecursionError):
-        return found
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, str) and accept(value):
-            found.add(value)
     return found

@@ -50,6 +50,7 @@ class Place:
     camera: str = ""
     stream: str = ""
     camera_name: str = ""
+    instance_id: str = "aipg"
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,16 @@ def _told(platform: str, key: str, of: Of, retained: str, first: bytes, **fields
 
 
 def _number(key: str, field: str, scale: str = "", **fields: Any) -> Entity:
-    """A number of one stream in `aipg/stats`; `scale` is Jinja behind it."""
+    """A number of one stream in `aipg/stats`; `scale` is Jinja behind it.
+
+    Stats without the camera are another installation's: an empty text leaves the number as it is.
+    """
     def make(place: Place) -> Fields:
-        where = "value_json" + "".join(f".get({_quoted(name)}, {{}})" for name in
-                                       ("streams", place.camera, place.stream)) + f".get('{field}')"
+        camera = f"{{% set c = value_json.get('streams', {{}}).get({_quoted(place.camera)}) %}}"
+        value = f"{{% set v = (c or {{}}).get({_quoted(place.stream)}, {{}}).get('{field}') %}}"
         return {"state_topic": place.topics.stats, "state_class": "measurement", "entity_category": "diagnostic",
-                "value_template": f"{{% set v = {where} %}}{{{{ v {scale}if v is number else 'None' }}}}", **fields}
+                "value_template": f"{camera}{value}{{{{ '' if c is none else v {scale}if v is number else 'None' }}}}",
+                **fields}
 
     return Entity("sensor", key, Of.STREAM, make, Needs.STREAM)
 
@@ -134,7 +139,9 @@ ENTITIES: tuple[Entity, ...] = (
         "command_topic": place.topics.reload, "payload_press": "PRESS", "entity_category": "config"}),
     Entity("sensor", "weakened", Of.HUB, lambda place: {
         "state_topic": place.topics.stats, "state_class": "total_increasing", "entity_category": "diagnostic",
-        "icon": "mdi:shield-alert", "value_template": "{{ value_json.get('weakened', 0) }}"}),
+        "icon": "mdi:shield-alert", "value_template":
+            f"{{{{ value_json.get('weakened', 0) if value_json.get('instance_id') == {_quoted(place.instance_id)}"
+            " else '' }}"}),
     Entity("sensor", "state", Of.STREAM, _state, retained="state",
            first=to_json({"state": "starting", "reason": ""})),
     _number("evidence_age", "evidence_age_s", unit_of_measurement="s", device_class="duration",

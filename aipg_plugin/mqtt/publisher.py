@@ -60,6 +60,11 @@ class Outbox:
         with self._lock:
             return self._known.get(topic)
 
+    def topics(self, prefix: str) -> set[str]:
+        """Every topic under `prefix` that has a state in force."""
+        with self._lock:
+            return {topic for topic in self._known if topic.startswith(prefix)}
+
     def keep_only(self, prefix: str, wanted: set[str]) -> list[str]:
         """Clear every retained state under `prefix` that is not wanted; returns the cleared topics."""
         with self._lock:

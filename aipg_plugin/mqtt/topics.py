@@ -71,6 +71,10 @@ class Topics:
     def changes(self) -> str:
         return f"{self.prefix}/changes"
 
+    def announced(self, installation: str) -> str:
+        """The list of what an installation has announced."""
+        return f"{self.prefix}/announced/{installation}"
+
     @property
     def reload(self) -> str:
         return f"{self.prefix}/{RELOAD}/set"

@@ -10,19 +10,23 @@ from typing import Any, get_type_hints
 from aipg_plugin import options
 from aipg_plugin.credentials import Address
 from aipg_plugin.settings.areas import as_rectangle, colour_of
+from aipg_plugin.settings.installation import AUTO
 
 Checked = Mapping[str, Any]
 
 
-def build(checked: Checked) -> options.Settings:
-    """Settings out of what the schema returned."""
+def build(checked: Checked, installation: str) -> options.Settings:
+    """Settings out of what the schema returned; names that are `auto` are made from the installation's id."""
+    instance_id = installation if checked["instance_id"] == AUTO else checked["instance_id"]
+    mqtt = dict(checked["mqtt"])
+    mqtt["client_id"] = f"aipg-{instance_id}"[:64] if mqtt["client_id"] == AUTO else mqtt["client_id"]
     models = dict(checked["models"])
     models["providers"] = tuple(models["providers"])
     models["custom"] = options.CustomModel(**models["custom"]) if models["custom"] else None
     return options.Settings(
         cameras=tuple(build_camera(name, camera) for name, camera in checked["cameras"].items()),
-        mqtt=options.Mqtt(**checked["mqtt"]), web=options.Web(**checked["web"]), models=options.Models(**models),
-        instance_id=checked["instance_id"], language=checked["language"])
+        mqtt=options.Mqtt(**mqtt), web=options.Web(**checked["web"]), models=options.Models(**models),
+        instance_id=instance_id, language=checked["language"])
 
 
 def build_camera(name: str, checked: Checked) -> options.Camera:

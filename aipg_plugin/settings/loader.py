@@ -14,6 +14,7 @@ from aipg_plugin.errors import Problem, SettingsError
 from aipg_plugin.options import Settings
 from aipg_plugin.settings import build, rules
 from aipg_plugin.settings.environment import expand, system_environment
+from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.problems import Lines, flattened, line_of, problem
 from aipg_plugin.settings.schema import CAMERAS, SCHEMA
 from aipg_plugin.settings.yaml_text import parse, read_text
@@ -38,14 +39,14 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = No
 def loaded_from(text: str, file: FilePath, environ: Mapping[str, str] | None = None) -> Loaded:
     """Like `load`, of text that `file` holds or is about to hold."""
     parsed = parse(text, str(file))
-    settings, warnings = _checked(parsed.plain, parsed.lines, environ)
+    settings, warnings = _checked(parsed.plain, parsed.lines, environ, installation_id(file))
     return Loaded(settings, parsed.document, file, warnings)
 
 
 def validate(data: Mapping[str, Any] | None, *, environ: Mapping[str, str] | None = None,
              lines: Lines | None = None) -> Settings:
     """Check a dict shaped like the YAML. Raises SettingsError with every problem found."""
-    return _checked(data, lines or {}, environ)[0]
+    return _checked(data, lines or {}, environ, installation_id())[0]
 
 
 def warnings_of(settings: Settings) -> tuple[Problem, ...]:
@@ -53,11 +54,12 @@ def warnings_of(settings: Settings) -> tuple[Problem, ...]:
     return tuple(_told(rules.doubtful(settings), {}))
 
 
-def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None) -> tuple[Settings, tuple[Problem, ...]]:
+def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None,
+             installation: str) -> tuple[Settings, tuple[Problem, ...]]:
     problems: list[Problem] = []
     data = expand(data, system_environment() if environ is None else environ, lines, problems)
     try:
-        settings = build.build(SCHEMA(data))
+        settings = build.build(SCHEMA(data), installation)
     except vol.Invalid as error:
         problems += [problem(single, lines) for single in flattened(error)]
         settings = _salvaged(data)
@@ -87,7 +89,7 @@ def _salvaged(data: Any) -> Settings:
         except vol.Invalid:
             continue
     try:
-        return build.build(SCHEMA(sound))
+        return build.build(SCHEMA(sound), "")
     except vol.Invalid:  # two names that are one: 1 and "1"
         return Settings()
 

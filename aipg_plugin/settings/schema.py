@@ -14,6 +14,7 @@ from aipg_plugin.credentials import Address, redacted
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.resources import languages
 from aipg_plugin.settings.areas import AreaShape, Corner
+from aipg_plugin.settings.installation import AUTO
 from aipg_plugin.settings.problems import Bad, one_of, show
 from aipg_plugin.settings.shapes import ListOf, MapOf, Table
 from aipg_plugin.settings.validators import (
@@ -287,7 +288,7 @@ MQTT = Table("mqtt", {
     _mqtt("username"): Optionally(Text()),
     _mqtt("password"): _SECRET,
     _mqtt("prefix"): _TOPIC,
-    _mqtt("client_id"): Text(NAME_PATTERN, NAME_LOOKS),
+    _mqtt.own("client_id", AUTO): Text(NAME_PATTERN, NAME_LOOKS),
     _mqtt("protocol"): Choice(("3.1.1", "5")),
     _mqtt("tls"): Flag(),
     _mqtt("tls_ca"): _FILE,
@@ -338,7 +339,7 @@ SCHEMA = Table("root", {
     _root.own("mqtt", None): MQTT,
     _root.own("web", None): WEB,
     _root.own("models", None): MODELS,
-    _root("instance_id"): Text(NAME_PATTERN, NAME_LOOKS),
+    _root.own("instance_id", AUTO): Text(NAME_PATTERN, NAME_LOOKS),
     _root("language"): Choice(languages()),
 })
 

@@ -98,6 +98,7 @@ def test_two_instances_do_not_share_ids():
     assert not a.keys() & b.keys()
     ids = [{c.get("unique_id") for _, c in entities(x)} - {None} for x in (a, b)]
     assert not ids[0] & ids[1]
+    assert {c.get("default_entity_id") for _, c in entities(a)} == {c.get("default_entity_id") for _, c in entities(b)}
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -149,7 +150,7 @@ def test_home_assistant_accepts_it_and_reads_its_values():
     templates = [
         (by_id["aipg_lobby_1_fps"], stats, "14.5"), (by_id["aipg_lobby_1_masked_share"], stats, "25.0"),
         (by_id["aipg_lobby_1_evidence_age"], stats, "None"), (by_id["aipg_lobby_2_fps"], stats, "None"),
-        (by_id["aipg_lobby_2_fps"], "{}", "None"),
+        (by_id["aipg_lobby_2_fps"], "{}", ""),
         (by_id["aipg_lobby_1_state"], '{"state":"failsafe","reason":"dark"}', "failsafe"),
         (lobby, update, ""), (yard, new, ""), (trigger, end, "yes"), (trigger, new, "no"), (trigger, update, "no"),
         (lobby, new, None), (lobby, end, None), (yard, events_of("back yard's")[0], None),

@@ -36,7 +36,7 @@ def test_everything_is_announced_and_retained(link, broker, watcher, protocol):
         late.expect(topic, payload)
     assert json.loads(late.last["aipg/status"])["version"] == "1.2.3"
     assert json.loads(late.last["aipg/lobby/1/state"]) == {"state": "starting", "reason": ""}
-    assert "homeassistant/device/aipg/lobby_1/config" in late.last
+    wait_for(lambda: "homeassistant/device/aipg/lobby_1/config" in late.last)
     late.close()
 
 
@@ -251,7 +251,8 @@ def test_a_removed_camera_leaves_nothing_behind(link, broker, watcher):
     made = link((lobby, yard))
     made.state("yard", "1", "guard", True)
     watcher.expect("aipg/yard/1/guard/state", "ON")
-    watcher.expect("aipg/available", "online")
+    for device in ("yard_1", "lobby_2"):
+        wait_for(lambda device=device: watcher.last.get(f"homeassistant/device/aipg/{device}/config"))
     made.cameras_changed((make_camera(streams=("1",), areas=(1,)),))
     watcher.expect("aipg/yard/1/guard/state", "")
     watcher.expect("homeassistant/device/aipg/yard_1/config", "")
@@ -284,8 +285,9 @@ def test_what_an_earlier_run_left_is_cleared(link, watcher):
 
 
 def test_switching_discovery_off_withdraws_it(link, watcher):
-    link().stop()
-    assert wait_for(lambda: watcher.last.get("homeassistant/device/aipg/hub/config"))
+    made = link()
+    wait_for(lambda: watcher.last.get("homeassistant/device/aipg/lobby_1/config"))
+    made.stop()
     link(discovery=False)
     watcher.expect("homeassistant/device/aipg/hub/config", "")
     watcher.expect("homeassistant/device/aipg/lobby_1/config", "")

@@ -7,6 +7,7 @@ import pytest
 from aipg_plugin import options
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings import to_dict, validate
+from aipg_plugin.settings.installation import installation_id
 from tests.settings.examples import LOBBY, changed
 
 CAMERA = "cameras.lobby"
@@ -14,7 +15,8 @@ GUARD = f"{CAMERA}.privacy_guard"
 
 
 def test_empty_settings_are_the_defaults() -> None:
-    assert validate({}) == validate(None) == options.Settings()
+    wanted = options.Settings(instance_id=installation_id(), mqtt=options.Mqtt(client_id=f"aipg-{installation_id()}"))
+    assert validate({}) == validate(None) == wanted
 
 
 def test_a_camera_needs_only_a_source() -> None:
