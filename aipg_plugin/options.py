@@ -214,6 +214,15 @@ class Mqtt:
 
 
 @dataclass(frozen=True)
+class WebUser:
+    """Somebody who may open the pages: an admin may change settings, a viewer may look."""
+
+    name: str
+    password: str = field(repr=False)        # an argon2id hash (`aipg password`), or plain text
+    role: str = "admin"                      # viewer | admin
+
+
+@dataclass(frozen=True)
 class Web:
     """The HTTP server for streams and pages."""
 
@@ -223,6 +232,11 @@ class Web:
     onvif: bool = False                      # cameras served over RTSP are ONVIF devices, announced on the network
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    users: tuple[WebUser, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()      # names under which browsers may open the pages, beside local ones
+    frame_ancestors: tuple[str, ...] = ()    # origins that may show the pages in a frame
+    trusted_proxies: tuple[str, ...] = ()    # addresses whose forwarding headers are believed
+    user_header: str | None = None           # header in which a trusted proxy names the user
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ COMMANDS = {
     "redact": ("aipg_plugin.cli.redact", "mask the people in an image, a video or a folder"),
     "detect": ("aipg_plugin.cli.detect", "print where people are, as JSON"),
     "check": ("aipg_plugin.cli.check", "try every camera, model and broker of a configuration"),
+    "password": ("aipg_plugin.cli.password", "make the hash of a password for the pages"),
     "settings": ("aipg_plugin.cli.settings", "print the reference of every setting"),
     "models": ("aipg_plugin.cli.models", "list the detectors that are here and what they measured"),
     "nvr": ("aipg_plugin.cli.nvr", "print or verify the configuration of an NVR"),

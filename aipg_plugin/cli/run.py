@@ -11,6 +11,7 @@ from pathlib import Path
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.options import OutputKind, Settings
 from aipg_plugin.settings.loader import load
+from aipg_plugin.web import make_pages
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     loaded = load(path)
     for warning in loaded.warnings:
         _log.warning("%s", warning.text())
-    host = StandaloneHost(loaded.settings, config_file=path)
+    host = StandaloneHost(loaded.settings, config_file=path, pages=make_pages)
     serve(host, seconds=options.seconds)
     return 0
 
@@ -48,7 +49,7 @@ def serve(host: StandaloneHost, *, seconds: float | None) -> None:
 def where_to_look(settings: Settings) -> list[str]:
     """One line per output: where the guarded picture can be seen."""
     web = settings.web
-    lines = []
+    lines = [f"pages: http://{web.host}:{web.port}/"]
     for camera in settings.cameras:
         for stream in camera.streams:
             name = f"{camera.id}/{stream.id}"

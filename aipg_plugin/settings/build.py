@@ -25,8 +25,14 @@ def build(checked: Checked, installation: str) -> options.Settings:
     models["custom"] = options.CustomModel(**models["custom"]) if models["custom"] else None
     return options.Settings(
         cameras=tuple(build_camera(name, camera) for name, camera in checked["cameras"].items()),
-        mqtt=options.Mqtt(**mqtt), web=options.Web(**checked["web"]), models=options.Models(**models),
+        mqtt=options.Mqtt(**mqtt), web=_web(checked["web"]), models=options.Models(**models),
         instance_id=instance_id, language=checked["language"])
+
+
+def _web(checked: Checked) -> options.Web:
+    users = tuple(options.WebUser(name, **user) for name, user in checked["users"].items())
+    lists = {key: tuple(checked[key]) for key in ("allowed_hosts", "frame_ancestors", "trusted_proxies")}
+    return options.Web(**{**checked, **lists, "users": users})
 
 
 def build_camera(name: str, checked: Checked) -> options.Camera:
@@ -81,9 +87,15 @@ def to_dict(settings: options.Settings) -> dict[str, Any]:
     """Settings as `validate` takes them, every setting written out; `validate(to_dict(s)) == s`."""
     return {
         "cameras": {camera.id: _camera_dict(camera) for camera in settings.cameras},
-        "mqtt": _dict(settings.mqtt), "web": _dict(settings.web), "models": _dict(settings.models),
+        "mqtt": _dict(settings.mqtt), "web": _web_dict(settings.web), "models": _dict(settings.models),
         "instance_id": settings.instance_id, "language": settings.language,
     }
+
+
+def _web_dict(web: options.Web) -> dict[str, Any]:
+    users = {user.name: {"password": _escaped(user.password), "role": user.role} for user in web.users}
+    plain = {key: value for key, value in _dict(web).items() if key != "users"}
+    return {**plain, "users": users} if users else plain
 
 
 def _camera_dict(camera: options.Camera) -> dict[str, Any]:

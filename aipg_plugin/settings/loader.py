@@ -57,6 +57,7 @@ def warnings_of(settings: Settings) -> tuple[Problem, ...]:
 def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None,
              installation: str) -> tuple[Settings, tuple[Problem, ...]]:
     problems: list[Problem] = []
+    plain = list(rules.plain_passwords(data))
     data = expand(data, system_environment() if environ is None else environ, lines, problems)
     try:
         settings = build.build(SCHEMA(data), installation)
@@ -66,7 +67,7 @@ def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None,
     problems += _told(rules.broken(settings), lines)
     if problems:
         raise SettingsError("settings are not valid", problems=_in_order(problems))
-    return settings, tuple(_told(rules.doubtful(settings), lines))
+    return settings, tuple(_told([*rules.doubtful(settings), *plain], lines))
 
 
 def _salvaged(data: Any) -> Settings:

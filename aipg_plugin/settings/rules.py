@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os.path
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from aipg_plugin.options import (
     Settings,
     Stream,
 )
+from aipg_plugin.passwords import is_hash
 from aipg_plugin.settings.problems import Path, one_of, show
 
 SHORTEST_TOKEN = 12
@@ -239,14 +240,57 @@ def web_is_protected(settings: Settings) -> Findings:
     if (web.username is None) != (web.password is None):
         missing = "password" if web.password is None else "username"
         yield Finding(("web", missing), "is missing: username and password go together", "Write both or neither")
-    elif is_loopback(web.host):
-        return
-    elif web.username is None:
+    elif web.username is None and not is_loopback(web.host):
         yield Finding(("web", "username"), "is missing: {host} is open to the network, so a login is needed",
                       "Write username and password, or set host: 127.0.0.1", {"host": web.host})
-    elif web.password is not None and len(web.password) < SHORTEST_PASSWORD:
-        yield Finding(("web", "password"), "is shorter than {length} characters while {host} is open to the network",
-                      "Use a longer one", {"length": SHORTEST_PASSWORD, "host": web.host})
+    for path, password in _web_passwords(settings):
+        if not is_hash(password) and len(password) < SHORTEST_PASSWORD and not is_loopback(web.host):
+            yield Finding(path, "is shorter than {length} characters while {host} is open to the network",
+                          "Use a longer one", {"length": SHORTEST_PASSWORD, "host": web.host})
+
+
+def _web_passwords(settings: Settings) -> Iterator[tuple[Path, str]]:
+    web = settings.web
+    if web.password is not None:
+        yield ("web", "password"), web.password
+    for user in web.users:
+        yield ("web", "users", user.name, "password"), user.password
+
+
+def proxies_are_named(settings: Settings) -> Findings:
+    """A header that names the user is believed from named proxies only; their addresses can be read."""
+    web = settings.web
+    if web.user_header and not web.trusted_proxies:
+        yield Finding(("web", "trusted_proxies"), "is missing: user_header is believed from trusted proxies only",
+                      "Write the proxy's address, or remove user_header")
+    for index, address in enumerate(web.trusted_proxies):
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            yield Finding(("web", "trusted_proxies", str(index)), "{value} is not an address or network",
+                          "Write an address such as 172.30.32.2, or a network such as 10.0.0.0/24",
+                          {"value": show(address)})
+
+
+def an_admin_is_left(settings: Settings) -> Findings:
+    """Where users have to log in, one of them can change settings."""
+    web = settings.web
+    if web.users and web.username is None and not any(user.role == "admin" for user in web.users):
+        yield Finding(("web", "users"), "none of the users is an admin", "Give one of them role: admin")
+
+
+def plain_passwords(data: object) -> Findings:
+    """Warning: a password of the pages that can be read in the file, as written there (before ${VARIABLE}s)."""
+    web = data.get("web") if isinstance(data, Mapping) else None
+    if not isinstance(web, Mapping):
+        return
+    users = web.get("users")
+    written: list[tuple[Path, object]] = [(("web", "password"), web.get("password"))]
+    written += [(("web", "users", str(name), "password"), user.get("password"))
+                for name, user in (users.items() if isinstance(users, Mapping) else ()) if isinstance(user, Mapping)]
+    for path, password in written:
+        if isinstance(password, str) and not is_hash(password) and "${" not in password:
+            yield Finding(path, "is written in plain text", "Replace it by a hash: aipg password makes one")
 
 
 def ports_differ(settings: Settings) -> Findings:
@@ -323,7 +367,7 @@ CAMERA_RULES: tuple[Callable[[Camera], Findings], ...] = (
     segments_are_whole, served_once, token_is_strong)
 SETTINGS_RULES: tuple[Callable[[Settings], Findings], ...] = (
     written_once, mqtt_credentials_are_whole, mqtt_is_there_for_frigate, web_is_protected, ports_differ,
-    one_class_is_a_person)
+    one_class_is_a_person, proxies_are_named, an_admin_is_left)
 WARNINGS: tuple[Callable[[Settings], Findings], ...] = (clear_outputs, off_is_open, nothing_to_do, view_has_effect)
 
 

@@ -303,6 +303,12 @@ MQTT = Table("mqtt", {
     _mqtt("snapshot_interval_s"): Number(0, 86_400, unit="s"),
 })
 
+_user = _Keys("web_user", options.WebUser)
+WEB_USER = Table("web_user", {
+    _user.required("password"): Text(secret=True),
+    _user("role"): Choice(("viewer", "admin")),
+})
+
 _web = _Keys("web", options.Web)
 WEB = Table("web", {
     _web("host"): HostName(),
@@ -311,6 +317,12 @@ WEB = Table("web", {
     _web("onvif"): Flag(),
     _web("username"): Optionally(Text(r"[^:]+", "a name without a colon")),
     _web("password"): _SECRET,
+    _web.own("users", None): MapOf(Name(), WEB_USER, "user"),
+    _web("allowed_hosts"): ListOf(HostName(), most=64),
+    _web("frame_ancestors"): ListOf(Text(r"self|https?://[A-Za-z0-9_.:*\[\]-]+",
+                                         "self or an origin such as https://nvr.local"), most=16),
+    _web("trusted_proxies"): ListOf(Text(r"[0-9A-Fa-f.:/]+", "an address or network such as 172.30.32.2"), most=16),
+    _web("user_header"): Optionally(Text(r"[A-Za-z0-9-]{1,64}", "the name of a header, such as X-Remote-User")),
 })
 
 _custom = _Keys("custom_model", options.CustomModel)

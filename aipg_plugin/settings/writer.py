@@ -79,13 +79,13 @@ def _edited(before: str, changes: Mapping[str, Any], name: str) -> str:
     spliced: str | None = before
     for dotted_path, value in changes.items():
         keys = dotted_path.split(".")
-        _set(wanted, keys, value, dotted_path)
+        set_in(wanted, keys, value, dotted_path)
         spliced = None if spliced is None else splice(spliced, keys, value)
     if spliced is not None and _reads_as(spliced, wanted):
         return spliced
     document = CommentedMap() if parsed.document is None else parsed.document
     for dotted_path, value in changes.items():
-        _set(document, dotted_path.split("."), value, dotted_path)
+        set_in(document, dotted_path.split("."), value, dotted_path)
     after = dump(document, before)
     if not _reads_as(after, wanted):
         raise SettingsError("cannot be changed: its place in the file is shared by a YAML anchor",
@@ -191,7 +191,8 @@ def _keep_last_good(file: FilePath, environ: Mapping[str, str] | None) -> None:
         _log.warning("no copy of the last good settings could be kept: %s", error)
 
 
-def _set(root: Any, keys: list[str], value: Any, dotted_path: str) -> None:
+def set_in(root: Any, keys: list[str], value: Any, dotted_path: str) -> None:
+    """Set one value in a tree of tables and lists, in place; None removes it. Raises SettingsError for a wrong path."""
     node = root
     for position, key in enumerate(keys[:-1]):
         node = _descend(node, key, ".".join(keys[:position + 1]), create=value is not None)
@@ -212,6 +213,9 @@ def _set(root: Any, keys: list[str], value: Any, dotted_path: str) -> None:
 def _descend(node: Any, key: str, dotted_path: str, *, create: bool) -> Any:
     own = _own_key(node, key, dotted_path)
     below = node[own] if (own in node if isinstance(node, dict) else own < len(node)) else None
+    main = "url" if key == "source" else "kind" if isinstance(node, list) else ""
+    if main and isinstance(below, str | int):  # a table that was written as its main setting alone
+        below = node[own] = (CommentedMap if isinstance(node, CommentedMap | CommentedSeq) else dict)({main: below})
     if below is None:
         if not create:
             return None
@@ -228,7 +232,7 @@ def _descend(node: Any, key: str, dotted_path: str, *, create: bool) -> Any:
 def _unshared(node: Any, key: Any, below: Any) -> Any:
     """`below`, or when an anchor shares it with other places, a copy of its own in its place."""
     anchored = isinstance(below, CommentedMap | CommentedSeq) and below.yaml_anchor() is not None
-    merged = isinstance(node, CommentedMap) and key not in node.lc.data and key in node
+    merged = isinstance(node, CommentedMap) and key not in (node.lc.data or {}) and key in node
     if anchored or merged:
         below = copy.deepcopy(below)
         below.yaml_set_anchor(None, always_dump=False)
