@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aipg_plugin.credentials import Address
 from aipg_plugin.errors import Problem, SettingsError
 from aipg_plugin.facade.secrets import hidden, restored
 from aipg_plugin.options import Camera, Settings
@@ -104,13 +105,20 @@ def _refuse_stale(document: dict[str, Any], changes: Sequence[Change]) -> None:
 
 
 def _unlike(one: Any, other: Any) -> bool:
+    if isinstance(one, Address) and isinstance(other, Address):
+        return one != other  # by all of it: two addresses may differ in their secrets alone
     return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
 
 
 def _as_written(paths: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     """The paths with single values as the schema understood them."""
-    return {path: value if isinstance(value, dict | list) or value is None else read_setting(checked, path.split("."))
-            for path, value in paths.items()}
+    return {path: value if isinstance(value, dict | list) or value is None
+            else _plain(read_setting(checked, path.split("."))) for path, value in paths.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A checked value as YAML holds it: an address with its login."""
+    return value.revealed().replace("${", "$${") if isinstance(value, Address) else value
 
 
 def read_setting(tree: Any, keys: Sequence[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from aipg_plugin.credentials import HIDDEN, redacted
+from aipg_plugin.credentials import HIDDEN, Address, redacted, revealed
 from aipg_plugin.errors import SettingsError
 
 _SECRET_KEYS = frozenset({"password", "off_token"})
@@ -17,6 +17,8 @@ def hidden(tree: Any, key: str = "") -> Any:
         return {name: hidden(value, str(name)) for name, value in tree.items()}
     if isinstance(tree, list):
         return [hidden(value, key) for value in tree]
+    if isinstance(tree, Address):
+        return str(tree)
     if isinstance(tree, str):
         return HIDDEN if key in _SECRET_KEYS and tree else redacted(tree)
     return tree
@@ -25,7 +27,7 @@ def hidden(tree: Any, key: str = "") -> Any:
 def restored(given: Any, known: Any, path: str) -> Any:
     """What a page sent, with `***` replaced by what `known`, the same place before, holds.
 
-    Raises SettingsError for a hidden part that nothing stands for: a password is never sent to another host.
+    Raises SettingsError for a hidden part that nothing stands for: a login is never sent to another host.
     """
     if isinstance(given, dict):
         below = known if isinstance(known, dict) else {}
@@ -41,21 +43,22 @@ def restored(given: Any, known: Any, path: str) -> Any:
     key = path.rpartition(".")[2]
     if isinstance(known, str) and hidden(known, key) == given:
         return known
-    swapped = _with_password_of(given, known) if isinstance(known, str) else None
+    swapped = _with_login_of(given, revealed(known)) if isinstance(known, str) else None
     if swapped is None:
         raise SettingsError("the hidden part {hidden} cannot be filled in", path=path, hidden=HIDDEN,
                             cure="Write the password again")
     return swapped
 
 
-def _with_password_of(given: str, known: str) -> str | None:
-    """`given` with the password of `known`, if both name the same user on the same host."""
+def _with_login_of(given: str, known: str) -> str | None:
+    """`given` with the login of `known`, if both name the same host and port."""
     try:
         new, old = urlsplit(given), urlsplit(known)
-        same = (new.hostname, new.username) == (old.hostname, old.username)
+        same = (new.scheme, new.hostname, new.port) == (old.scheme, old.hostname, old.port)
     except ValueError:
         return None
-    if not same or new.password != HIDDEN or old.password is None:
+    login, at, _ = old.netloc.rpartition("@")
+    if not same or not at or f"//{HIDDEN}@" not in given:
         return None
-    swapped = given.replace(f":{HIDDEN}@", f":{old.password}@", 1)
+    swapped = given.replace(f"//{HIDDEN}@", f"//{login}@", 1)
     return None if HIDDEN in swapped else swapped

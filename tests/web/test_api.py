@@ -133,9 +133,9 @@ def test_secrets_do_not_leave_and_come_back(house: House) -> None:
     assert stored not in everything
     path = "cameras.vault.streams.1.source.url"
     house.change("cameras.vault", camera)
-    assert house.change(path, "rtsp://joe:***@127.0.0.1:9/other")[0] == 200
+    assert house.change(path, "rtsp://***@127.0.0.1:9/other")[0] == 200
     assert house.yaml["cameras"]["vault"]["streams"]["1"]["source"]["url"] == url.replace("live", "other")
-    status, refused = house.change(path, "rtsp://joe:***@10.0.0.9/other")
+    status, refused = house.change(path, "rtsp://***@10.0.0.9/other")
     assert (status, refused["problems"][0]["path"]) == (422, path), "a password is not sent to another host"
 
 
