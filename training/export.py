@@ -28,6 +28,7 @@ import torch
 from training.config import Config
 from training.net import ExportNet
 from training.port import BASES, base_of, net_of
+from training.rtmdet import RtmPersonNet
 
 OPSET = 17
 TILE_PX = {"standard": 416, "small": 288}
@@ -36,6 +37,8 @@ TILE_PX = {"standard": 416, "small": 288}
 def export_fp32(checkpoint: Path, out: Path, score_shift: float = 0.0) -> None:
     """Write the averaged net of `checkpoint`; raises ValueError if ONNX Runtime computes otherwise."""
     net = net_of(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
+    if isinstance(net, RtmPersonNet):
+        net.fold_normalisation()
     model = ExportNet(net.eval(), score_shift)
     axes = {"image": {0: "n", 2: "h", 3: "w"}, "raw": {0: "n", 1: "a"}, "silhouette": {0: "n", 2: "h4", 3: "w4"}}
     with warnings.catch_warnings():

@@ -69,6 +69,17 @@ def test_rtmdets_ported_weights_compute_the_same(shared: Path) -> None:
     assert np.abs(size - np.maximum(distances[:, 2:] + distances[:, :2], 0.05)).max() < 1e-3
 
 
+def test_the_folded_normalisation_changes_the_border_alone() -> None:
+    torch.manual_seed(4)
+    net, image = RtmPersonNet().eval(), torch.rand(1, 3, 64, 64) * 255
+    first = net.backbone.stem[0][0]
+    with torch.no_grad():
+        wanted = first((image - net.mean) / net.std)
+        net.fold_normalisation()
+        got = first(image)
+    assert torch.allclose(got[..., 1:, 1:], wanted[..., 1:, 1:], atol=1e-3)
+
+
 def test_a_checkpoint_says_which_net_it_is() -> None:
     for net, name in ((YoloxPersonNet(classes=80), "yolox_nano"), (RtmPersonNet(), "rtmdet_nano")):
         assert base_of(net.state_dict()) == name
@@ -130,6 +141,8 @@ def test_export_keeps_the_contract(tmp_path: Path, layout: type[YoloxPersonNet |
     raw, silhouette = session.run(None, {"image": x})
     assert raw.shape == (2, 12 * 16 + 6 * 8 + 3 * 4, 9)
     assert silhouette.shape == (2, 1, 24, 32)
+    if isinstance(net, RtmPersonNet):
+        net.fold_normalisation()
     with torch.no_grad():
         wanted = ExportNet(net)(torch.from_numpy(x))
     assert np.allclose(raw, wanted[0].numpy(), atol=1e-3)
