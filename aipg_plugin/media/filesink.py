@@ -88,6 +88,8 @@ class _Recording:
             self._box: Any = av.open(for_ffmpeg(path), "w", format=container_format,
                                      options=_CRASH_SAFE.get(container_format, {}))
             self.encoder = Encoder(output, spec, self._add_stream, encoder)
+            if container_format == "avi":
+                self.encoder.context.max_b_frames = 0  # AVI has no times for frames out of order
             self._audio = None
             self._last_sound_s = -1.0
             if output.audio is Audio.PASS and info.audio is not None:

@@ -13,15 +13,21 @@ from aipg_plugin.media.info import Colour
 _NATIVE = {"yuv420p": PixelFormat.I420, "yuvj420p": PixelFormat.I420, "nv12": PixelFormat.NV12}
 AV_NAMES = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12", PixelFormat.BGR24: "bgr24"}
 _MPEG, _JPEG = 1, 2
+_RGB_MATRIX = 0  # ISO/IEC 23091-2
 
 
 def colour_of(picture: av.VideoFrame) -> Colour:
     """Colour description that the planes of `planes_of(picture)` have."""
     name = picture.format.name
-    if picture.format.is_rgb:
+    if _as_rgb(picture):
         return Colour(full_range=False, matrix=6)
     full = picture.color_range == _JPEG or name.startswith("yuvj")
     return Colour(full, int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
+
+
+def _as_rgb(picture: av.VideoFrame) -> bool:
+    """Whether a frame's values are RGB: as such, by a palette, or marked so though they are grey (PNG)."""
+    return picture.format.is_rgb or picture.format.has_palette or int(picture.colorspace) == _RGB_MATRIX
 
 
 def planes_of(picture: av.VideoFrame) -> tuple[PixelFormat, Planes]:
@@ -31,11 +37,12 @@ def planes_of(picture: av.VideoFrame) -> tuple[PixelFormat, Planes]:
     """
     pixel_format = _NATIVE.get(picture.format.name)
     if pixel_format is None or any(plane.line_size <= 0 for plane in picture.planes):
-        same_range = colour_of(picture).full_range or picture.format.name.startswith("gray")
+        rgb = _as_rgb(picture)
+        same_range = colour_of(picture).full_range or (picture.format.name.startswith("gray") and not rgb)
         wanted = _JPEG if same_range else _MPEG  # the scaler takes every gray for full range: keep its values
-        source = _JPEG if picture.format.is_rgb else wanted
-        picture = picture.reformat(format="yuv420p", src_color_range=source, dst_color_range=wanted,
-                                   interpolation="BICUBIC")
+        matrix = None if rgb else "ITU601"  # YUV keeps its own; naming any keeps the scaler from refusing some
+        picture = picture.reformat(format="yuv420p", src_color_range=_JPEG if rgb else wanted, dst_color_range=wanted,
+                                   src_colorspace=matrix, dst_colorspace=matrix, interpolation="BICUBIC")
         pixel_format = PixelFormat.I420
     planes = tuple(_view(picture, index, shape) for index, shape in
                    enumerate(plane_shapes(pixel_format, (picture.width, picture.height))))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Protocol
 
 import av
@@ -129,16 +130,17 @@ class AvSession:
         self._decoded = self._decode()
         try:
             self._first = next(self._decoded, None)
+            if self._first is None:
+                raise cannot_open(self._source.url, "no picture in it can be decoded")
+            pixel_format, _ = planes_of(self._first)
         except (av.FFmpegError, OSError) as error:
             raise cannot_open(self._source.url, reason_of(error)) from None
-        if self._first is None:
-            raise cannot_open(self._source.url, "no picture in it can be decoded")
         self._aspects = self._video.sample_aspect_ratio, self._video.codec_context.sample_aspect_ratio
-        self.info = self._describe(self._first, tracks.left_out)
+        self._only_dts = self._container.format.name == "avi" and self._video.codec_context.has_b_frames
+        self.info = self._describe(self._first, pixel_format, tracks.left_out)
 
-    def _describe(self, first: av.VideoFrame, left_out: tuple[str, ...]) -> StreamInfo:
+    def _describe(self, first: av.VideoFrame, pixel_format: PixelFormat, left_out: tuple[str, ...]) -> StreamInfo:
         video, context = self._video, self._video.codec_context
-        pixel_format, _ = planes_of(first)
         duration_s = None
         if video.duration is not None and video.time_base:
             duration_s = float(video.duration * video.time_base)
@@ -202,11 +204,10 @@ class AvSession:
         for packet in held:
             self._take_audio(packet)
         first, self._first = self._first, None
-        if first is not None:
-            yield self._picture(first)
-            del first
+        frames = chain(() if first is None else (first,), self._decoded)
+        del first
         try:
-            for frame in self._decoded:
+            for frame in frames:
                 yield self._picture(frame)
         except (av.FFmpegError, OSError) as error:
             raise SourceError("{url} broke off: {why}", path="source.url", url=redacted_url(self._source.url),
@@ -217,7 +218,8 @@ class AvSession:
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
         pixel_format, planes = planes_of(frame)
-        pts_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+        stamp = frame.dts if self._only_dts else frame.pts  # AVI has no times of its own for frames out of order
+        pts_s = None if stamp is None or frame.time_base is None else float(stamp * frame.time_base)
         shape, stored_wh = self._shape(frame), (frame.width, frame.height)
         return Picture(pts_s, pixel_format, shape.shown_wh(stored_wh), shape.shown(pixel_format, stored_wh, planes))
 

@@ -62,9 +62,9 @@ def write_sound(box: Any, track: Any, seconds: float, start_s: float) -> None:
     box.mux(track.encode(None))
 
 
-def through(source: Path, target: Path, audio: Audio = Audio.PASS) -> None:
+def through(source: Path, target: Path, audio: Audio = Audio.PASS, preset: str = "ultrafast") -> None:
     with open_source(Source(str(source)), "1") as frames:
-        sink = open_sink(Output(OutputKind.FILE, str(target), preset="ultrafast", audio=audio), frames.info, name="a/1")
+        sink = open_sink(Output(OutputKind.FILE, str(target), preset=preset, audio=audio), frames.info, name="a/1")
         frames.on_audio = sink.write_audio if audio is Audio.PASS else None
         for frame in frames:
             assert isinstance(frame, Frame)
