@@ -107,7 +107,7 @@ def filled(guarded: GuardedFrame) -> NDArray[np.bool_]:
 def run(clip: Path, truth: ClipTruth, guard: Guard, *, live: bool, sheet_every: int = 0) -> ClipTally:
     """Guard a clip and judge every frame that leaves."""
     tally = ClipTally()
-    for guarded in played(lambda: _frames(Source(str(clip), realtime=False)), guard, live=live):
+    for guarded in played(lambda: frames_of(Source(str(clip), realtime=False)), guard, live=live):
         _judge(truth, guarded, tally, sheet_every)
     return tally
 
@@ -153,7 +153,8 @@ def busy(processes: int) -> Iterator[None]:
             other.wait()
 
 
-def _frames(source: Source) -> Iterator[Frame]:
+def frames_of(source: Source) -> Iterator[Frame]:
+    """The frames of a source."""
     with open_source(source, "1") as opened:
         for item in opened:
             if isinstance(item, Frame):

@@ -26,6 +26,32 @@ CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
 MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What is known of a picture before it is looked at.
+
+    `thumbnail` as the stream's comparator makes it; `uncertainty_s` of its time; `new_scene`: it shows another scene
+    than the picture looked at before; `changed`: it differs from that one where no track explains it.
+    """
+
+    thumbnail: NDArray[np.uint8] | None = None
+    uncertainty_s: float = 0.0
+    new_scene: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One look: when, at what, and what came of it apart from the tracks."""
+
+    t_s: float
+    doubt: str
+    swept: bool
+    foreground: ForegroundRegions
+    thumbnail: NDArray[np.uint8] | None = None
+    uncertainty_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class Status:
     """How far the evidence for a moment can be trusted."""
@@ -33,18 +59,16 @@ class Status:
     age_s: float
     doubt: str
     swept: bool
-
-
-@dataclass(frozen=True)
-class _Look:
-    t_s: float
-    doubt: str
-    swept: bool
-    foreground: ForegroundRegions
+    uncertainty_s: float = 0.0
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
+_OTHER_SCENE = "another scene than was looked at"
+
+
+def _any_look(_look: Look) -> bool:
+    return True
 
 
 class Evidence:
@@ -60,43 +84,47 @@ class Evidence:
         self._keep_all = keep_all
         self._lock = threading.RLock()
         self._times: list[float] = []
-        self._looks: list[_Look] = []
+        self._looks: list[Look] = []
         self._first_s = float("inf")
         self._due_s = -float("inf")
-        self._epoch = self._analyzer_epoch = 0
+        self._epoch = 0
+        self._forget_scene = self._sweep_all = self._needs_background = False
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
     def due(self, t_s: float) -> bool:
         """Whether a picture of this time should be looked at."""
         return t_s >= self._due_s
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float) -> None:
-        """Look at one picture. Total: a analyzer that raises leaves a doubt."""
-        epoch = self._epoch
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown()) -> None:
+        """Look at one picture. Total: an analyzer that raises leaves a doubt."""
         self._due_s = t_s + self.period_s * 0.98
+        with self._lock:
+            epoch, expected = self._epoch, self._tracker.figures(t_s)
+            forget, self._forget_scene = self._forget_scene, False
+            sweep_all, self._sweep_all = self._sweep_all or shown.new_scene or shown.changed, False
         try:
-            if epoch != self._analyzer_epoch:  # here, so that the analyzer belongs to the looking thread alone
-                self._analyzer_epoch = epoch
+            if forget:
                 self._analyzer.reset()
-            with self._lock:
-                expected = self._tracker.figures(t_s)
-            observation = self._analyzer.look(picture_bgr, t_s, expected)
-            boxes = np.asarray(observation.detections.boxes)
-            if not (np.isfinite(boxes).all() and np.isfinite(np.asarray(observation.detections.scores)).all()):
+            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all)
+            found = observation.detections
+            if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")
             with self._lock:
                 if epoch != self._epoch:
                     return
-                if observation.scene_change:
+                if shown.new_scene or observation.scene_change:
                     self._tracker.new_segment(t_s)
                 if not observation.doubt:
                     self._tracker.update(observation.detections, t_s, observation.gone)
-                swept = observation.complete and not observation.doubt
-                self._add(_Look(t_s, observation.doubt, swept, observation.foreground))
+                self._needs_background &= not observation.background_known
+                swept = observation.complete and not observation.doubt and not self._needs_background
+                self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,
+                               shown.uncertainty_s))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
-                    self._add(_Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND))
+                    self._add(Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND,
+                                   shown.thumbnail))
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
@@ -110,11 +138,17 @@ class Evidence:
             self.period_s = 1 / guard.detect_hz
             self._tracker.set_limits(hold_s=guard.hold_s, on_score=limits.on_score, keep_score=limits.keep_score)
 
-    def reset(self, t_s: float) -> None:
-        """Start anew from `t_s` on: what was seen before counts no longer, or with `keep_all` only until then."""
+    def reset(self, t_s: float, *, returned: bool = False) -> None:
+        """Start anew from `t_s` on: what was seen before counts no longer, or with `keep_all` only until then.
+
+        `returned`: the camera was away and is back. What is known of its scene is kept, but nothing counts before a
+        full sweep, and before the background is known.
+        """
         with self._lock:
             self._epoch += 1
             self._due_s = -float("inf")
+            self._sweep_all, self._forget_scene = True, not returned
+            self._needs_background |= returned
             if self._keep_all:
                 self._tracker.new_segment(t_s)
                 return
@@ -122,19 +156,30 @@ class Evidence:
             self._looks.clear()
             self._tracker.reset()
 
-    def status(self, t_s: float) -> Status:
-        """Trust in the evidence for one moment: none before the first look, and none once it is forgotten."""
+    def around(self, t_s: float) -> tuple[Look, ...]:
+        """The last look at or before a moment and the first one after it, as far as there are any."""
+        with self._lock:
+            after = bisect_right(self._times, t_s)
+            return tuple(self._looks[max(after - 1, 0):after + 1])
+
+    def status(self, t_s: float, same_scene: Callable[[Look], bool] = _any_look) -> Status:
+        """Trust in the evidence for one moment: none before the first look, and none once it is forgotten.
+
+        Only looks at the `same_scene` as the frame's count.
+        """
         with self._lock:
             if not self._looks or t_s < self._first_s:
                 return _NEVER
             if not self._keep_all and t_s < self._times[-1] - MEMORY_S:
                 return _FORGOTTEN
             after = bisect_right(self._times, t_s)
-            around = self._looks[max(after - 1, 0):after + 1]
+            around = [look for look in self._looks[max(after - 1, 0):after + 1] if same_scene(look)]
             calm = bisect_right(self._times, t_s - CALM_S)
             doubt = next((look.doubt for look in self._looks[calm:after + 1] if look.doubt), "")
-            age_s = min(abs(look.t_s - t_s) for look in around)
-            return Status(age_s, doubt, any(look.swept for look in around))
+        if not around:
+            return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
+        return Status(min(abs(look.t_s - t_s) for look in around), doubt, any(look.swept for look in around),
+                      max(look.uncertainty_s for look in around))
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""
@@ -156,7 +201,7 @@ class Evidence:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
         return figures + tuple(_foreground_figure(index, t_s, *shape) for index, shape in enumerate(shapes))
 
-    def _add(self, look: _Look) -> None:
+    def _add(self, look: Look) -> None:
         if self._times and look.t_s <= self._times[-1]:
             look = replace(look, t_s=self._times[-1] + 1e-6)
         if not self._times:
@@ -191,21 +236,21 @@ class EvidenceWorker:
 
     def __init__(self, evidence: Evidence, name: str) -> None:
         self._evidence = evidence
-        self._slot: tuple[NDArray[np.uint8], float] | None = None
+        self._slot: tuple[NDArray[np.uint8], float, Shown] | None = None
         self._busy = False
         self._stop = False
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"evidence-{name}", daemon=True)
         self._thread.start()
 
-    def wants(self, t_s: float) -> bool:
-        """Whether `offer` would be looked at now: due, and nothing else in hand."""
-        return not self._busy and self._evidence.due(t_s)
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
+        """Whether `offer` would be looked at now: due or urgent, and nothing else in hand."""
+        return not self._busy and (urgent or self._evidence.due(t_s))
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float) -> None:
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
         """Hand over a picture the worker may keep."""
         with self._wake:
-            self._slot = (picture_bgr, t_s)
+            self._slot = (picture_bgr, t_s, shown)
             self._busy = True
             self._wake.notify()
 

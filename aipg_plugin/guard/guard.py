@@ -6,8 +6,9 @@ import threading
 
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.evidence import EvidenceWorker
 from aipg_plugin.guard.layout import mount_of
-from aipg_plugin.guard.observer import MakeAnalyzer, MakeTracker, Observer, OnLook
+from aipg_plugin.guard.observer import MakeAnalyzer, MakeTracker, MakeWorker, Observer, OnLook
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.options import Camera
@@ -21,16 +22,17 @@ class Guard:
     it to the camera's observer (`observer.py`) and masks what leaves by the observer's evidence (`evidence.py`).
 
     `live`: looks run in a thread of their own, and a frame leaves after its look-ahead with the best evidence there is.
-    Otherwise looks run within the call, so that nothing depends on the speed of the machine. `process`, `flush` and
-    `lost` never raise for a stream of the camera.
+    Otherwise looks run within the call, so that nothing depends on the speed of the machine. `make_worker` is for
+    measurements with looks of known duration. `process`, `flush` and `lost` never raise for a stream of the camera.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool = False) -> None:
+                 keep_all: bool = False, make_worker: MakeWorker = EvidenceWorker) -> None:
         self._camera = camera
         self._live = live
         self._lock = threading.RLock()
-        self._observer = Observer(camera, make_analyzer, make_tracker, live=live, keep_all=keep_all)
+        self._observer = Observer(camera, make_analyzer, make_tracker, live=live, keep_all=keep_all,
+                                  make_worker=make_worker)
         self._streams: dict[str, StreamGuard] = {}
 
     @property
@@ -103,12 +105,12 @@ class Guard:
     @property
     def picture_wh(self) -> tuple[int, int] | None:
         """Size of the pictures whose pixels the tracks' boxes are in; None before the first frame."""
-        known = self._observer.known
+        known = self._observer.known()
         return None if known is None else known.source.size_wh
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""
-        known = self._observer.known
+        known = self._observer.known()
         return known.evidence.tracks() if known is not None else ()
 
     def close(self, timeout_s: float = 2.0) -> None:

@@ -17,6 +17,7 @@ from aipg_plugin.guard.ring import BufferPool
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.options import Camera, CaptureMode, Stream
 from aipg_plugin.scene.background_image import BackgroundImage
+from aipg_plugin.scene.change import SceneComparator
 
 _CIRCLE_SIDE_PX = 640  # longer side of the picture the image circle is looked for in
 _SEARCH_S = (1.0, 60.0)  # first and longest wait until a missing image circle is looked for again
@@ -33,6 +34,7 @@ class Layout:
     painter: MaskPainter
     projection: Projection
     background: BackgroundImage
+    comparator: SceneComparator
     circle_wanting: bool  # no image circle to rely on: the picture is too dark to show one, or `doubt` says why
     doubt: str            # why the image circle cannot be right, "" if it can; then the whole picture is masked
 
@@ -44,7 +46,7 @@ class Layout:
         projection = project(camera, stream, frame.size_wh, circle or default_circle(frame.size_wh))
         return cls(frame.format, frame.size_wh, BufferPool(frame.format, frame.size_wh),
                    MaskPainter(frame.format, frame.size_wh), projection, BackgroundImage(frame.format, frame.size_wh),
-                   not settled or bool(doubt), doubt)
+                   SceneComparator(projection.valid_mask()), not settled or bool(doubt), doubt)
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has this layout."""

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Evidence, EvidenceWorker
+from aipg_plugin.guard.cover import unexplained
+from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Shown
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
+from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.track import Track
@@ -21,71 +28,113 @@ MakeTracker = Callable[[Projection, Mount, Camera], Tracker]
 OnLook = Callable[[float, tuple[Track, ...]], None]
 
 
-@dataclass(frozen=True)
+class Worker(Protocol):
+    """Runs looks beside the frames (`evidence.EvidenceWorker`; measurements bring their own)."""
+
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool: ...
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None: ...
+
+    def close(self, timeout_s: float = 0.0) -> None: ...
+
+
+MakeWorker = Callable[[Evidence, str], Worker]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A frame that came in: its time, its layout, its thumbnail, and what breaks with the frame before it.
+
+    `jumped`: time broke, `returned`: because the source had been lost; `opened`: the layout was opened for this frame.
+    """
+
+    frame: Frame
+    t_s: float
+    layout: Layout
+    thumbnail: NDArray[np.uint8]
+    jumped: bool = False
+    returned: bool = False
+    opened: bool = False
+    uncertainty_s: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class Known:
-    """The evidence in force, the projection its figures are in, and why its image circle cannot be right ("")."""
+    """The evidence that counts for a stretch of time, the projection of its figures, and its pictures' layout."""
 
     evidence: Evidence
     source: Projection
-    doubt: str = ""
+    layout: Layout
 
 
 class Observer:
     """Looks at the frames of a camera's detection stream; every stream asks it what is known.
 
-    `observe` is called by the thread of the detection stream alone; `known` and `configure` by any.
+    With `keep_all` each change of layout begins a new segment and the evidence of those before is kept, otherwise only
+    that of the newest. `observe` is called by the thread of the detection stream alone; the rest by any.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool) -> None:
+                 keep_all: bool, make_worker: MakeWorker = EvidenceWorker) -> None:
         self._camera = camera
         self._make_analyzer = make_analyzer
         self._make_tracker = make_tracker
-        self._live = live
+        self._make_worker = make_worker if live else None
         self._keep_all = keep_all
         self._lock = threading.RLock()
-        self._known: Known | None = None
-        self._worker: EvidenceWorker | None = None
-        self._layout: Layout | None = None
+        self._segments: tuple[tuple[float, Known], ...] = ()
+        self._worker: Worker | None = None
+        self._planner: MaskPlanner | None = None
+        self._last: NDArray[np.uint8] | None = None  # thumbnail of the picture looked at last
         self._looking = True
         self._now_s = -float("inf")
+        self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival
         self.on_look: OnLook | None = None
 
-    @property
-    def known(self) -> Known | None:
-        """What is known, None while nothing is: before the first look, and after geometry changed."""
-        return self._known
+    def known(self, t_s: float = float("inf")) -> Known | None:
+        """What counts for a moment; None before the first look, and after geometry changed."""
+        segments = self._segments
+        index = bisect_right(segments, t_s, key=lambda segment: segment[0])
+        return segments[index - 1][1] if index else None
 
-    def observe(self, frame: Frame, layout: Layout, t_s: float, *, jumped: bool) -> None:
-        """Look at this frame if it is the detection stream's and due. Time that broke starts the evidence anew."""
-        if not self._looking or frame.stream != detection_stream(self._camera).id:
+    def watches(self, stream_id: str) -> bool:
+        """Whether looks are at this stream."""
+        return stream_id == detection_stream(self._camera).id
+
+    def observe(self, arrival: Arrival) -> None:
+        """Look at a frame of the detection stream if it is due, or if what it shows has not been looked at."""
+        if not self._looking:
             return
-        self._now_s = t_s
+        self._now_s = arrival.t_s
+        known = self.known()
         if not self._camera.privacy_guard.enabled:
             return
-        if jumped and self._known is not None:
-            self._known.evidence.reset(t_s)
-        if layout is not self._layout or self._known is None:
-            self._open(layout)
-        known, worker = self._known, self._worker
-        if known is None:
-            return
+        if arrival.jumped and known is not None:
+            known.evidence.reset(arrival.t_s, returned=arrival.returned)
+            self._last = None
+        if known is None or arrival.layout is not known.layout:
+            known = self._open(arrival)
+        shown = self._compare(arrival, known)
+        worker, t_s = self._worker, arrival.t_s
         if worker is not None:
-            if worker.wants(t_s):
-                worker.offer(frame.to_bgr(known.source.size_wh), t_s)
-        elif known.evidence.due(t_s):
-            known.evidence.look(frame.to_bgr(known.source.size_wh), t_s)
+            if worker.wants(t_s, urgent=shown.new_scene):
+                self._last = arrival.thumbnail
+                worker.offer(arrival.frame.to_bgr(known.source.size_wh), t_s, shown)
+        elif known.evidence.due(t_s) or shown.new_scene or shown.changed:
+            self._last = arrival.thumbnail
+            known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), t_s, shown)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
         """Put new settings in force; `void` when what was found before counts no longer."""
         with self._lock:
             before, self._camera = self._camera, camera
+            known = self.known()
             if void:
                 self._drop()
-            elif self._known is not None:
-                self._known.evidence.tune(camera.privacy_guard)
+            elif known is not None:
+                known.evidence.tune(camera.privacy_guard)
                 if camera.privacy_guard.enabled and not before.privacy_guard.enabled:
-                    self._known.evidence.reset(self._now_s)  # nobody looked meanwhile
+                    known.evidence.reset(self._now_s)  # nobody looked meanwhile
 
     def stop(self) -> None:
         """Look no more and keep what is known (the second pass over a file)."""
@@ -100,23 +149,46 @@ class Observer:
         if worker is not None:
             worker.close(timeout_s)
 
-    def _open(self, layout: Layout) -> None:
+    def _compare(self, arrival: Arrival, known: Known) -> Shown:
+        """What sets a frame apart from the one looked at last."""
+        if self._last is None:
+            return Shown(arrival.thumbnail, arrival.uncertainty_s)
+        change = arrival.layout.comparator.compare(self._last, arrival.thumbnail)
+        changed = False
+        if self._worker is None and not change.scene and change.different.any():
+            guard, planner = self._camera.privacy_guard, self._planner_of(known)
+            regions = planner.regions(known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity), guard)
+            changed = bool(unexplained(change.different, regions, arrival.layout.size_wh).any())
+        return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=change.scene, changed=changed)
+
+    def _planner_of(self, known: Known) -> MaskPlanner:
+        """The planner of the detection stream."""
+        if self._planner is None or self._planner.source is not known.source:
+            self._planner = planner_of(self._camera, known.layout, known.source, detection_stream(self._camera).id)
+        return self._planner
+
+    def _open(self, arrival: Arrival) -> Known:
         with self._lock:
-            self._drop()
+            if not self._keep_all:
+                self._drop()
             mount = mount_of(self._camera)
-            analyzer = self._make_analyzer(layout.projection, mount, self._camera)
+            analyzer = self._make_analyzer(arrival.layout.projection, mount, self._camera)
             source = analyzer.projection
             evidence = Evidence(analyzer, self._make_tracker(source, mount, self._camera),
                                 period_s=1 / self._camera.privacy_guard.detect_hz, keep_all=self._keep_all)
             evidence.on_look = self._tell
-            if self._live:
-                self._worker = EvidenceWorker(evidence, self._camera.id)
-            self._known, self._layout = Known(evidence, source, layout.doubt), layout
+            if self._make_worker is not None:
+                self._worker = self._make_worker(evidence, self._camera.id)
+            known = Known(evidence, source, arrival.layout)
+            self._segments = (*self._segments, (arrival.t_s, known))
+            self._last = self._planner = None
+            return known
 
     def _drop(self) -> None:
         if self._worker is not None:
             self._worker.close()
-        self._worker = self._known = self._layout = None
+        self._worker = self._planner = self._last = None
+        self._segments = ()
 
     def _tell(self, t_s: float, tracks: tuple[Track, ...]) -> None:
         if self.on_look is not None:

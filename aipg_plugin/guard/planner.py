@@ -14,9 +14,10 @@ from aipg_plugin.geometry.figure import Figure, pixels_per_metre
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.geometry.transfer import remap_outline
+from aipg_plugin.guard.layout import Layout, mount_of, same_view
 from aipg_plugin.masking.cells import cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Area, MaskingMethod, PrivacyGuard
+from aipg_plugin.options import Area, Camera, MaskingMethod, PrivacyGuard
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,8 @@ class MaskPlanner:
             return None
         circle = self.projection.circle
         return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
+
+
+def planner_of(camera: Camera, layout: Layout, source: Projection, stream_id: str) -> MaskPlanner:
+    """The planner of a stream's layout for figures found in `source`."""
+    return MaskPlanner(layout.projection, source, mount_of(camera), same_view(layout.projection, source), stream_id)

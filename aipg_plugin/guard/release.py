@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame, GuardedFrame, Planes, _mint_guarded
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import placeholder
-from aipg_plugin.guard.evidence import Status
-from aipg_plugin.guard.layout import Layout, mount_of, same_view
-from aipg_plugin.guard.observer import Known, Observer
-from aipg_plugin.guard.planner import MaskPlanner
+from aipg_plugin.guard.cover import MOST_UNEXPLAINED, covers, unexplained
+from aipg_plugin.guard.evidence import Look, Status
+from aipg_plugin.guard.layout import Layout
+from aipg_plugin.guard.observer import Arrival, Known, Observer
+from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.policy import Facts, age_of, decide
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Camera, MaskingMethod, Stream
+from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard, Stream
 from aipg_plugin.states import FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
 _UNSEEN = Status(age_s=float("inf"), doubt="", swept=False)
 
 
-@dataclass(frozen=True)
+_MOST_UNCERTAIN_S = 0.35  # a time less certain than this is no ground to place masks on; at a walk, half a metre
+_WALKING_M_S = 1.4        # masks are widened by this for each second of uncertainty (a brisk walk)
+_UNCERTAIN = "the source's clock is uncertain"
+_CHANGED = "much has changed since the last look"
+_REFERENCE_S = 0.6        # another stream's picture stands for the one looked at if it is this near in time
+_REFERENCES_S = 10.0      # pictures of another stream are kept this long, longer than evidence is
+
+
+@dataclass(frozen=True, eq=False)
 class Waiting:
     """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
 
-    frame: Frame
+    arrival: Arrival
     planes: Planes
-    t_s: float
-    layout: Layout
     wanted: bool  # guarded when it came: it never leaves clear, even if the guard is switched off in between
+
+    @property
+    def t_s(self) -> float:
+        """Time of the frame."""
+        return self.arrival.t_s
 
 
 class Release:
@@ -49,6 +63,8 @@ class Release:
         self._observer = observer
         self._planner: tuple[Layout, Projection, Camera, MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
+        self._references: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self.lead_s = 0.0  # how far this stream's time is ahead of undelayed arrival
         self.stats = stats
 
     @property
@@ -60,6 +76,13 @@ class Release:
     def configure(self, camera: Camera, stream: Stream) -> None:
         """New settings from the next frame on."""
         self._camera, self._stream = camera, stream
+
+    def remember(self, arrival: Arrival) -> None:
+        """Keep what another stream than the one looked at showed, to compare its frames with."""
+        if not self._observer.watches(self._stream.id):
+            self._references.append((arrival.t_s, arrival.thumbnail))
+            while self._references[0][0] < arrival.t_s - _REFERENCES_S:
+                self._references.popleft()
 
     def frames(self, waiting: Iterable[Waiting]) -> list[GuardedFrame]:
         """Mask frames. Total: where that fails a frame leaves as a blank."""
@@ -92,7 +115,7 @@ class Release:
 
     def figures(self, layout: Layout, t_s: float) -> list[tuple[Figure, FigureRegion]]:
         """Everybody at one moment, in the evidence's pixels, with the mask each gets in this layout."""
-        known = self._observer.known
+        known = self._observer.known(t_s)
         if known is None:
             return []
         guard = self._camera.privacy_guard
@@ -105,28 +128,84 @@ class Release:
             guarded = self._mask(waiting)
         except Exception:
             _log.exception("camera %s stream %s: masking failed, frame blanked", self._camera.id, self._stream.id)
-            guarded = self.last_resort(waiting.frame)
+            guarded = self.last_resort(waiting.arrival.frame)
         self._last = guarded
         return guarded
 
     def _mask(self, waiting: Waiting) -> GuardedFrame:
-        camera, known = self._camera, self._observer.known
-        guard = camera.privacy_guard
-        status = known.evidence.status(waiting.t_s) if known is not None else _UNSEEN
-        doubt = waiting.layout.doubt or (known.doubt if known is not None else "") or status.doubt
-        state, reason = decide(Facts(
-            enabled=waiting.wanted or self.wanted, frames=True, doubt=doubt,
-            swept=status.swept, age=age_of(status.age_s, 1 / guard.detect_hz)))
-        full = state in FULL_MOSAIC
+        camera, arrival = self._camera, waiting.arrival
+        guard, known = camera.privacy_guard, self._known(arrival)
+        status, different = self._judge(arrival, known)
+        state, reason = self._decide(waiting, status, guard)
         share, people = 0.0, 0
         if state is not State.OFF:
-            figures = () if full or known is None else known.evidence.figures(
-                waiting.t_s, sensitivity=guard.sensitivity)
+            planner = self._planner_of(arrival.layout, camera, known)
+            figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
+            plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
+            open_places = unexplained(different, plan.figures, arrival.layout.size_wh)
+            if not plan.full and open_places.mean() > MOST_UNEXPLAINED:
+                state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
+                plan = planner.plan((), guard, full=True)
+            elif not plan.full:
+                covered = covers(open_places, arrival.layout.size_wh, plan.default_cell_px)
+                plan = replace(plan, figures=(*plan.figures, *covered))
             people = sum(figure.id >= 0 for figure in figures)
-            plan = self._planner_of(waiting.layout, camera, known).plan(figures, guard, full=full)
             share = _paint(waiting, plan, learn=state is State.GUARDING)
-        self.stats.left(full=full, age_s=status.age_s, share=share, people=people)
-        return _mint(waiting.frame, waiting.planes, state, reason)
+        self.stats.left(full=state in FULL_MOSAIC, age_s=status.age_s, share=share, people=people)
+        return _mint(arrival.frame, waiting.planes, state, reason)
+
+    def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
+        return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
+                            age=age_of(status.age_s, 1 / guard.detect_hz)))
+
+    def _known(self, arrival: Arrival) -> Known | None:
+        """The evidence for a frame; none if it was found in pictures of this stream that had another size."""
+        known = self._observer.known(arrival.t_s)
+        if known is not None and self._observer.watches(self._stream.id) and (
+                known.layout.size_wh != arrival.layout.size_wh):
+            return None
+        return known
+
+    def _judge(self, arrival: Arrival, known: Known | None) -> tuple[Status, NDArray[np.bool_]]:
+        """Trust in the evidence for a frame, and where the frame differs from all the pictures that it rests on."""
+        comparator = arrival.layout.comparator
+        different = np.ones_like(comparator.valid)
+        if known is None:
+            return replace(_UNSEEN, doubt=arrival.layout.doubt), different
+        changes = {}
+        for look in known.evidence.around(arrival.t_s):
+            reference = self._reference(look)
+            if reference is not None:
+                changes[look] = comparator.compare(reference, arrival.thumbnail)
+                if not changes[look].scene:
+                    different &= changes[look].different
+
+        def same_scene(look: Look) -> bool:
+            return look in changes and not changes[look].scene
+
+        status = known.evidence.status(arrival.t_s, same_scene)
+        uncertain_s = max(status.uncertainty_s, arrival.uncertainty_s)
+        if not self._observer.watches(self._stream.id):
+            uncertain_s += abs(self.lead_s - self._observer.lead_s)
+        doubt = (arrival.layout.doubt or known.layout.doubt or status.doubt
+                 or (_UNCERTAIN if uncertain_s > _MOST_UNCERTAIN_S else ""))
+        return replace(status, doubt=doubt, uncertainty_s=uncertain_s), different
+
+    def _reference(self, look: Look) -> NDArray[np.uint8] | None:
+        """What this stream showed when the detection stream was looked at."""
+        if self._observer.watches(self._stream.id):
+            return look.thumbnail
+        nearest = min(self._references, key=lambda kept: abs(kept[0] - look.t_s), default=None)
+        return nearest[1] if nearest is not None and abs(nearest[0] - look.t_s) <= _REFERENCE_S else None
+
+    def _figures(self, known: Known, t_s: float, status: Status) -> tuple[Figure, ...]:
+        """Everybody at one moment, known less well where the time is less certain."""
+        figures = known.evidence.figures(t_s, sensitivity=self._camera.privacy_guard.sensitivity)
+        astray_m = _WALKING_M_S * status.uncertainty_s
+        if astray_m == 0:
+            return figures
+        return tuple(replace(figure, position_uncertainty_m=figure.position_uncertainty_m + astray_m)
+                     for figure in figures)
 
     def _planner_of(self, layout: Layout, camera: Camera, known: Known | None) -> MaskPlanner:
         """The planner of a layout, kept until layout, evidence or settings change."""
@@ -134,15 +213,14 @@ class Release:
         kept = self._planner
         if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
             return kept[3]
-        planner = MaskPlanner(layout.projection, source, mount_of(camera), same_view(layout.projection, source),
-                              self._stream.id)
+        planner = planner_of(camera, layout, source, self._stream.id)
         self._planner = (layout, source, camera, planner)
         return planner
 
 
 def _paint(waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:
     """Mask a frame in place, with the background image where that is wanted and known; returns the masked share."""
-    painter, background = waiting.layout.painter, waiting.layout.background
+    painter, background = waiting.arrival.layout.painter, waiting.arrival.layout.background
     if plan.method is not MaskingMethod.BACKGROUND:
         background.forget()
         return painter.paint(waiting.planes, plan, waiting.t_s)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
-from aipg_plugin.guard.clock import FrameClock
+from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
 from aipg_plugin.guard.layout import Layout, LayoutFinder
-from aipg_plugin.guard.observer import Observer
+from aipg_plugin.guard.observer import Arrival, Observer
 from aipg_plugin.guard.release import Release, Waiting
 from aipg_plugin.guard.ring import Ring
 from aipg_plugin.guard.stats import StatsKeeper
@@ -17,17 +16,6 @@ from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.options import Camera, Stream
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Arrival:
-    """A frame that came in: its time, its layout, and whether either breaks with the frame before."""
-
-    frame: Frame
-    t_s: float
-    layout: Layout
-    jumped: bool
-    opened: bool
 
 
 class StreamGuard:
@@ -38,10 +26,11 @@ class StreamGuard:
         self._stream = stream
         self._observer = observer
         self._live = live
-        self._clock = FrameClock(live=live)
+        self._clock: Clock = LiveClock() if live else FileClock()
         self._layouts = LayoutFinder(stream)
         self._ring: Ring[Waiting] = Ring(camera.privacy_guard.lookahead_s if live else 0.0)
         self._now_s = -float("inf")
+        self._lost = False
         self.stats = StatsKeeper()
         self._release = Release(camera, stream, observer, self.stats)
 
@@ -75,7 +64,9 @@ class StreamGuard:
         return self._release.frames(self._ring.drain())
 
     def placeholder(self, text: str) -> GuardedFrame | None:
-        """The last guarded picture, masked whole and captioned; None if there was none of the present layout."""
+        """The source is lost: the last guarded picture, masked whole and captioned; None if none has left."""
+        self._lost = True
+        self._clock.restart()
         return self._release.placeholder(text, self._layouts.current)
 
     def figures(self) -> list[tuple[Figure, FigureRegion]]:
@@ -85,7 +76,7 @@ class StreamGuard:
 
     def rewind(self) -> None:
         """The same frames come once more: start their time again."""
-        self._clock = FrameClock(live=self._live)
+        self._clock = LiveClock() if self._live else FileClock()
         self._ring.drain()
         self.stats = self._release.stats = StatsKeeper()
 
@@ -97,29 +88,38 @@ class StreamGuard:
         if moved:
             self._layouts.forget(stream)
 
-    def _intake(self, frame: Frame, newest_s: float = -float("inf")) -> _Arrival:
+    def _intake(self, frame: Frame, newest_s: float = -float("inf")) -> Arrival:
         """Give a frame its time and its layout."""
         self.stats.came()
         tick = self._clock.tick(frame, newest_s)
         self._now_s = tick.t_s
+        self._release.lead_s = self._clock.lead_s
+        returned, self._lost = self._lost, False
         camera = self._camera
         layout, opened = self._layouts.find(frame, camera, tick.t_s)
         if camera is not self._camera:  # settings that came meanwhile open it anew with the next frame
             self._layouts.forget(self._stream)
-        return _Arrival(frame, tick.t_s, layout, tick.jumped, opened)
+        thumbnail = layout.comparator.thumbnail(frame.format, frame.planes)
+        watched = self._observer.watches(self._stream.id)
+        uncertainty_s = tick.uncertainty_s if watched or self._clock.settled else float("inf")
+        return Arrival(frame, tick.t_s, layout, thumbnail, jumped=tick.jumped, returned=returned, opened=opened,
+                       uncertainty_s=uncertainty_s)
 
-    def _settle(self, arrival: _Arrival) -> list[GuardedFrame]:
+    def _settle(self, arrival: Arrival) -> list[GuardedFrame]:
         """Release what must leave by the evidence of its own time, and let the new frame wait in a copy."""
         leaving = self._ring.drain() if arrival.opened or arrival.jumped else []
         settled = self._release.frames(leaving)
         planes = arrival.layout.pool.copy(arrival.frame.planes)
-        self._ring.push(Waiting(arrival.frame, planes, arrival.t_s, arrival.layout, self._release.wanted))
+        self._release.remember(arrival)
+        self._ring.push(Waiting(arrival, planes, self._release.wanted))
         return settled
 
-    def _observe(self, arrival: _Arrival) -> None:
-        """Show the frame to the observer. Total."""
+    def _observe(self, arrival: Arrival) -> None:
+        """Show a frame of the detection stream to the observer. Total."""
         try:
-            self._observer.observe(arrival.frame, arrival.layout, arrival.t_s, jumped=arrival.jumped)
+            if self._observer.watches(self._stream.id):
+                self._observer.lead_s = self._clock.lead_s
+                self._observer.observe(arrival)
         except Exception:
             _log.exception("camera %s: looking at a frame failed", self._camera.id)
             self.stats.faults += 1

@@ -35,6 +35,7 @@ _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a foreground region this much inside the figures' masks adds nothing
 _MASK_SIDE_PX = 160
 _ACCEPT_SHIFT_S = 5.0
+_BACKGROUND_SHARE = 0.5  # of the picture; where people stay for long it is never known
 
 
 class SceneAnalyzer:
@@ -71,8 +72,11 @@ class SceneAnalyzer:
         self._check.restart()
         self._shifted_s = None
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+             sweep_all: bool = False) -> Observation:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
+        if sweep_all:
+            self._schedule.restart()
         small = self._small(picture_bgr)
         trouble = self._check.check(small, t_s)
         if self._areas_drawn and self._check.away and trouble is None:
@@ -94,7 +98,8 @@ class SceneAnalyzer:
                             _at_risk(figures, motion.moving, picture_bgr.shape[1]))
         self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
         observed = self._observation(found, self._unexplained(motion.foreground, outlines, found))
-        return replace(observed, scene_change=scene_change)
+        known = motion.known_share >= _BACKGROUND_SHARE
+        return replace(observed, scene_change=scene_change, background_known=known)
 
     def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture as motion and picture check look at it: scaled down once for both."""

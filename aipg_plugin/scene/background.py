@@ -29,6 +29,7 @@ _GLOBAL_CHANGE_SHARE = 0.45           # more than this of the known scene differ
 _GAIN_RANGE = (0.4, 2.5)
 _BLOWN_LEVEL, _WHITE_LEVEL = 225.0, 200.0
 _EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
+_LONGEST_STEP_S = 2.0  # a longer gap was not watched: it counts as this much
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class BackgroundModel:
         Raises DetectionError on another kind of picture.
         """
         now = self._shrink(picture_bgr)
-        elapsed_s = 0.0 if self._last_s is None else max(0.0, t_s - self._last_s)
+        elapsed_s = 0.0 if self._last_s is None else min(max(0.0, t_s - self._last_s), _LONGEST_STEP_S)
         self._last_s = t_s
         people = self._people_mask(figures_px)
         moving = self._moving(now)

@@ -22,7 +22,8 @@ class Observation:
 
     `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
     the last reset; `foreground` are human-sized regions that differ from the empty scene; `gone` tells of a
-    track whether its place looks empty again (None: can't tell); `scene_change` that this is another scene than before.
+    track whether its place looks empty again (None: can't tell); `scene_change` that this is another scene than before;
+    `background_known` that most of the scene is known as it looks with nobody there.
     """
 
     detections: Detections
@@ -31,6 +32,7 @@ class Observation:
     complete: bool
     gone: Callable[[Track], bool | None]
     scene_change: bool = False
+    background_known: bool = True
 
 
 class Analyzer(Protocol):
@@ -41,8 +43,12 @@ class Analyzer(Protocol):
         """Projection of the pictures it wants to be handed; observations are in their pixels."""
         ...
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
-        """One look, knowing where everybody is expected; may raise anything, the guard survives it."""
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+             sweep_all: bool = False) -> Observation:
+        """One look, knowing where everybody is expected; may raise anything, the guard survives it.
+
+        `sweep_all`: much has changed since the last look, so every part of the picture is due.
+        """
         ...
 
     def reset(self) -> None:

@@ -96,7 +96,8 @@ class TruthAnalyzer:
     swept: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...]) -> Observation:
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+             sweep_all: bool = False) -> Observation:
         self.looks += 1
         outcome = self.fault(self.looks)
         if isinstance(outcome, BaseException):

@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aipg_plugin.frames import Frame, PixelFormat
-from aipg_plugin.guard.clock import FrameClock
+from aipg_plugin.guard.clock import FileClock, LiveClock
 from aipg_plugin.guard.ring import BufferPool
 from tests.guard.scenes import frame
 
 
 @given(st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=30))
 def test_time_always_grows_whatever_the_timestamps(stamps: list[float]) -> None:
-    clock = FrameClock(live=False)
+    clock = FileClock()
     times = [clock.tick(frame(0, size_wh=(8, 8), pts_s=pts_s)).t_s for pts_s in stamps]
     assert all(later > earlier for earlier, later in pairwise(times))
 
 
 def test_jumps_are_told_and_steady_time_is_not() -> None:
-    clock = FrameClock(live=False)
+    clock = FileClock()
     told = [clock.tick(frame(0, size_wh=(8, 8), pts_s=pts_s)).jumped for pts_s in (0, 0.1, 0.2, 0.2, 50, 50.1, 3, 3.1)]
     assert told == [False, False, False, False, True, False, True, False]
 
@@ -44,7 +44,7 @@ def test_buffers_are_used_again_only_when_nobody_holds_them() -> None:
 def test_live_time_does_not_drift_from_arrival() -> None:
     """Arrival times that jitter, now and then backwards, must not add up: two streams would drift apart."""
     jitter = np.random.default_rng(3).uniform(-0.009, 0.009, 3000)
-    clock = FrameClock(live=True)
+    clock = LiveClock()
     for index, off_s in enumerate(jitter):
         stamp_s = 1000 + index / 60 + off_s
         tick = clock.tick(frame(0, size_wh=(8, 8), wall_time_s=stamp_s))
@@ -54,7 +54,7 @@ def test_live_time_does_not_drift_from_arrival() -> None:
 
 def test_streams_of_a_camera_stay_together_when_the_clock_is_put_back() -> None:
     """Stream 2 stood still while the clock was put back; a third one starts afterwards."""
-    one, two, three = (FrameClock(live=True) for _ in range(3))
+    one, two, three = (LiveClock() for _ in range(3))
 
     def at(wall_s: float) -> Frame:
         return frame(0, size_wh=(8, 8), wall_time_s=wall_s)
@@ -70,7 +70,7 @@ def test_streams_of_a_camera_stay_together_when_the_clock_is_put_back() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.floats()), min_size=2, max_size=30))
 def test_timestamps_that_are_no_numbers_do_not_stop_time(stamps: list[float | None]) -> None:
-    clock = FrameClock(live=False)
+    clock = FileClock()
     one = frame(0, size_wh=(8, 8))
     times = [clock.tick(replace(one, pts_s=pts_s)).t_s for pts_s in stamps]
     assert all(np.isfinite(times))

@@ -79,7 +79,7 @@ def test_a_stream_that_stopped_does_not_make_evidence_pile_up() -> None:
     subject = guard(two_streams(), live=True)
     subject.stream("2")
     live(subject, [frame(index, wall_time_s=100 + index) for index in range(60)])
-    known = subject._observer.known
+    known = subject._observer.known()
     assert known is not None
     assert len(known.evidence._looks) < 20
 

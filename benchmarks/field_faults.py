@@ -1,0 +1,391 @@
+"""Who leaks when a camera behaves as cameras do in the field: bursts, cuts, returns, loops, time-lapse.
+
+    python -m benchmarks.field_faults [--detector truth|net] [--look-s 0.12] [--only NAME ...] [--sensitivity high]
+
+The sample clip goes through the guard with simulated arrival times and looks of a given duration, so the speed of the
+machine plays no part. With `--detector truth` every look finds everybody exactly: what leaks is the guard's fault.
+Other scenes are the clip mirrored and turned, their truth with them. Told apart by the state a frame leaves with: heads
+that leak (more than 25 % of the disc unmasked) and clear ones (more than 80 %). Over-mask is the share of the image
+circle outside everybody's silhouette that is masked, over the frames not masked whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.detection.detections import Detections
+from aipg_plugin.detection.onnx import PersonNet, load_model
+from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.geometry.boxes import to_local
+from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.assembly import make_guard
+from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.guard import Guard
+from aipg_plugin.options import Camera, Lens, MaskingMethod, Models, PrivacyGuard, Sensitivity, Source, Stream
+from aipg_plugin.resources import resource_path
+from aipg_plugin.scene.foreground import NO_FOREGROUND
+from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.states import FULL_MOSAIC
+from aipg_plugin.thresholds import thresholds
+from aipg_plugin.tracking.tracker import Tracker
+from benchmarks.leak import LEAST_VISIBLE, ClipTruth, filled, frames_of
+
+FPS = 15.0
+_LEAKS, _CLEAR = 0.25, 0.8
+_TURNS = 3  # other scenes: the clip turned by 90, 180 and 270 degrees and mirrored
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One frame of a scenario: frame `index` of the clip, `turn` 0 as it is or 1 to 3 as another scene.
+
+    `pts_s` and `arrival_s` are what the guard is told; `lost` that the source was lost before it.
+    """
+
+    index: int
+    pts_s: float | None
+    arrival_s: float
+    turn: int = 0
+    lost: bool = False
+
+
+@dataclass
+class Result:
+    """Counts of one scenario."""
+
+    heads: Counter[str] = field(default_factory=Counter)
+    leaks: Counter[str] = field(default_factory=Counter)
+    clear: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    over: list[float] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """For printing."""
+        frames = sum(self.states.values())
+        full = sum(count for state, count in self.states.items() if state in FULL_MOSAIC)
+        return {"frames": frames, "heads": sum(self.heads.values()), "states": dict(self.states),
+                "masked_whole": round(full / max(1, frames), 3),
+                "over_mask": round(float(np.mean(self.over)), 4) if self.over else None,
+                "leaks": dict(self.leaks), "clear": dict(self.clear)}
+
+
+class SimulatedWorker:
+    """Looks that take `look_s` of simulated time, the newest picture first."""
+
+    now_s = 0.0
+    look_s = 0.12
+
+    def __init__(self, evidence: Evidence, _name: str) -> None:
+        self._evidence = evidence
+        self._job: tuple[NDArray[np.uint8], float, Shown, float] | None = None
+        SIMULATED.append(self)
+
+    def advance(self) -> None:
+        """Finish the look whose time is over."""
+        if self._job is not None and self.now_s >= self._job[3]:
+            picture, t_s, shown, _ = self._job
+            self._job = None
+            self._evidence.look(picture, t_s, shown)
+
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
+        """Whether nothing is in hand and a look is due."""
+        self.advance()
+        return self._job is None and (urgent or self._evidence.due(t_s))
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+        """Begin a look."""
+        self._job = picture_bgr, t_s, shown, self.now_s + self.look_s
+
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Drop the look in hand."""
+        self._job = None
+
+
+SIMULATED: list[SimulatedWorker] = []
+
+
+class Clip:
+    """The clip's frames and truth, as they are and as other scenes."""
+
+    def __init__(self) -> None:
+        path = resource_path("samples", "lobby.mp4")
+        self.truth = ClipTruth(path)
+        self.frames = [replace(one, planes=tuple(np.array(plane) for plane in one.planes))
+                       for one in frames_of(Source(str(path), realtime=False))]
+        self._turned: dict[tuple[int, int], Frame] = {}
+
+    def frame(self, index: int, turn: int) -> Frame:
+        """A frame of the clip or of another scene."""
+        one = self.frames[index]
+        if turn == 0:
+            return one
+        if (index, turn) not in self._turned:
+            planes = tuple(np.ascontiguousarray(np.rot90(plane[:, ::-1], turn)) for plane in one.planes)
+            self._turned[index, turn] = replace(one, planes=planes)
+        return self._turned[index, turn]
+
+    def people(self, index: int, turn: int) -> list[dict[str, Any]]:
+        """Everybody in a frame; heads as (x, y, r) px."""
+        return [{**person, "head": self._head(person["head"], turn)} for person in self.truth.frames[index]["persons"]]
+
+    def silhouettes(self, index: int, turn: int) -> NDArray[np.uint8]:
+        """(h, w) person ids."""
+        ids = self.truth.ids[index]
+        return ids if turn == 0 else np.ascontiguousarray(np.rot90(ids[:, ::-1], turn))
+
+    def _head(self, head: list[float] | None, turn: int) -> list[float] | None:
+        if head is None or turn == 0:
+            return head
+        side = float(self.frames[0].size_wh[0])
+        x, y, r = side - head[0], head[1], head[2]
+        for _ in range(turn):
+            x, y = y, side - x
+        return [x, y, r]
+
+
+@dataclass
+class TruthAnalyzer:
+    """Finds everybody exactly, by a mark in the picture's corner that says which frame it is."""
+
+    projection: Projection
+    mount: Mount
+    clip: Clip
+
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+             sweep_all: bool = False) -> Observation:
+        """Everybody in the picture."""
+        index, turn = read_mark(picture_bgr)
+        ids = self.clip.silhouettes(index, turn)
+        boxes, outlines = [], []
+        for person in np.unique(ids[ids > 0]):
+            box, outline = _outline(ids == person, self.projection.size_wh[0] / ids.shape[1], self.projection,
+                                    self.mount)
+            boxes.append(box)
+            outlines.append(outline)
+        count = len(boxes)
+        found = Detections(np.array(boxes, np.float32).reshape(-1, 5), np.full(count, 0.9, np.float32),
+                           np.full((count, 3), np.nan, np.float32), tuple(outlines))
+        return Observation(found, "", NO_FOREGROUND, complete=True, gone=lambda track: None)
+
+    def reset(self) -> None:
+        """Nothing is learned."""
+
+
+def _outline(mask: NDArray[np.bool_], scale: float, projection: Projection,
+             mount: Mount) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    import cv2
+
+    from aipg_plugin.geometry.gravity import aligned
+
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate([np.asarray(contour).reshape(-1, 2) for contour in contours])
+    hull = (cv2.convexHull(points).reshape(-1, 2) + 0.5) * scale
+    low, high = hull.min(0), hull.max(0)
+    box = np.asarray(aligned(projection, mount, np.array([[*((low + high) / 2), *(high - low)]])), np.float64)[0]
+    local = to_local(box, hull)
+    grown = np.abs(local).max(0)
+    box[2:4] *= grown
+    return box, (local / grown).astype(np.float32)
+
+
+def marked(frame: Frame, index: int, turn: int) -> Frame:
+    """A frame with its index written into the dark corner, outside the image circle."""
+    luma = np.array(frame.planes[0])
+    for bit in range(10):
+        luma[16:48, 16 + 32 * bit:48 + 32 * bit] = 235 if (index * 4 + turn) >> bit & 1 else 16
+    return replace(frame, planes=(luma, *frame.planes[1:]))
+
+
+def read_mark(picture_bgr: NDArray[np.uint8]) -> tuple[int, int]:
+    """Index and turn of a marked picture at any size."""
+    scale = picture_bgr.shape[1] / 1280
+    value = sum((int(picture_bgr[round(32 * scale), round((32 + 32 * bit) * scale)].mean() > 125)) << bit
+                for bit in range(10))
+    return value // 4, value % 4
+
+
+def camera(clip: Clip, sensitivity: Sensitivity, *, streams: int = 1) -> Camera:
+    """The settings that fit the clip."""
+    cx, cy, radius = (value / 1280 for value in clip.truth.circle_px)
+    names = tuple(str(number + 1) for number in range(streams))
+    return Camera("lobby", streams=tuple(Stream(name, Source("none")) for name in names),
+                  lens=Lens(circle=(cx, cy, radius), fov_deg=clip.truth.fov_deg), camera_height_m=clip.truth.height_m,
+                  privacy_guard=PrivacyGuard(enabled=True, target_streams=names, sensitivity=sensitivity,
+                                             masking_method=MaskingMethod.FILLING, fill_colour="#ff00ff"))
+
+
+def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool) -> Guard:
+    """A guard with looks of simulated duration."""
+    SIMULATED.clear()
+    if net is not None:
+        return make_guard(settings, net, live=live, keep_all=not live, make_worker=SimulatedWorker)
+
+    def analyzer(projection: Projection, mount: Mount, _of: Camera) -> Analyzer:
+        return TruthAnalyzer(projection, mount, clip)
+
+    def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
+        limits = thresholds(of.privacy_guard.sensitivity)
+        return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
+                       keep_score=limits.keep_score, offline=not live)
+
+    return Guard(settings, analyzer, tracker, live=live, keep_all=not live, make_worker=SimulatedWorker)
+
+
+def run(shots: list[Shot], clip: Clip, guard: Guard, *, live: bool) -> Result:
+    """Send the shots through the guard and judge all that leaves."""
+    result, sent = Result(), cast("dict[int, Shot]", {})
+
+    def frame_of(seq: int, shot: Shot) -> Frame:
+        one = marked(clip.frame(shot.index, shot.turn), shot.index, shot.turn)
+        return replace(one, seq=seq, pts_s=shot.pts_s, wall_time_s=1000 + shot.arrival_s, stream="1")
+
+    def judged(left: Iterable[GuardedFrame]) -> None:
+        for guarded in left:
+            judge(guarded, sent[guarded.seq], clip, result)
+
+    if not live:
+        for seq, shot in enumerate(shots):
+            guard.scout(frame_of(seq, shot))
+        guard.second_pass()
+    for seq, shot in enumerate(shots):
+        SimulatedWorker.now_s = shot.arrival_s
+        for worker in SIMULATED:
+            worker.advance()
+        sent[seq] = shot
+        if shot.lost:
+            judged(guard.flush("1"))
+            guard.lost("1", "lost")
+        judged(guard.process(frame_of(seq, shot)))
+    judged(guard.flush("1"))
+    guard.close()
+    return result
+
+
+def judge(guarded: GuardedFrame, shot: Shot, clip: Clip, result: Result) -> None:
+    """Count one frame that left."""
+    state = str(guarded.state)
+    result.states[state] += 1
+    masked = np.ones(guarded.size_wh[::-1], bool) if guarded.state in FULL_MOSAIC else filled(guarded)
+    step = clip.truth.step_px
+    ids = clip.silhouettes(shot.index, shot.turn)
+    for person in clip.people(shot.index, shot.turn):
+        if person["ignore"] or person["visible"] < LEAST_VISIBLE or person["head"] is None:
+            continue
+        x, y, r = person["head"]
+        ys, xs = np.mgrid[int(y - r):int(y + r) + 2, int(x - r):int(x + r) + 2]
+        inside = (xs + 0.5 - x) ** 2 + (ys + 0.5 - y) ** 2 <= r * r
+        bare = float((~masked[ys.clip(0, 1279), xs.clip(0, 1279)][inside]).mean())
+        result.heads[state] += 1
+        result.leaks[state] += bare > _LEAKS
+        result.clear[state] += bare > _CLEAR
+    if guarded.state not in FULL_MOSAIC:
+        small = masked[step // 2::step, step // 2::step]
+        cx, cy, radius = (value / step for value in clip.truth.circle_px)
+        yy, xx = np.mgrid[0:small.shape[0], 0:small.shape[1]]
+        room = ((xx + 0.5 - cx) ** 2 + (yy + 0.5 - cy) ** 2 < radius ** 2) & (ids == 0)
+        result.over.append(float(small[room].mean()))
+
+
+def steady(count: int = 258, start_s: float = 0.0) -> list[Shot]:
+    """The clip to and fro, so that nobody jumps."""
+    return [Shot(_to_and_fro(k), start_s + k / FPS, start_s + k / FPS) for k in range(count)]
+
+
+def _to_and_fro(k: int) -> int:
+    k %= 256
+    return k if k <= 128 else 256 - k
+
+
+def bursts(late_s: float, *, stamped: bool = True) -> list[Shot]:
+    """The last `late_s` of every 4 s arrive together."""
+    shots: list[Shot] = []
+    for shot in steady():
+        within_s = shot.arrival_s % 4.0
+        arrival_s = shot.arrival_s if within_s < 4.0 - late_s else shot.arrival_s - within_s + 4.0
+        shots.append(replace(shot, arrival_s=arrival_s + 0.0005 * (len(shots) % 40),
+                             pts_s=shot.pts_s if stamped else None))
+    return shots
+
+
+def connects(late_s: float, count: int = 5, *, told: bool = True) -> list[Shot]:
+    """The source is lost and comes back, `late_s` of frames arriving together each time."""
+    shots: list[Shot] = []
+    for turn in range(count):
+        start_s = 8.0 * turn
+        for k in range(75):
+            arrival_s = max(start_s + k / FPS, start_s + late_s) + 0.0005 * (k % 40)
+            shots.append(Shot(_to_and_fro(40 * turn + k), start_s + k / FPS, arrival_s, lost=told and k == 0 < turn))
+    return shots
+
+
+def cuts(length: int, every: int = 45) -> list[Shot]:
+    """`length` frames of another scene every `every` frames."""
+    return [replace(shot, turn=1 + (k // every) % _TURNS if k >= 30 and k % every < length else 0)
+            for k, shot in enumerate(steady())]
+
+
+def sequencer(stay: int) -> list[Shot]:
+    """Another scene every `stay` frames."""
+    return [replace(shot, turn=(k // stay) % (_TURNS + 1)) for k, shot in enumerate(steady())]
+
+
+def loops(length: int = 50) -> list[Shot]:
+    """A file that starts again at its end: time goes on, people jump."""
+    return [Shot(k % length, k / FPS, k / FPS) for k in range(250)]
+
+
+def time_lapse(step: int, fps: float = 25.0) -> list[Shot]:
+    """Every `step`-th frame, stamped as if they followed each other."""
+    return [Shot(_to_and_fro(k * step), k / fps, k / fps) for k in range(120)]
+
+
+SCENARIOS: dict[str, tuple[bool, Callable[[], list[Shot]]]] = {
+    "steady": (True, steady),
+    "burst_0.5": (True, lambda: bursts(0.5)), "burst_1": (True, lambda: bursts(1.0)),
+    "burst_1.5": (True, lambda: bursts(1.5)), "burst_2": (True, lambda: bursts(2.0)),
+    "burst_1_no_pts": (True, lambda: bursts(1.0, stamped=False)),
+    "connect_1.5": (True, lambda: connects(1.5)), "connect_2_untold": (True, lambda: connects(2.0, told=False)),
+    "cut_1": (True, lambda: cuts(1)), "cut_4": (True, lambda: cuts(4)), "cut_15": (True, lambda: cuts(15)),
+    "sequencer": (True, lambda: sequencer(40)), "loop": (True, loops),
+    "file": (False, steady), "file_cut_1": (False, lambda: cuts(1)), "file_cut_4": (False, lambda: cuts(4)),
+    "file_loop": (False, loops), "lapse_8": (False, lambda: time_lapse(8)), "lapse_3": (False, lambda: time_lapse(3)),
+    "lapse_15": (False, lambda: time_lapse(15)),
+}
+
+
+def main() -> int:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--detector", choices=("truth", "net"), default="truth")
+    parser.add_argument("--look-s", type=float, default=0.12, help="simulated duration of a look")
+    parser.add_argument("--only", nargs="*", choices=list(SCENARIOS))
+    parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    SimulatedWorker.look_s = options.look_s
+    clip, net = Clip(), load_model(Models()) if options.detector == "net" else None
+    settings = camera(clip, Sensitivity(options.sensitivity))
+    results = {}
+    for name in options.only or SCENARIOS:
+        live, make = SCENARIOS[name]
+        results[name] = run(make(), clip, guard_for(settings, clip, net, live=live), live=live).as_dict()
+        if not options.json:
+            print(f"{name:18} {results[name]}", flush=True)
+    if options.json:
+        print(json.dumps(results, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
