@@ -23,6 +23,7 @@ from aipg_plugin.tracking.tracker import Tracker
 _log = logging.getLogger(__name__)
 
 CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
+NEW_SCENE_HOLD_S = 0.5  # people of the scene before, once another has been looked at
 MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
 
 
@@ -112,7 +113,9 @@ class Evidence:
             with self._lock:
                 if epoch != self._epoch:
                     return
-                if shown.new_scene or observation.scene_change:
+                if shown.new_scene:
+                    self._tracker.new_segment(t_s, NEW_SCENE_HOLD_S)
+                elif observation.scene_change:
                     self._tracker.new_segment(t_s)
                 if not observation.doubt:
                     self._tracker.update(observation.detections, t_s, observation.gone)

@@ -53,6 +53,11 @@ class Waiting:
         """Time of the frame."""
         return self.arrival.t_s
 
+    @property
+    def arrived_s(self) -> float:
+        """When it arrived, by the computer's clock."""
+        return self.arrival.frame.wall_time_s
+
 
 class Release:
     """Masks one stream's frames by the settings in force when they leave. Used by the stream's thread."""

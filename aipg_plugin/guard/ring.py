@@ -52,17 +52,23 @@ class BufferPool:
 
 
 class Timed(Protocol):
-    """Anything with a time in seconds."""
+    """Anything with a time of its own and a time of arrival, in seconds, on different clocks."""
 
     @property
     def t_s(self) -> float: ...
+
+    @property
+    def arrived_s(self) -> float: ...
 
 
 T = TypeVar("T", bound=Timed)
 
 
 class Ring(Generic[T]):
-    """First in, first out after `lookahead_s`; at most `max_items` wait."""
+    """First in, first out after `lookahead_s` on both clocks; at most `max_items` wait.
+
+    By their own time alone, items that arrive together would leave at once, before anybody could look at them.
+    """
 
     def __init__(self, lookahead_s: float, max_items: int = 120) -> None:
         self.lookahead_s = lookahead_s
@@ -76,13 +82,17 @@ class Ring(Generic[T]):
         """Add the newest item."""
         self._waiting.append(item)
 
-    def due(self, now_s: float) -> list[T]:
-        """The items whose time has come, oldest first."""
+    def due(self) -> list[T]:
+        """The items whose time has come by that of the newest, oldest first."""
         due = []
-        while self._waiting and (now_s - self._waiting[0].t_s >= self.lookahead_s
-                                 or len(self._waiting) > self._max_items):
+        while self._waiting and (self._waited_s() >= self.lookahead_s or len(self._waiting) > self._max_items):
             due.append(self._waiting.popleft())
         return due
+
+    def _waited_s(self) -> float:
+        """How long the oldest item has waited, by the clock that says less."""
+        oldest, newest = self._waiting[0], self._waiting[-1]
+        return min(newest.t_s - oldest.t_s, newest.arrived_s - oldest.arrived_s)
 
     def drain(self) -> list[T]:
         """All items still waiting, oldest first."""

@@ -53,7 +53,7 @@ class StreamGuard:
             return [*self._release.frames(self._ring.drain()), self._release.last_resort(frame)]
         settled = self._settle(arrival)
         self._observe(arrival)
-        return settled + self._release.frames(self._ring.due(self._now_s))
+        return settled + self._release.frames(self._ring.due())
 
     def scout(self, frame: Frame) -> None:
         """Show a frame to the observer and keep nothing of it. May raise."""

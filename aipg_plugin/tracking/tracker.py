@@ -91,10 +91,13 @@ class Tracker:
         """Change what it takes to be tracked, from the next update on."""
         self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
 
-    def new_segment(self, t_s: float) -> None:
-        """Another scene from here on: who was seen before is held in place and never taken for somebody seen after."""
+    def new_segment(self, t_s: float, hold_s: float | None = None) -> None:
+        """Another scene from here on: who was seen before is never taken for somebody seen after.
+
+        They are held in place for `hold_s` (None: the usual hold), in case it is the same scene in another light.
+        """
         for history in self._active():
-            history.end_s = t_s + self._hold_s
+            history.end_s = t_s + (self._hold_s if hold_s is None else min(hold_s, self._hold_s))
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""
