@@ -26,6 +26,8 @@ class State(StrEnum):
 FULL_MOSAIC = frozenset({State.STARTING, State.FAILSAFE, State.LOST})
 PROBLEMS = frozenset({State.FAILSAFE, State.LOST})
 ENDED = "the stream has ended"
+_SEVERITY = {State.GUARDING: 0, State.DEGRADED: 1, State.FAILSAFE: 2}  # states that a busy machine moves between
+CALM_S = 2.0  # a better state is told once it has lasted this long, another reason once the last one has
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,28 @@ class StreamStatus:
 Watcher = Callable[[str, str, StreamStatus], None]
 
 
+@dataclass
+class _Calm:
+    """A stream that reports better than it was told: since when, and the worst of it."""
+
+    since_s: float
+    state: State
+    reason: str
+
+
 class StatusRegistry:
     """The status of every stream that has been started. Any thread may report and read.
+
+    A worse state counts at once. A better one, and another reason for the same, counts once it has lasted for 2 s, so
+    that a stream on a busy machine does not change its state several times a second in logs and messages.
 
     `keep` says which streams there are: the others are forgotten, and what is still reported of them is ignored.
     Watchers are called for every change, one at a time and in order, by the thread that reports; they must not block.
     """
 
-    def __init__(self, keys: Iterable[StreamKey] = ()) -> None:
+    def __init__(self, keys: Iterable[StreamKey] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._calm: dict[StreamKey, _Calm] = {}
         self._lock = threading.RLock()
         self._keys = frozenset(keys)
         self._statuses: dict[StreamKey, StreamStatus] = {}
@@ -91,6 +107,8 @@ class StatusRegistry:
         """The state of a stream and why."""
         with self._lock:
             old = self._statuses.get((camera, stream))
+            if old is not None:
+                state, reason = self._settled((camera, stream), old, state, reason)
             if old is None or (old.state, old.reason) != (state, reason):
                 outputs = old.outputs if old is not None else MappingProxyType({})
                 self._put(camera, stream, StreamStatus(state, reason, outputs, time.time()))
@@ -111,6 +129,22 @@ class StatusRegistry:
         """The status of every stream that was started."""
         with self._lock:
             return dict(self._statuses)
+
+    def _settled(self, key: StreamKey, old: StreamStatus, state: State, reason: str) -> tuple[State, str]:
+        """What counts of a report: all that is worse, and what is no worse once it has lasted."""
+        was, now = _SEVERITY.get(old.state), _SEVERITY.get(state)
+        if was is None or now is None or now > was or (state, reason) == (old.state, old.reason):
+            self._calm.pop(key, None)
+            return state, reason
+        calm = self._calm.get(key)
+        if calm is None:
+            calm = self._calm[key] = _Calm(self._clock(), state, reason)
+        elif now >= _SEVERITY[calm.state]:
+            calm.state, calm.reason = state, reason
+        if self._clock() - calm.since_s < CALM_S:
+            return old.state, old.reason
+        del self._calm[key]
+        return calm.state, calm.reason
 
     def _put(self, camera: str, stream: str, status: StreamStatus) -> None:
         if (camera, stream) not in self._keys:

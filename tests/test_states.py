@@ -79,17 +79,67 @@ def test_reports_of_many_threads_are_told_one_by_one() -> None:
         inside -= 1
 
     registry.watch(watcher)
-    threads = [threading.Thread(target=lambda n=n: [registry.report("lobby", "1", State.GUARDING, f"{n} {i}")
+    registry.report("lobby", "1", State.GUARDING)
+    threads = [threading.Thread(target=lambda n=n: [registry.report_outputs("lobby", "1", {f"{n}": f"{i}"})
                                                     for i in range(200)]) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert most == 1
-    assert len(seen) == 800
+    assert len(seen) == 801
     assert registry.get("lobby", "1") is seen[-1]
 
 
 def test_what_counts_as_a_problem() -> None:
     assert PROBLEMS < FULL_MOSAIC
     assert {state for state in State if StreamStatus(state).problem} == {State.FAILSAFE, State.LOST}
+
+
+class Clock:
+    """Time that tests move."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def flapping(states: list[tuple[State, str]], seconds: float, fps: float = 15.0) -> tuple[list[str], StatusRegistry]:
+    """What is told of a stream whose frames have these states, over and over."""
+    clock = Clock()
+    registry = StatusRegistry(KEYS, clock=clock)
+    told = watched(registry)
+    for index in range(int(seconds * fps)):
+        clock.now_s = 100 + index / fps
+        registry.report("lobby", "1", *states[index % len(states)])
+    return [text for *_, text in told], registry
+
+
+def test_states_that_flap_are_told_once() -> None:
+    told, registry = flapping([(State.GUARDING, ""), (State.DEGRADED, "old"), (State.GUARDING, "")], 10)
+    assert told == ["guarding", "degraded (old)"]
+    told, registry = flapping([(State.FAILSAFE, "late"), (State.FAILSAFE, "other"), (State.DEGRADED, "old")], 10)
+    assert len(told) <= 6
+    assert registry.get("lobby", "1").problem  # type: ignore[union-attr]
+
+
+def test_a_better_state_counts_once_it_has_lasted() -> None:
+    clock = Clock()
+    registry = StatusRegistry(KEYS, clock=clock)
+    told = watched(registry)
+    for second, state in enumerate([State.FAILSAFE, State.GUARDING, State.DEGRADED, State.GUARDING, State.GUARDING,
+                                    State.GUARDING, State.GUARDING]):
+        clock.now_s = 100.0 + second
+        registry.report("lobby", "1", state)
+    assert [text for *_, text in told] == ["failsafe", "degraded", "guarding"]
+
+
+def test_a_worse_state_and_what_the_owner_switches_count_at_once() -> None:
+    registry = StatusRegistry(KEYS, clock=Clock())
+    told = watched(registry)
+    for state in (State.STARTING, State.GUARDING, State.DEGRADED, State.FAILSAFE, State.OFF, State.GUARDING, State.LOST,
+                  State.STARTING, State.GUARDING):
+        registry.report("lobby", "1", state)
+    assert [text for *_, text in told] == ["starting", "guarding", "degraded", "failsafe", "off", "guarding", "lost",
+                                           "starting", "guarding"]
