@@ -23,7 +23,7 @@ from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import SERVED_KINDS, Settings, stream_keys
-from aipg_plugin.settings.change import apply_change, changed_paths
+from aipg_plugin.settings.change import apply_change, changed_paths, kept_running
 from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.loader import load
@@ -62,6 +62,7 @@ class App:
                  changed: Callable[[Settings], None] = lambda _: None, host: str = "standalone",
                  pages: Callable[[App], Extend] | None = None) -> None:
         self._settings = settings
+        self._in_file = settings        # what the configuration file says, as far as we know
         self._host = host
         self._config_file = config_file
         self._metadata = metadata
@@ -143,7 +144,7 @@ class App:
         self._changed(settings)
         try:
             if self._config_file is not None and paths:
-                save_changes(self._config_file, paths)
+                self._in_file = save_changes(self._config_file, paths).settings
         except SettingsError as error:
             self._not_kept(error)
             return settings, error
@@ -253,9 +254,15 @@ class App:
         loaded = load(self._config_file)
         for warning in loaded.warnings:
             _log.warning("%s", warning.text())
-        self.configure(loaded.settings, origin="file")
+        with self._lock:
+            settings = kept_running(self._in_file, self._settings, loaded.settings)
+            self._in_file = loaded.settings
+            self.configure(settings, origin="file")
         _log.info("configuration taken over from %s", self._config_file)
-        self._changed(loaded.settings)
+        for change in changes(loaded.settings, settings):
+            _log.log(logging.WARNING if change.weakens else logging.INFO, "kept, as changed while running: %s",
+                     change.text)
+        self._changed(settings)
 
     def _tell_figures(self, camera_id: str, guard: Guard, t_s: float, tracks: tuple[Track, ...]) -> None:
         size_wh = guard.picture_wh

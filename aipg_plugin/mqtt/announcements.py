@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aipg_plugin.mqtt.discovery import Announcer, with_tombstones
+from aipg_plugin.mqtt.later import Later
 from aipg_plugin.mqtt.payloads import Throttle, to_json
 from aipg_plugin.mqtt.publisher import Outbox
 from aipg_plugin.options import Camera
@@ -44,8 +45,9 @@ class Announcements:
         self._announced: dict[str, bytes] = {}
         self._cameras: frozenset[str] = frozenset()
         self._others: dict[str, frozenset[str]] = {}      # other installations: their cameras
+        self._stale: set[str] = set()     # states of an earlier run, to clear once nobody reads them any more
         self._released = False
-        self._timer: threading.Timer | None = None
+        self._later = Later("aipg-mqtt-announce", self._release)
         self._repeated_s = float("-inf")
         self._corrections = Throttle(_REPEAT_EVERY_S)
         self._corrected: dict[str, int] = {}
@@ -73,16 +75,12 @@ class Announcements:
     def connected(self) -> None:
         """The subscriptions stand: wait for the list of an earlier run, then announce."""
         with self._lock:
-            if not self._released and self._timer is None:
-                self._release_in(_LIST_WITHIN_S)
+            if not self._released and not self._later.waiting:
+                self._later.start(_LIST_WITHIN_S)
 
     def stop(self) -> None:
         """Announce nothing any more."""
-        with self._lock:
-            timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-            timer.join()
+        self._later.stop()
 
     def is_anothers(self, camera: str) -> bool:
         """Whether another installation under this prefix has a camera of this id."""
@@ -108,19 +106,11 @@ class Announcements:
             self._correct(topic, payload)
         return True
 
-    def _release_in(self, wait_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(wait_s, self._release)
-        self._timer.name = "aipg-mqtt-announce"
-        self._timer.daemon = True
-        self._timer.start()
-
     def _release(self) -> None:
         with self._lock:
-            if self._timer is None:
-                return
-            self._timer, self._released = None, True
+            self._released = True
+            self._withdraw(self._stale)
+            self._stale = set()
             self._send()
         self._sent()
 
@@ -137,13 +127,14 @@ class Announcements:
     def _earlier(self, payload: bytes) -> None:
         """The list that an earlier run left: withdraw what is over."""
         with self._lock:
-            if self._released or self._timer is None:
+            if self._released or not self._later.waiting:
                 return
             ours = self._announced.keys() | self._outbox.topics(f"{self._announcer.topics.prefix}/")
             gone = {topic for topic in _topics_in(payload) if self._may_be_ours(topic)} - ours
-            self._withdraw(gone)
-            announced = any(topic.endswith("/config") for topic in gone)
-            self._release_in(_WITHDRAWN_FIRST_S if announced else 0.0)
+            announced = {topic for topic in gone if topic.endswith("/config")}
+            self._withdraw(announced)
+            self._stale = gone - announced
+            self._later.start(_WITHDRAWN_FIRST_S if announced else 0.0)
         self._sent()
 
     def _may_be_ours(self, topic: str) -> bool:

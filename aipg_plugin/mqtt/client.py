@@ -19,6 +19,7 @@ from aipg_plugin.mqtt.embedded import HOST, EmbeddedBroker
 from aipg_plugin.mqtt.entities import Of, retained, told_controls
 from aipg_plugin.mqtt.figures import FiguresWorker
 from aipg_plugin.mqtt.frigate import FrigateFollower
+from aipg_plugin.mqtt.later import Later
 from aipg_plugin.mqtt.payloads import Throttle, setting_text, switch, to_json
 from aipg_plugin.mqtt.publisher import Message, Outbox
 from aipg_plugin.mqtt.reports import TrackReport
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _NOT_STARTED = StreamStatus(State.STARTING)
 _SNAPSHOT_SIDE_PX = 1280
 _COMPLAIN_EVERY_S = 1.0
+_TIDY_AFTER_S = 2.0       # Home Assistant complains of empty states of entities that it has not yet removed
 _LOG_EVERY_S = 10.0
 
 
@@ -72,6 +74,7 @@ class MqttLink:
         self._snapshot_last_s: dict[tuple[str, str], float] = {}
         self.address = (options.broker, options.port)
         self._stopping = False
+        self._tidying = Later("aipg-mqtt-tidy", self._tidy)
         self._broker: EmbeddedBroker | None = None
         self._connection: Connection | None = None
         self.cameras_changed(cameras)
@@ -111,6 +114,8 @@ class MqttLink:
         self._commands.stop()
         self._figures.stop()
         self._announcements.stop()
+        self._tidying.stop()
+        self._tidy()
         for camera in self._cameras:
             for stream in camera.streams:
                 self._outbox.state(self._topics.stream(camera.id, stream.id, "available"), b"offline")
@@ -133,7 +138,6 @@ class MqttLink:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
         self._cameras = cameras
-        self._outbox.keep_only(f"{self._options.prefix}/", self._topics_of(cameras))
         self._doorkeeper.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
         for gone in (self._snapshot_due_s.keys() | self._snapshot_last_s.keys()) - stream_keys(cameras):
@@ -144,8 +148,15 @@ class MqttLink:
                 self._set(camera.id, stream_id, control.key(place), value)
             self._first_words(camera)
         self._announcements.announce(cameras)
+        if self._outbox.topics(f"{self._options.prefix}/") - self._topics_of(cameras):
+            self._tidying.start(_TIDY_AFTER_S if self._connection is not None else 0.0)
         self._publish_status()
         self._wake()
+
+    def _tidy(self) -> None:
+        """Clear the states of what is no longer configured."""
+        if self._outbox.keep_only(f"{self._options.prefix}/", self._topics_of(self._cameras)):
+            self._wake()
 
     def _topics_of(self, cameras: tuple[Camera, ...]) -> set[str]:
         """Every retained topic that belongs to these cameras, and our own."""

@@ -40,6 +40,31 @@ def with_controls(camera: Camera, values: Mapping[Control, Value]) -> Camera:
     return build_camera(camera.id, CAMERA(document)) if values else camera
 
 
+def kept_running(before: Settings, running: Settings, after: Settings) -> Settings:
+    """`after`, a file read anew, with the controls that were changed while running and that the file leaves alone.
+
+    `before` is what the file said when it was last read or written. What the file itself
+    changed wins; where the two do not go together, the file stands alone.
+    """
+    old, now = ({camera.id: camera for camera in settings.cameras} for settings in (before, running))
+    document, kept = to_dict(after), False
+    for camera in after.cameras:
+        if camera.id not in old or camera.id not in now:
+            continue
+        for control, place, value in controls.in_force(camera):
+            try:
+                said, current = control.read(old[camera.id], place), control.read(now[camera.id], place)
+            except KeyError:
+                continue
+            if control.id != "enabled" and value == said != current:      # the guard of each stream says the same
+                control.write(document["cameras"][camera.id], place, current)
+                kept = True
+    try:
+        return validate(document, environ={}) if kept else after
+    except SettingsError:
+        return after
+
+
 def _at(tree: Any, keys: list[str]) -> Any:
     for key in keys:
         tree = tree[int(key)] if isinstance(tree, list) else tree[key]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,10 +32,10 @@ def start(broker: Mosquitto, tmp_path: Path) -> Iterator[Callable[..., RealApp]]
     """Starts apps on `aipg.yaml`: `start(text)`."""
     apps: list[RealApp] = []
 
-    def make(text: str = TEXT) -> RealApp:
+    def make(text: str = TEXT, *, persist: bool = True) -> RealApp:
         file = tmp_path / "aipg.yaml"
         file.write_text(f"{text}web: {{port: 0, rtsp_port: 0}}\n"
-                        f"mqtt: {{broker: 127.0.0.1, port: {broker.port}, persist_commands: on}}\n")
+                        f"mqtt: {{broker: 127.0.0.1, port: {broker.port}, persist_commands: {str(persist).lower()}}}\n")
         apps.append(RealApp(load(file).settings, config_file=file))
         apps[-1].start()
         assert apps[-1].link.wait_connected(10)
@@ -110,3 +112,24 @@ def test_weakening_is_told_and_counted_whichever_way_it_comes(start, watcher, ca
     assert app.weakened == 2
     assert "protection weakened (mqtt): lobby/1 guard: on → off" in caplog.text
     assert "protection weakened (file): lobby area/1: off → on" in caplog.text
+
+
+def test_a_reload_keeps_what_was_changed_while_running(start, watcher, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
+    app = start(persist=False)
+    watcher.publish("aipg/lobby/1/guard/set", "ON")
+    watcher.expect("aipg/lobby/1/guard/state", "ON")
+    file = tmp_path / "aipg.yaml"
+    file.write_text(file.read_text().replace("target_streams: all", "target_streams: all\n      hold_s: 7"))
+    watcher.publish("aipg/reload/set", "PRESS")
+    wait_for(lambda: app.settings.cameras[0].privacy_guard.hold_s == 7.0)
+    assert guarded(app)
+    assert watcher.last["aipg/lobby/1/guard/state"] == b"ON"
+    assert "kept, as changed while running: lobby/1 guard: off → on" in caplog.text
+    file.write_text(file.read_text().replace("enabled: off", "enabled: on"))
+    watcher.publish("aipg/reload/set", "PRESS")
+    time.sleep(0.3)
+    assert guarded(app)
+    file.write_text(file.read_text().replace("enabled: on", "enabled: off"))
+    watcher.publish("aipg/reload/set", "PRESS")
+    watcher.expect("aipg/lobby/1/guard/state", "OFF")

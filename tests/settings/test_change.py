@@ -7,6 +7,7 @@ import pytest
 
 from aipg_plugin.errors import SettingsError
 from aipg_plugin.settings import apply_change, changed_paths, load, save_changes, validate
+from aipg_plugin.settings.change import kept_running
 from tests.settings.examples import LOBBY
 
 SETTINGS = validate(LOBBY)
@@ -94,3 +95,28 @@ def test_persisted_it_is_what_was_applied(tmp_path: Path, key: str, value: str) 
     settings = load(file).settings
     saved = save_changes(file, changed_paths(settings, "lobby", "1", key, value))
     assert saved.settings == apply_change(settings, "lobby", "1", key, value) != settings
+
+
+def test_a_file_read_anew_keeps_what_was_changed_while_running() -> None:
+    running = SETTINGS
+    for stream, key, value in (("2", "guard", "ON"), ("1", "guard", "OFF"), ("1", "sensitivity", "low"),
+                               ("1", "area/2", "ON"), ("1", "camera_height", "4.5")):
+        running = apply_change(running, "lobby", stream, key, value)
+    settings = kept_running(SETTINGS, running, SETTINGS)
+    guard, wanted = settings.cameras[0].privacy_guard, running.cameras[0].privacy_guard
+    assert (guard.enabled, guard.target_streams, guard.sensitivity) == (True, ("2",), "low") == (
+        wanted.enabled, wanted.target_streams, wanted.sensitivity)
+    assert settings.cameras[0].camera_height_m == 4.5
+    assert all(area.enabled for area in guard.prohibited_areas)
+
+
+def test_what_the_file_changed_wins_and_the_rest_is_the_files() -> None:
+    running = apply_change(apply_change(SETTINGS, "lobby", "1", "camera_height", "4.5"), "lobby", "1", "guard", "OFF")
+    file = apply_change(SETTINGS, "lobby", "1", "camera_height", "2.5")
+    file = replace(file, instance_id="other")
+    settings = kept_running(SETTINGS, running, file)
+    assert settings.cameras[0].camera_height_m == 2.5
+    assert settings.instance_id == "other"
+    assert not settings.cameras[0].privacy_guard.enabled
+    assert kept_running(SETTINGS, SETTINGS, file) == file
+    assert kept_running(SETTINGS, running, replace(file, cameras=())) == replace(file, cameras=())
