@@ -1,4 +1,4 @@
-"""Can a masked head be named or rebuilt? `python -m benchmarks.attack [--json] [--sheet FOLDER]`.
+"""Attempts to identify or reconstruct masked heads: `python -m benchmarks.attack [--json] [--sheet FOLDER]`.
 
 A head (benchmarks/heads.py) moves by parts of a pixel across a textured room; the real painter masks it. The attacker
 is given more than any real one has: the exact path and outline, the clear room, the moments at which each cell took

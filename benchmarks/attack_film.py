@@ -132,7 +132,7 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
             for plane, new, place in zip(planes, scene_planes(part), ((rows, columns), halves, halves), strict=True):
                 plane[place] = new
             painter.paint(planes, plan(setup, t_s), t_s)
-            # A gift to the attacker, who in truth sees only changes: which cells took a new colour in this frame.
+            # The attacker is told more than a real one would know: which cells took a new colour in this frame.
             new_cells = np.argwhere(painter._mosaic._grids[setup.cell_px]._taken_s == t_s).tolist()
             mask = painter.mask
             for row, column in new_cells:

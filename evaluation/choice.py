@@ -1,4 +1,4 @@
-"""Choosing among systems without flattery: counts per picture and score, leave-one-scene-out choice, intervals.
+"""Choice among systems that is not made on the pictures it is reported on: cross-validation and intervals.
 
 A system is chosen, and the score that keeps its over-mask, on all scenes but one, and its figures are taken on that one
 (leave-one-group-out cross-validation). Intervals are percentiles of a bootstrap over scenes and the pictures in them

@@ -148,7 +148,7 @@ def clip_people(canvas: Canvas) -> F32:
             canvas.silhouette[y0:y1, x0:x1][canvas.silhouette[y0:y1, x0:x1] == 0] = 2
             continue
         row = q[:8].copy()
-        row[:2], row[2:4] = (low + high) / 2, high - low  # at the tile's border what can be seen can be predicted
+        row[:2], row[2:4] = (low + high) / 2, high - low  # the visible part of a box that the border truncates
         if not (0 <= row[4] < size_px and 0 <= row[5] < size_px) and np.isfinite(row[4]):
             row[7] = 0.0
         keep.append(row)

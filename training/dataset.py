@@ -66,7 +66,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
             yield batch
 
     def tile(self, rng: Rng, size_px: int, scenes: ScenePool) -> Canvas:
-        few = min(1.0, scenes.count() / 150)  # don't learn a handful of scenes by heart
+        few = min(1.0, scenes.count() / 150)  # few scenes are shown less often, against overfitting
         rendered = rng.random() < self.config.scene_share * few
         if rendered:
             image, silhouette, ignore, people = scenes.crop(rng, size_px)
@@ -75,7 +75,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
                 self.paste_cutout(rng, canvas)
         else:
             canvas = self.photo_tile(rng, size_px)
-        if rendered and rng.random() < 0.6:  # the renderer's own cameras are bad enough
+        if rendered and rng.random() < 0.6:  # rendered scenes are degraded already
             return canvas
         return replace(canvas, image=degrade(rng, canvas.image))
 
@@ -127,7 +127,7 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         inside = np.zeros((size_px, size_px), np.uint8)
         inside[y0:y1, x0:x1] = 1
         there = warp(np.ones((h, w), np.uint8), m, size_px, cv2.INTER_NEAREST) * inside
-        mirrored = rng.random() < 0.75  # beyond its border the picture goes on as in a mirror, unlabelled
+        mirrored = rng.random() < 0.75  # reflected beyond its border, unlabelled
         unknown = rectangles((h, w), photo.boxes, 2)
         ignore = np.full((h, w), 1, np.uint8) if photo.partial else np.zeros((h, w), np.uint8)
         ignore = rectangles((h, w), photo.boxes, 0, ignore) if photo.partial else ignore

@@ -93,7 +93,7 @@ def loss(p: Prediction, t: Targets, size_hw: tuple[int, int]) -> dict[str, Tenso
         weight = weight.index_put((at, a), torch.ones_like(want[at, a]))
         points, cell, stride = p.point[at, a], cells[a], strides[a]
         parts["head"], parts["seen"] = _head_loss(points, t.heads[at, who], cell, stride)
-    weight = torch.where(want > 0, weight, weight * (1 + 3 * score.detach()))  # what is mistaken for people counts more
+    weight = torch.where(want > 0, weight, weight * (1 + 3 * score.detach()))  # hard negatives count more
     parts["score"] = (fn.binary_cross_entropy(score, want, reduction="none") * weight).sum() / found
     parts["silhouette"] = silhouette_loss(p.silhouette.float(), t)
     return parts

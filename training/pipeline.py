@@ -1,4 +1,4 @@
-"""Everything from nothing to an exported net, in one command that goes on where it stopped:
+"""The complete training in one command, which resumes after a stop:
 
   python -m training.pipeline --work ~/aipg-training --base rtmdet_nano --steps 3000
 

@@ -136,7 +136,7 @@ def shake_px(seq: int) -> tuple[float, float]:
 
 
 def shaking(seq: int, picture: UInt8) -> UInt8:
-    """A mast in the wind."""
+    """The picture of a camera that shakes."""
     return shifted(*shake_px(seq))(picture)
 
 
@@ -147,7 +147,7 @@ def hunting(seq: int, picture: UInt8) -> UInt8:
 
 
 def plain(_: int, picture: UInt8) -> UInt8:
-    """As it is."""
+    """The picture unchanged."""
     return picture
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong between the scene and the picture. Each takes and returns (H, W, 3) uint8; amounts for 1280 px."""
+"""Image degradations. Each takes and returns (H, W, 3) uint8; amounts for 1280 px."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def drops(count: int, radius_px: float, opaque: float) -> Spoil:
 
 
 def covered() -> Spoil:
-    """A cloth before the lens."""
+    """The lens covered."""
     return lambda p: _bytes(70 + _noise(p.shape, 3) + np.zeros(p.shape, np.float32))
 
 

@@ -266,7 +266,7 @@ HEAVY = {"100 persons": 2, "> 5 persons/m2": 4}
 
 
 def take(studio: Studio, line: str, name: str, build: Build, side_px: int, seed: int, index: int) -> TruthPicture:
-    """TruthPicture `index` of a case: always the same for the same seed and banks."""
+    """Picture `index` of a case: always the same for the same seed and banks."""
     cv2.setNumThreads(1)
     key = [seed, index, *(line + name).encode()]
     return studio.picture(build(studio, np.random.default_rng(key)), side_px)
