@@ -1,4 +1,4 @@
-"""Compare nets and tile plans and choose among them by cross-validation: `python -m benchmarks.choose --models a.onnx b.onnx`.
+"""Compare nets and tile plans, and choose among them by cross-validation: `python -m benchmarks.choose`.
 
 Every system at the score that masks a share of the background; what choosing among them is worth on scenes that took no
 part in the choice; and 95 % intervals of the difference to the first system. Definitions: evaluation/choice.py.
