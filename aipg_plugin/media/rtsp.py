@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
+import socket
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from aipg_plugin.media.admission import Admission, listen
 from aipg_plugin.media.auth import Authenticator
 from aipg_plugin.media.encoded import EncodedStream, nal_units
 from aipg_plugin.media.fanout import Subscription, set_from_thread
@@ -18,11 +21,13 @@ from aipg_plugin.media.rtp import RtpTrack, session_description
 
 _log = logging.getLogger(__name__)
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
-_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 454: "Session Not Found",
-            455: "Method Not Valid in This State", 461: "Unsupported Transport", 501: "Not Implemented",
-            503: "Service Unavailable"}
+_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+            454: "Session Not Found", 455: "Method Not Valid in This State", 461: "Unsupported Transport",
+            501: "Not Implemented", 503: "Service Unavailable"}
 _MAX_HEAD, _MAX_BODY = 16_384, 65_536
-_IDLE_S, _SEND_S, _REPORT_S, _PARAMETERS_S = 90.0, 10.0, 5.0, 8.0
+_IDLE_S, _SEND_S, _REPORT_S, _PARAMETERS_S = 60.0, 10.0, 5.0, 8.0
+_REQUEST_S = 10.0  # for a request to be complete, and for a new connection to log in
+_MOST_FAILURES = 3  # wrong passwords on one connection
 
 FindStream = Callable[[str], EncodedStream | None]
 
@@ -38,7 +43,7 @@ class Request:
     @property
     def path(self) -> str:
         """The stream's name: the URL's path without slashes around it and without the track."""
-        return urlsplit(self.url).path.strip("/").removesuffix("/trackID=0")
+        return stream_name(self.url)
 
 
 @dataclass(frozen=True)
@@ -50,27 +55,62 @@ class Reply:
     body: str = ""
 
 
-class RtspServer:
-    """Serves the streams that `find` knows to any number of clients, who all share one encode."""
+class BadRequestError(ValueError):
+    """What came is no RTSP request."""
 
-    def __init__(self, find: FindStream, authenticator: Authenticator | None) -> None:
+
+def stream_name(url: str) -> str:
+    """The path of a URL without slashes around it and without the track; empty for what is no URL."""
+    try:
+        return urlsplit(url).path.strip("/").removesuffix("/trackID=0")
+    except ValueError:
+        return ""
+
+
+def parse_head(head: bytes) -> tuple[Request, int]:
+    """A request from its head, blank line included, and the length of its body. Raises BadRequestError."""
+    start, *lines = head.decode("latin-1").split("\r\n")
+    parts = start.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("RTSP/1.") or not re.fullmatch("[A-Z_]{1,20}", parts[0]):
+        raise BadRequestError("no RTSP request")
+    if not re.fullmatch(r"[\x21-\x7e]{1,2000}", parts[1]):
+        raise BadRequestError("no URL")
+    pairs = (line.partition(":") for line in lines if line)
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    length, sequence = headers.get("content-length", "0"), headers.get("cseq", "0")
+    if not re.fullmatch("[0-9]{1,6}", length) or int(length) > _MAX_BODY or not re.fullmatch("[0-9]{1,10}", sequence):
+        raise BadRequestError("Content-Length or CSeq is no number")
+    return Request(parts[0], parts[1], headers), int(length)
+
+
+class RtspServer:
+    """Serves the streams that `find` knows to the clients that `admission` lets in, who all share one encode."""
+
+    def __init__(self, find: FindStream, authenticator: Authenticator | None, admission: Admission) -> None:
         self._find = find
         self._authenticator = authenticator
-        self._server: asyncio.Server | None = None
+        self._admission = admission
+        self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (of use when `port` is 0). Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD)
-        return int(self._server.sockets[0].getsockname()[1])
+    def start(self, host: str, port: int) -> int:
+        """Listen, in the running loop; returns the port (of use when `port` is 0). Raises OSError."""
+        self._listeners = listen(host, port)
+        for listener in self._listeners:
+            task = asyncio.ensure_future(self._admission.accept(listener, self._protocol))
+            self._tasks.add(task)
+        return int(self._listeners[0].getsockname()[1])
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=_MAX_HEAD), self._serve)
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
-        if self._server is not None:
-            self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -94,7 +134,10 @@ class _Connection:
                  authenticator: Authenticator | None) -> None:
         self._reader, self._writer = reader, writer
         self._find = find
-        self._authenticator = authenticator
+        peer = writer.get_extra_info("peername") or ("",)
+        self._login = authenticator.connection(str(peer[0])) if authenticator is not None else None
+        self._admitted = False
+        self._log_in_until_s = 0.0
         self._session = ""
         self._stream: EncodedStream | None = None
         self._channels = (0, 1)
@@ -104,15 +147,19 @@ class _Connection:
 
     async def run(self) -> None:
         """Answer requests until the client leaves, falls silent before playing, or is too slow."""
+        self._log_in_until_s = time.monotonic() + _REQUEST_S
         while True:
-            playing = self._sender is not None
-            request = await asyncio.wait_for(self._next_request(), None if playing else _IDLE_S)
+            try:
+                request = await self._next_request()
+            except BadRequestError:
+                self._send_reply(None, Reply(400))
+                return
             if request is None:
                 return
             reply = await self._answer(request)
             self._send_reply(request, reply)
-            await self._writer.drain()
-            if request.method == "TEARDOWN":
+            await asyncio.wait_for(self._writer.drain(), _SEND_S)
+            if request.method == "TEARDOWN" or reply.status == 403:
                 return
             if request.method == "PLAY" and reply.status == 200 and self._sender is None:
                 self._sender = asyncio.create_task(self._send_pictures())
@@ -120,30 +167,34 @@ class _Connection:
     async def _next_request(self) -> Request | None:
         """The next request; RTCP that clients send inside the connection is read over."""
         while True:
-            first = await self._reader.read(1)
+            first = await asyncio.wait_for(self._reader.read(1), self._patience_s())
             if not first:
                 return None
-            if first == b"$":
-                _, length = struct.unpack("!BH", await self._reader.readexactly(3))
-                await self._reader.readexactly(length)
-                continue
             if first in b"\r\n":
                 continue
-            head = (first + await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            start, *lines = head.split("\r\n")
-            headers = {name.strip().lower(): value.strip() for name, _, value in
-                       (line.partition(":") for line in lines if line)}
-            length = int(headers.get("content-length", "0"))
-            if not 0 <= length <= _MAX_BODY:
-                raise ValueError("body too long")
-            await self._reader.readexactly(length)
-            parts = start.split(" ")
-            if len(parts) != 3 or not parts[2].startswith("RTSP/1."):
-                raise ValueError("no RTSP request")
-            return Request(parts[0], parts[1], headers)
+            async with asyncio.timeout(_REQUEST_S):
+                if first == b"$":
+                    _, length = struct.unpack("!BH", await self._reader.readexactly(3))
+                    await self._reader.readexactly(length)
+                    continue
+                try:
+                    request, length = parse_head(first + await self._reader.readuntil(b"\r\n\r\n"))
+                except asyncio.LimitOverrunError:
+                    raise BadRequestError("head too long") from None
+                await self._reader.readexactly(length)
+            return request
 
-    def _send_reply(self, request: Request, reply: Reply) -> None:
-        lines = [f"RTSP/1.0 {reply.status} {_REASONS[reply.status]}", f"CSeq: {request.headers.get('cseq', '0')}",
+    def _patience_s(self) -> float | None:
+        """How long to wait for the next request: without end while playing, and not long before a log-in."""
+        if self._sender is not None:
+            return None
+        if self._admitted:
+            return _IDLE_S
+        return max(0.0, self._log_in_until_s - time.monotonic())
+
+    def _send_reply(self, request: Request | None, reply: Reply) -> None:
+        sequence = request.headers.get("cseq", "0") if request is not None else "0"
+        lines = [f"RTSP/1.0 {reply.status} {_REASONS[reply.status]}", f"CSeq: {sequence}",
                  "Server: aipg", *(f"{name}: {value}" for name, value in reply.headers)]
         if self._session and reply.status == 200:
             lines.append(f"Session: {self._session};timeout=60")
@@ -152,9 +203,11 @@ class _Connection:
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + reply.body).encode())
 
     async def _answer(self, request: Request) -> Reply:
-        if request.method != "OPTIONS" and self._authenticator is not None and not self._authenticator.ok(
-                request.headers.get("authorization", ""), request.method):
-            return Reply(401, tuple(("WWW-Authenticate", value) for value in self._authenticator.challenges()))
+        if request.method != "OPTIONS":
+            refused = self._refused(request)
+            if refused is not None:
+                return refused
+            self._admitted = True
         match request.method:
             case "OPTIONS":
                 reply = Reply(headers=(("Public", _METHODS),))
@@ -169,6 +222,19 @@ class _Connection:
             case _:
                 reply = Reply(501)
         return reply
+
+    def _refused(self, request: Request) -> Reply | None:
+        """The answer to a request that may not be; None if it may."""
+        login, given = self._login, request.headers.get("authorization", "")
+        if login is None:
+            return None
+        if given and (wait_s := login.wait_s()) > 0:
+            return Reply(403, (("Retry-After", str(int(wait_s) + 1)),))
+        if login.ok(given, request.method, lambda uri: stream_name(uri) == request.path):
+            return None
+        if login.failures >= _MOST_FAILURES:
+            return Reply(403)
+        return Reply(401, tuple(("WWW-Authenticate", value) for value in login.challenges()))
 
     async def _describe(self, request: Request) -> Reply:
         stream = self._find(request.path)
@@ -195,8 +261,11 @@ class _Connection:
             if fields[0].upper() != "RTP/AVP/TCP":
                 continue
             pair = next((field[12:] for field in fields if field.startswith("interleaved=")), "0-1")
-            low, _, high = pair.partition("-")
-            self._channels = (int(low) & 0xFF, int(high or int(low) + 1) & 0xFF)
+            channels = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", pair, re.ASCII)
+            if channels is None:
+                return Reply(400)
+            low = int(channels[1])
+            self._channels = (low & 0xFF, int(channels[2] or low + 1) & 0xFF)
             self._stream = stream
             self._session = self._session or secrets.token_hex(8)
             return Reply(headers=(("Transport", f"RTP/AVP/TCP;unicast;interleaved={self._channels[0]}-"

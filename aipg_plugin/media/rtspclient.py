@@ -43,6 +43,7 @@ class RtspRecording:
         self._sequence = 0
         self._session = ""
         self._challenges: list[str] = []
+        self._answered = 0  # requests since the challenges came
         self._incoming = b""
         self._report_s = 0.0
         self._track = RtpTrack(ssrc=secrets.randbits(32), first_seq=secrets.randbits(15),
@@ -95,6 +96,7 @@ class RtspRecording:
             status, answer = self._answer()
             if status == 401 and attempt == 1 and self._user:
                 self._challenges = [value for key, value in answer if key == "www-authenticate"]
+                self._answered = 0
                 continue
             if status != 200:
                 raise MediaError("{url} answered {status} to {method}", path="output.target", method=method,
@@ -111,7 +113,9 @@ class RtspRecording:
         if self._session:
             lines.append(f"Session: {self._session}")
         if self._challenges:
-            lines.append("Authorization: " + authorization(self._challenges, method, url, self._user, self._password))
+            self._answered += 1
+            lines.append("Authorization: " + authorization(self._challenges, method, url, self._user, self._password,
+                                                           count=self._answered))
         if body:
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(body.encode())}"]
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()

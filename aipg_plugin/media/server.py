@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import html
 import logging
+import math
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -13,8 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from aipg_plugin.errors import MediaError
+from aipg_plugin.logs import RateLimit
+from aipg_plugin.media.admission import Admission, listen
+from aipg_plugin.media.attempts import LoginAttempts
 from aipg_plugin.media.auth import Authenticator, basic_ok
 from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.fanout import set_from_thread
@@ -22,9 +28,22 @@ from aipg_plugin.media.rtsp import RtspServer
 from aipg_plugin.options import Web
 
 _log = logging.getLogger(__name__)
-_SEND_S = 10.0
+_SEND_S, _IDLE_S, _BODY_S = 10.0, 20.0, 30.0
 _MJPEG_FPS = 10.0
 _BOUNDARY = "aipgframe"
+
+class _Malformed(logging.Filter):
+    """Keeps what strangers send from filling the log: requests that are no HTTP are not worth a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+_http_log = logging.getLogger(__name__ + ".http")
+_http_log.addFilter(_Malformed())
+_http_log.addFilter(RateLimit())
 _NO_CACHE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Extend = Callable[[web.Application], None]
@@ -57,6 +76,8 @@ class StreamServer:
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._stopping = asyncio.Event()
+        self._admission = Admission()
+        self._attempts = LoginAttempts()
         self.port = options.port
         self.rtsp_port = options.rtsp_port
 
@@ -119,21 +140,33 @@ class StreamServer:
 
     async def _serve(self, told: Callable[[OSError | None], None]) -> None:
         options = self._options
-        authenticator = Authenticator(options.username, options.password or "") if options.username else None
-        rtsp = RtspServer(self._rtsp.get, authenticator)
-        runner = web.AppRunner(self.application(), handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        authenticator = (Authenticator(options.username, options.password or "", self._attempts)
+                         if options.username else None)
+        rtsp = RtspServer(self._rtsp.get, authenticator, self._admission)
+        runner = web.AppRunner(self.application(), handle_signals=False, access_log=None, shutdown_timeout=1.0,
+                               keepalive_timeout=_IDLE_S, logger=_http_log)
+        listeners: list[socket.socket] = []
+        await runner.setup()
         try:
-            await runner.setup()
-            site = web.TCPSite(runner, options.host, options.port)
-            await site.start()
-            self.port = int(runner.addresses[0][1])
-            self.rtsp_port = await rtsp.start(options.host, options.rtsp_port)
+            listeners = listen(options.host, options.port)
+            self.port = int(listeners[0].getsockname()[1])
+            self.rtsp_port = rtsp.start(options.host, options.rtsp_port)
         except OSError as error:
+            for listener in listeners:
+                listener.close()
             await runner.cleanup()
             told(error)
             return
+        assert runner.server is not None
+        tasks = [asyncio.ensure_future(self._admission.accept(listener, runner.server)) for listener in listeners]
+        tasks.append(asyncio.ensure_future(self._admission.cut_stuck()))
         told(None)
         await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for listener in listeners:
+            listener.close()
         await rtsp.stop()
         await runner.cleanup()
 
@@ -155,10 +188,24 @@ class StreamServer:
         user, password = self._options.username, self._options.password or ""
         given = request.headers.get("Authorization", "")
         open_to_all = request.path == "/health" or request.get(ADMITTED, False)
-        if user and not open_to_all and not basic_ok(given, user, password):
-            return web.Response(status=401, text="401: user name and password needed\n",
-                                headers={"WWW-Authenticate": 'Basic realm="aipg", charset="UTF-8"'})
-        return await handler(request)
+        if user and not open_to_all:
+            address = request.remote or ""
+            wait_s = self._attempts.wait_s(address) if given else 0.0
+            if wait_s > 0:
+                return web.Response(status=429, text="429: too many wrong passwords\n",
+                                    headers={"Retry-After": str(int(wait_s) + 1)})
+            if not basic_ok(given, user, password):
+                if given:
+                    self._attempts.failed(address, given)
+                return web.Response(status=401, text="401: user name and password needed\n",
+                                    headers={"WWW-Authenticate": 'Basic realm="aipg", charset="UTF-8"'})
+        if not request.body_exists:
+            return await handler(request)
+        try:
+            async with asyncio.timeout(_BODY_S):
+                return await handler(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="408: the request did not come to its end\n") from None
 
     def _stream(self, request: web.Request) -> EncodedStream:
         stream = self._http.get(request.match_info["name"])
@@ -233,9 +280,12 @@ def _reachable(host: str) -> str:
 
 def _number(request: web.Request, key: str, default: float) -> float:
     try:
-        return float(min(max(float(request.query.get(key, default)), 0.0), 10_000.0))
+        number = float(request.query.get(key, default))
     except ValueError:
-        raise web.HTTPBadRequest(text=f"400: {key} must be a number\n") from None
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise web.HTTPBadRequest(text=f"400: {key} must be a number\n")
+    return min(number, 10_000.0)
 
 
 def _cut(request: web.Request) -> None:
