@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aipg_plugin.credentials import Address
+from aipg_plugin.credentials import Address, redacted
 
 Point = tuple[float, float]
 
@@ -158,6 +158,14 @@ class Output:
     gop_s: float = 2.0
     segment_s: float = 60.0
     audio: Audio = Audio.DROP
+    recording_mode: str = "0600"             # permissions of recordings, octal; folders may be opened by the same
+    keep_days: float | None = None           # segments: delete older ones
+    min_free_gb: float = 0.0                 # segments: delete the oldest while the disk has less free
+
+    @property
+    def label(self) -> str:
+        """The output in a few words, without credentials: `file /rec/lobby.mp4`."""
+        return f"{self.kind} {redacted(self.target)}" if self.target else str(self.kind)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", Address(self.target))

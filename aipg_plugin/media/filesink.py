@@ -1,12 +1,10 @@
-"""Guarded streams as files: one file that survives a crash, or a folder of segments."""
+"""A guarded stream as one video file that survives a crash."""
 
 from __future__ import annotations
 
 import io
 import logging
 from collections import deque
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +14,10 @@ from aipg_plugin.errors import GuardError, MediaError, SinkError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
 from aipg_plugin.media.info import AudioInfo, AudioPacket, StreamInfo
-from aipg_plugin.media.pictures import even, letterboxed, to_picture
-from aipg_plugin.media.session import reason_of
+from aipg_plugin.media.pictures import letterboxed, to_picture
+from aipg_plugin.media.storage import cannot_write
 from aipg_plugin.media.timeline import Timeline
-from aipg_plugin.media.urls import for_ffmpeg
+from aipg_plugin.media.urls import for_ffmpeg, local_path
 from aipg_plugin.options import Audio, Output
 
 _log = logging.getLogger(__name__)
@@ -37,12 +35,6 @@ def require_guarded(frame: object) -> GuardedFrame:
     if not isinstance(frame, GuardedFrame):
         raise GuardError("a sink takes guarded frames only, not {kind}", kind=type(frame).__name__)
     return cast(GuardedFrame, frame)
-
-
-def cannot_write(target: str, error: Exception) -> SinkError:
-    """The error for a file that cannot be written."""
-    return SinkError("cannot write {target}: {why}", path="output.target", target=target, why=reason_of(error),
-                      cure="Check that the folder can be written to, has room, and that the name ends in .mp4 or .mkv")
 
 
 class AudioHold:
@@ -74,7 +66,7 @@ def add_audio_stream(container: Any, audio: AudioInfo) -> Any:
         return container.add_stream_from_template(box.streams.audio[0])
 
 
-class _Recording:
+class VideoFile:
     """One container file being written: encoder, picture track, audio track."""
 
     def __init__(self, path: Path, output: Output, info: StreamInfo, spec: EncoderSpec, encoder: str) -> None:
@@ -138,11 +130,14 @@ class _Recording:
             raise cannot_write(str(self.path), error) from None
 
     def close(self) -> None:
+        """Write what is still inside and the end of the file; the file is closed in any case."""
         try:
-            for packet in self.encoder.flush():
-                packet.stream = self._video
-                self._box.mux(packet)
-            self._box.close()
+            try:
+                for packet in self.encoder.flush():
+                    packet.stream = self._video
+                    self._box.mux(packet)
+            finally:
+                self._box.close()
         except (av.FFmpegError, OSError) as error:
             raise cannot_write(str(self.path), error) from None
 
@@ -164,7 +159,7 @@ class FileSink:
         self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=max(float(spec.time_base), 1e-3), live=info.live)
         self._audio = AudioHold()
         self._start_s: float | None = None
-        self._file: _Recording | None = _Recording(Path(output.target), output, info, spec, self.encoder)
+        self._file: VideoFile | None = VideoFile(local_path(output.target), output, info, spec, self.encoder)
 
     def write(self, frame: GuardedFrame) -> None:
         """Encode and write one frame. Raises GuardError for a clear frame, MediaError if the file cannot grow."""
@@ -178,7 +173,7 @@ class FileSink:
         self.frames += 1
         self._write_audio(self._file, time_s - self._timeline.offset_s)
 
-    def _write_audio(self, file: _Recording, until_s: float) -> None:
+    def _write_audio(self, file: VideoFile, until_s: float) -> None:
         shift_s = self._timeline.offset_s - (self._start_s or 0.0)
         for packet in self._audio.due(until_s):
             if packet.pts_s + shift_s >= 0 or not self._info.live:
@@ -198,73 +193,3 @@ class FileSink:
         if file is not None:
             self._write_audio(file, float("inf"))
             file.close()
-
-
-class SegmentSink:
-    """A folder of MKV or MP4 files, cut at a key frame every `segment_s`, named by UTC time.
-
-    The target is a folder (MKV) or `folder/*.mp4`. A picture of another size starts a new file. A segment has the
-    suffix `.part` inserted until it is finished, so that whoever collects segments takes whole ones only.
-    """
-
-    def __init__(self, output: Output, info: StreamInfo) -> None:
-        self._output, self._info = output, info
-        target = Path(output.target)
-        pattern = target.name.startswith("*.")
-        self._folder, self._suffix = (target.parent, target.suffix) if pattern else (target, ".mkv")
-        spec = EncoderSpec.of(info, live=False)
-        self.encoder = pick_encoder(output, spec)
-        self.encoded_size_wh = spec.size_wh
-        self.frames = 0
-        self.segments: list[Path] = []
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(str(self._folder), error) from None
-        self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=1e-3, live=info.live)
-        self._audio = AudioHold()
-        self._file: _Recording | None = None
-        self._started_s = 0.0
-
-    def write(self, frame: GuardedFrame) -> None:
-        """Encode and write one frame, into a new file if it is time. Raises GuardError, MediaError."""
-        guarded = require_guarded(frame)
-        time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        if self._file is None or time_s - self._started_s >= self._output.segment_s or \
-                even(guarded.size_wh) != self.encoded_size_wh:
-            self._cut(guarded, time_s)
-        if self._file is not None:
-            self._file.write(to_picture(guarded), time_s - self._started_s)
-            for packet in self._audio.due(time_s - self._timeline.offset_s):
-                at_s = packet.pts_s + self._timeline.offset_s - self._started_s
-                if at_s >= 0:
-                    self._file.write_audio(packet, at_s)
-        self.frames += 1
-
-    def write_audio(self, packet: AudioPacket) -> None:
-        """Take an audio packet; it is written once the picture of its moment is."""
-        self._audio.add(packet)
-
-    def _cut(self, guarded: GuardedFrame, time_s: float) -> None:
-        self.close()
-        info = replace(self._info, size_wh=guarded.size_wh, format=guarded.format)
-        spec = EncoderSpec.of(info, live=False)
-        self.encoded_size_wh, self._started_s = spec.size_wh, time_s
-        name = datetime.fromtimestamp(guarded.wall_time_s, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
-        path, number = self._folder / f"{name}.part{self._suffix}", 1
-        while path.exists() or path.with_name(path.name.replace(".part", "")).exists():
-            path, number = self._folder / f"{name}-{number}.part{self._suffix}", number + 1
-        self._file = _Recording(path, self._output, info, spec, self.encoder)
-
-    def problems(self) -> dict[str, str]:
-        """A folder has no parts that fail alone."""
-        return {}
-
-    def close(self) -> None:
-        """Finish the current segment. Safe to call twice."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-            done = file.path.with_name(file.path.name.replace(".part", ""))
-            file.path.rename(done)
-            self.segments.append(done)

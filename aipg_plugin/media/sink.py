@@ -11,9 +11,9 @@ from aipg_plugin.credentials import redacted_url
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoded import EncodedStream
-from aipg_plugin.media.filesink import FileSink, SegmentSink
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.publish import RtspPublisher
+from aipg_plugin.media.recorder import FileRecorder, SegmentRecorder
 from aipg_plugin.media.urls import SourceKind, source_kind
 from aipg_plugin.options import SERVED_KINDS, STORED_KINDS, Audio, Output, OutputKind
 
@@ -103,7 +103,7 @@ class LiveSink:
 
     def problems(self) -> dict[str, str]:
         """Servers that cannot be published to, and why."""
-        return {output_label(publisher.output): publisher.problem for publisher in self.publishers
+        return {publisher.output.label: publisher.problem for publisher in self.publishers
                 if publisher.problem}
 
     def close(self) -> None:
@@ -127,23 +127,18 @@ class SinkPlan:
     @property
     def label(self) -> str:
         """Such as `file /rec/lobby.mp4` or `http, rtsp_serve`."""
-        return ", ".join(output_label(output) for output in self.outputs)
+        return ", ".join(output.label for output in self.outputs)
 
     def opener(self, info: StreamInfo, *, name: str, server: Server | None) -> Callable[[], Sink]:
         """What opens the sink for the stream `name` (`camera/stream`). It raises MediaError naming value and cure."""
         first = self.outputs[0]
         match first.kind:
             case OutputKind.FILE:
-                return lambda: FileSink(first, info)
+                return lambda: FileRecorder(first, info)
             case OutputKind.SEGMENTS:
-                return lambda: SegmentSink(first, info)
+                return lambda: SegmentRecorder(first, info)
             case _:
                 return lambda: LiveSink(self.outputs, info, name=name, server=server)
-
-
-def output_label(output: Output) -> str:
-    """An output in a few words, without credentials."""
-    return f"{output.kind} {redacted_url(output.target)}" if output.target else str(output.kind)
 
 
 def sink_plans(outputs: tuple[Output, ...]) -> list[SinkPlan]:
@@ -152,7 +147,8 @@ def sink_plans(outputs: tuple[Output, ...]) -> list[SinkPlan]:
     live: dict[Output, tuple[Output, ...]] = {}
     for output in outputs:
         if output.kind not in STORED_KINDS:
-            encoder = replace(output, kind=OutputKind.HTTP, target="", segment_s=0.0)
+            encoder = replace(output, kind=OutputKind.HTTP, target="", segment_s=0.0, recording_mode="", keep_days=None,
+                              min_free_gb=0.0)
             live[encoder] = (*live.get(encoder, ()), output)
     return [*files, *(SinkPlan(group) for group in live.values())]
 

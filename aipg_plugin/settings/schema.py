@@ -22,6 +22,7 @@ from aipg_plugin.settings.validators import (
     NAME_PATTERN,
     Choice,
     Colour,
+    FileMode,
     Flag,
     Name,
     Number,
@@ -258,6 +259,9 @@ OUTPUT = Shorthand(Table("output", {
     _output("gop_s"): Number(0.1, 60, unit="s"),
     _output("segment_s"): Number(1, 86_400, unit="s"),
     _output("audio"): choice_of(options.Audio),
+    _output("recording_mode"): FileMode(),
+    _output("keep_days"): Optionally(Number(0.01, 36_500, unit="days")),
+    _output("min_free_gb"): Number(0, 1_000_000, unit="GB"),
 }), "kind")
 
 _stream = _Keys("stream", options.Stream)

@@ -128,6 +128,24 @@ def choice_of(values: Iterable[Any]) -> Choice:
 
 
 @dataclass(frozen=True)
+class FileMode:
+    """Permissions of files in octal, as text; the owner may always read and write.
+
+    YAML reads 0640 without quotes as the number 416: it is taken as meant, as is 640.
+    """
+
+    kind: str = "text"
+    limits: str = "octal permissions, such as 0600 (owner), 0640 (and group) or 0644 (everybody)"
+
+    def __call__(self, value: object) -> str:
+        digits = f"{value:o}" if isinstance(value, int) and 0o600 <= value <= 0o777 else str(value)
+        found = re.fullmatch(r"0?o?([67][0-7]{2})", digits)
+        if isinstance(value, bool) or found is None:
+            raise Bad("{value} is not {wanted}", cure="Write {wanted}", value=show(value), wanted=self.limits)
+        return "0" + found[1]
+
+
+@dataclass(frozen=True)
 class Text:
     """Text on one line. `pattern` must match all of it and is explained by `looks_like`; secrets are never quoted."""
 

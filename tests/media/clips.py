@@ -51,9 +51,12 @@ def picture_of(luma: NDArray[np.uint8], pix_fmt: str = "yuv420p", *, full_range:
 
 
 def guarded(number: int, *, pts_s: float | None, size_wh: tuple[int, int] = SIZE_WH,
-            pixel_format: PixelFormat = PixelFormat.I420, wall_time_s: float = 1.7e9) -> GuardedFrame:
-    """A guarded frame that carries `number`."""
+            pixel_format: PixelFormat = PixelFormat.I420, wall_time_s: float = 1.7e9,
+            noise: bool = False) -> GuardedFrame:
+    """A guarded frame that carries `number`; with `noise` its lower half costs an encoder much."""
     luma = numbered(number, size_wh)
+    if noise:
+        luma[size_wh[1] // 2:] = np.random.default_rng(number).integers(16, 236, luma[size_wh[1] // 2:].shape)
     shapes = plane_shapes(pixel_format, size_wh)
     if pixel_format is PixelFormat.BGR24:
         planes: tuple[NDArray[np.uint8], ...] = (np.repeat(luma[..., None], 3, axis=2),)
