@@ -19,12 +19,13 @@ from pathlib import Path
 
 from aipg_plugin.cli.picture import picture_warnings
 from aipg_plugin.detection.onnx import load_model
-from aipg_plugin.errors import AipgError, HostError, MediaError, MqttError, SettingsError
+from aipg_plugin.errors import AipgError, HostError, MediaError, SettingsError
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.camera import find_image_circle
 from aipg_plugin.media.source import open_source
-from aipg_plugin.mqtt.client import MqttLink
-from aipg_plugin.options import Camera, CaptureMode, Mqtt, Output, OutputKind, Settings, Stream
+from aipg_plugin.mqtt.probe import probe
+from aipg_plugin.options import Camera, CaptureMode, Output, OutputKind, Settings, Stream
+from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.loader import load
 
 _WATCH_S = 3.0
@@ -96,7 +97,7 @@ def _steps(settings: Settings, file: Path) -> list[tuple[str, Callable[[], Found
                       for output in stream.outputs if output.kind in (OutputKind.FILE, OutputKind.SEGMENTS)]
     steps += [(name, partial(check_port, name, settings.web.host, port)) for name, port in _ports(settings)]
     if settings.mqtt.broker != "off":
-        steps.append(("mqtt", lambda: _check_mqtt(settings.mqtt, settings.cameras)))
+        steps.append(("mqtt", lambda: _check_mqtt(settings, file)))
         if settings.mqtt.persist_commands:
             steps.append(("mqtt.persist_commands", lambda: check_settings_file(file)))
     return steps
@@ -203,14 +204,13 @@ def _uneven(arrivals: list[float]) -> list[str]:
     return warnings
 
 
-def _check_mqtt(options: Mqtt, cameras: tuple[Camera, ...]) -> Found:
-    link = MqttLink(replace(options, discovery=False, client_id=options.client_id + "-check",
-                            prefix=options.prefix + "-check"), cameras, version="check", apply=lambda command: None)
-    link.start()
-    try:
-        if not link.wait_connected(5.0):
-            raise MqttError("no answer from {broker}:{port} within 5 s", path="mqtt.broker", broker=options.broker,
-                            port=options.port, cure="Check address, port, user and password, and TLS")
-        return f"{options.broker}:{options.port} answers", []
-    finally:
-        link.stop()
+def _check_mqtt(settings: Settings, file: Path) -> Found:
+    """Whether the broker takes us, and whether another installation is in our way."""
+    options = settings.mqtt
+    if options.broker == "embedded":
+        return "a broker of our own on loopback", []
+    neighbours = probe(options, installation_id(file))
+    warnings = [f"installation {name} has camera {camera.id} under {options.prefix} too: give each a prefix of its own"
+                for camera in settings.cameras for name in neighbours.with_camera(camera.id)]
+    others = f", beside {', '.join(sorted(neighbours.cameras))}" if neighbours.cameras else ""
+    return f"{options.broker}:{options.port} answers{others}", warnings

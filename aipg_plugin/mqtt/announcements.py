@@ -146,9 +146,7 @@ class Announcements:
 
     def _other(self, installation: str, payload: bytes) -> None:
         """The list of another installation under our prefix; an empty one takes it away."""
-        prefix = f"{self._announcer.topics.prefix}/"
-        cameras = frozenset(topic[len(prefix):].split("/")[0] for topic in _topics_in(payload)
-                            if topic.startswith(prefix))
+        cameras = cameras_listed(payload, self._announcer.topics.prefix)
         before = self._others.pop(installation, frozenset())
         if cameras and len(self._others) < 100:
             self._others[installation] = cameras
@@ -175,6 +173,13 @@ class Announcements:
         if quarrel:
             self._conflict(f"another installation announces to Home Assistant as {self._announcer.instance_id}: give "
                            "each an instance_id of its own")
+
+
+def cameras_listed(payload: bytes, prefix: str) -> frozenset[str]:
+    """The cameras whose topics under a prefix are in a list."""
+    below = f"{prefix}/"
+    return frozenset(topic[len(below):].split("/")[0] for topic in _topics_in(payload)
+                     if topic.startswith(below) and topic.count("/") > below.count("/"))
 
 
 def _topics_in(payload: bytes) -> set[str]:

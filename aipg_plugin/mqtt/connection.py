@@ -71,6 +71,7 @@ class Connection:
         self._early_acks: set[int] = set()
         self._thread: threading.Thread | None = None
         self.reconnects = -1
+        self.problem = ""         # why the last attempt failed
 
     @property
     def connected(self) -> bool:
@@ -146,6 +147,7 @@ class Connection:
             if was_up:
                 self._send_until_lost(client)
         except (OSError, ValueError) as error:
+            self.problem = str(error)
             _log.warning("no connection to the MQTT broker %s:%d: %s", self._options.broker, self._options.port, error)
         finally:
             with self._changed:
@@ -195,7 +197,8 @@ class Connection:
             client.username_pw_set(options.username, options.password)
         if options.tls:
             self._set_tls(client)
-        client.will_set(self._will_topic, b"offline", qos=1, retain=True)
+        if self._will_topic:
+            client.will_set(self._will_topic, b"offline", qos=1, retain=True)
         client.on_socket_open = _send_at_once
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
@@ -226,6 +229,7 @@ class Connection:
     def _connected(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode,
                    _properties: Any) -> None:
         if reason.is_failure:
+            self.problem = str(reason)
             _log.warning("the MQTT broker %s:%d refused us: %s", self._options.broker, self._options.port, reason)
             with self._changed:
                 self._lost = True

@@ -16,6 +16,7 @@ from aipg_plugin.cli import check
 from aipg_plugin.cli.main import main
 from aipg_plugin.errors import HostError, MediaError
 from aipg_plugin.options import Output, OutputKind
+from tests.mqtt.broker import Mosquitto, Watcher, wait_for
 from tests.servers import free_port
 
 
@@ -131,3 +132,31 @@ def test_snippets_for_nvrs_say_what_is_clear(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out.startswith("# WARNING: lobby/1: no guard on this stream, people will be visible\n")
     assert main(["nvr", "frigate", str(write(tmp_path))]) == 0
     assert "WARNING" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_broker_is_tried_and_nothing_left_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broker = Mosquitto(tmp_path)
+    watcher = Watcher(broker.port)
+    file = write(tmp_path, mqtt={"broker": "127.0.0.1", "port": broker.port, "persist_commands": True})
+    assert main(["check", str(file), "--json"]) == 0
+    found = results(capsys)
+    assert found["mqtt"]["message"] == f"127.0.0.1:{broker.port} answers"
+    assert found["mqtt.persist_commands"]["ok"]
+    watcher.publish("aipg/announced/cafe", json.dumps({"topics": ["aipg/lobby/person", "aipg/errors"]}), retain=True)
+    wait_for(lambda: watcher.last.get("aipg/announced/cafe"))
+    assert main(["check", str(file), "--json"]) == 0
+    assert "installation cafe has camera lobby" in results(capsys)["mqtt"]["warnings"][0]
+    assert set(watcher.last) == {"aipg/announced/cafe"}
+    watcher.close()
+    broker.stop()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_broker_that_refuses_or_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    closed = Mosquitto(tmp_path, "allow_anonymous false")
+    for port, why in ((closed.port, "Not authorized"), (free_port(), "refused")):
+        file = write(tmp_path, mqtt={"broker": "127.0.0.1", "port": port})
+        assert main(["check", str(file), "--json"]) == 1
+        assert why in results(capsys)["mqtt"]["message"]
+    closed.stop()
