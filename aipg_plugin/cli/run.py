@@ -6,9 +6,13 @@ import argparse
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+from aipg_plugin.app import App
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
+from aipg_plugin.media.server import Extend, chained
+from aipg_plugin.onvif import make_onvif
 from aipg_plugin.options import OutputKind, Settings
 from aipg_plugin.settings.loader import load
 from aipg_plugin.web import make_pages
@@ -30,9 +34,16 @@ def run(options: argparse.Namespace) -> int:
     loaded = load(path)
     for warning in loaded.warnings:
         _log.warning("%s", warning.text())
-    host = StandaloneHost(loaded.settings, config_file=path, pages=make_pages)
+    host = StandaloneHost(loaded.settings, config_file=path, pages=pages_of(loaded.settings))
     serve(host, seconds=options.seconds)
     return 0
+
+
+def pages_of(settings: Settings) -> Callable[[App], Extend]:
+    """What the stream server serves beside streams: the pages, and the ONVIF services where `web.onvif` is on."""
+    factories = [make_pages, make_onvif] if settings.web.onvif else [make_pages]
+
+    return lambda app: chained([factory(app) for factory in factories])
 
 
 def serve(host: StandaloneHost, *, seconds: float | None) -> None:

@@ -10,7 +10,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -271,6 +271,15 @@ class StreamServer:
         return (f'<figure><img src="/streams/{safe}.mjpeg?width=640&amp;fps=5" alt="{safe}"><figcaption><b>{safe}</b> '
                 f'<a href="/streams/{safe}.ts">MPEG-TS</a> <a href="/streams/{safe}.mjpeg">MJPEG</a> '
                 f'<a href="/streams/{safe}.jpg">JPEG</a> {rtsp}</figcaption></figure>')
+
+
+def chained(extensions: Sequence[Extend]) -> Extend:
+    """One extension that adds what several add, in this order."""
+    def extend(app: web.Application) -> None:
+        for each in extensions:
+            each(app)
+
+    return extend
 
 
 def _reachable(host: str) -> str:

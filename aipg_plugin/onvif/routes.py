@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def onvif_pages(app: App) -> Extend:
+def make_onvif(app: App) -> Extend:
     """What adds the services of `app`'s cameras to the stream server, and answers discovery while it runs."""
     service = OnvifService(lambda: app.settings, lambda: app.server)
     return service.extend

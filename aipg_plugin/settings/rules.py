@@ -249,6 +249,14 @@ def web_is_protected(settings: Settings) -> Findings:
                           "Use a longer one", {"length": SHORTEST_PASSWORD, "host": web.host})
 
 
+def onvif_can_check(settings: Settings) -> Findings:
+    """ONVIF clients send a digest of the password, which only the password itself can be compared with."""
+    web = settings.web
+    if web.onvif and web.password is not None and is_hash(web.password):
+        yield Finding(("web", "password"), "is a hash, and ONVIF log-ins cannot be compared with one",
+                      "Write the password as ${{VARIABLE}}, or switch web.onvif off")
+
+
 def _web_passwords(settings: Settings) -> Iterator[tuple[Path, str]]:
     web = settings.web
     if web.password is not None:
@@ -367,7 +375,7 @@ CAMERA_RULES: tuple[Callable[[Camera], Findings], ...] = (
     segments_are_whole, served_once, token_is_strong)
 SETTINGS_RULES: tuple[Callable[[Settings], Findings], ...] = (
     written_once, mqtt_credentials_are_whole, mqtt_is_there_for_frigate, web_is_protected, ports_differ,
-    one_class_is_a_person, proxies_are_named, an_admin_is_left)
+    onvif_can_check, one_class_is_a_person, proxies_are_named, an_admin_is_left)
 WARNINGS: tuple[Callable[[Settings], Findings], ...] = (clear_outputs, off_is_open, nothing_to_do, view_has_effect)
 
 

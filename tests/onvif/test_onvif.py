@@ -19,6 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aipg_plugin.app import App
+from aipg_plugin.cli.run import pages_of
 from aipg_plugin.errors import HostError
 from aipg_plugin.media.server import StreamServer
 from aipg_plugin.onvif import soap
@@ -69,6 +71,21 @@ def test_a_client_finds_profiles_and_addresses(served: StreamServer) -> None:
     assert media.GetProfile({"ProfileToken": "lobby_1"}).token == "lobby_1"
     assert len(media.GetVideoEncoderConfigurations()) == len(media.GetVideoSourceConfigurations()) == 1
     assert any("Profile/Streaming" in scope.ScopeItem for scope in client.devicemgmt.GetScopes())
+
+
+def test_it_is_served_beside_the_pages() -> None:
+    settings = replace(SETTINGS, web=replace(SETTINGS.web, username=None, password=None, onvif=True))
+    app = App(settings, pages=pages_of(settings))
+    app.start()
+    try:
+        assert app.server is not None
+        feeder = Feeder(app.server, name="lobby/1")
+        assert _post(app.server, _asked("GetProfiles", soap.MEDIA), "media_service")[0] == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{app.server.port}/", timeout=10) as page:
+            assert page.status == 200
+        feeder.close()
+    finally:
+        app.close()
 
 
 def _post(server: StreamServer, body: bytes, path: str = "lobby/device_service") -> tuple[int, bytes]:

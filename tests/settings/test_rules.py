@@ -175,3 +175,10 @@ def test_a_broker_without_a_login_may_switch_the_guard_off() -> None:
     assert warned(broker="embedded") == warned(broker="off") == []
     with_token = changed(f"{GUARD}.off_token", "kite-harbour-41-lamp", changed("mqtt", {"broker": "broker.lan"}))
     assert warnings_of(validate(with_token)) == ()
+
+
+def test_onvif_needs_a_password_it_can_compare() -> None:
+    web = {"onvif": True, "username": "viewer", "password": "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g"}
+    assert "web.password" in paths_of({"web": web})
+    assert validate({"web": {**web, "password": "plain text"}}).web.onvif
+    assert not validate({"web": {**web, "onvif": False}}).web.onvif
