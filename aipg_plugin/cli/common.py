@@ -109,6 +109,9 @@ def input_path(text: str) -> Path:
         path = local_path(text)
     if not path.exists():
         raise MediaError("{file} does not exist", cure="Check the name", file=text)
+    if not (path.is_file() or path.is_dir()):
+        raise MediaError("{file} is neither a file nor a folder", file=text,
+                         cure="For streams and devices use aipg run")
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from aipg_plugin.states import State
 
 Progress = Callable[[str, int, int | None, int], None]  # phase, frames done, frames in all if known, people so far
 _JPEG_QUALITY = 97
+_LONGEST_STEM = 200  # bytes: file systems take names of 255, and the hidden file's is a little longer
 
 
 @dataclass
@@ -71,9 +73,9 @@ def redact_picture(source: Path, target: Path, camera: Camera, net: PersonNet, *
         raise UsageError("a single picture does not show the empty scene that masking by background needs",
                          cure="Use blurring or filling")
     report = Report(str(source), str(target), encoder=target.suffix[1:].lower(), provider=net.provider)
-    with PictureFile(source) as picture:
+    with _whole(target) as partial, PictureFile(source) as picture:
         pages = _guarded_pages(picture, camera, net, report, progress)
-        _replace(target, encode_pages(pages, target.suffix, _JPEG_QUALITY))
+        partial.write_bytes(encode_pages(pages, target.suffix, _JPEG_QUALITY))
     return _timed(report, start_s)
 
 
@@ -109,12 +111,12 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
     people: set[int] = set()
     guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
     report = Report(str(source), str(target), provider=net.provider)
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    output = replace(output, target=str(partial))
-    try:
+    with _whole(target) as partial:
+        output = replace(output, target=str(partial))
         with open_video(source, stream.id) as looking:
             report.left_out = _left_out(looking.info, output)
             FileSink(output, looking.info).close()  # whatever cannot be written fails before the first pass
+            partial.unlink()
             total = _frame_count(looking.info)
             for done, frame in enumerate(_frames(looking), 1):
                 guard.scout(frame)
@@ -122,11 +124,6 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
         guard.second_pass()
         with open_video(source, stream.id) as masking:
             _mask(masking, guard, output, report, progress=progress, people=people)
-        partial.replace(target)
-    except OSError as error:
-        raise _cannot_write(target, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
     report.people = len(people)
     return _timed(report, start_s)
 
@@ -180,21 +177,25 @@ def _frames(source: VideoSource) -> Iterable[Frame]:
     return (item for item in source if isinstance(item, Frame))
 
 
-def _replace(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".{target.name}.partial")
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A hidden file beside the target, which becomes the target at the end; whatever goes wrong, it is removed.
+
+    It is made at once, so that a folder that cannot be written to is told before any work. Raises MediaError.
+    """
+    stem = target.stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    partial = target.with_name(f".{stem}.partial{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
+        partial.touch()
+        yield partial
         partial.replace(target)
     except OSError as error:
-        raise _cannot_write(target, error) from None
+        raise MediaError("cannot write {target}: {why}", target=str(target), why=error.strerror or str(error),
+                         cure="Choose a folder that can be written to and has room") from None
     finally:
-        partial.unlink(missing_ok=True)
-
-
-def _cannot_write(target: Path, error: OSError) -> MediaError:
-    return MediaError("cannot write {target}: {why}", target=str(target), why=error.strerror or str(error),
-                      cure="Choose a folder that can be written to and has room")
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _timed(report: Report, start_s: float) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -121,6 +122,33 @@ def test_files_are_files_whatever_they_are_called(tmp_path: Path, name: str, mon
     for made in set(names(tmp_path)) - {name}:
         with av.open(f"file:{tmp_path / made}") as box:
             assert sum(1 for _ in box.decode(video=0)) == 2
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path, small: bytes) -> None:
+    name = "ü" * 125 + ".jpg"
+    (tmp_path / "a.jpg").write_bytes(small)
+    assert redact(tmp_path / "a.jpg", tmp_path / name) == 0
+    assert names(tmp_path) == ["a.jpg", name]
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert redact(tmp_path / "pipe.mp4", tmp_path / "o.mp4") == 5
+    assert "neither a file nor a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.mp4"])
+def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(
+        tmp_path: Path, small: bytes, name: str, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    for work in ("scout", "process"):
+        monkeypatch.setattr(f"aipg_plugin.guard.guard.Guard.{work}", lambda *_: pytest.fail("work began"))
+    (tmp_path / "a.jpg").write_bytes(small)
+    write_clip(tmp_path / "a.mp4", frames=1)
+    assert redact(tmp_path / name, f"/proc/self/{name}") == 5
+    told = capsys.readouterr().err
+    assert f"cannot write /proc/self/{name}: " in told
+    assert "Traceback" not in told
 
 
 def test_a_name_that_starts_with_a_dash_is_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
