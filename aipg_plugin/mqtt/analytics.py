@@ -1,4 +1,4 @@
-"""Figures over time without a pixel: occupancy by area, dwell, direction, heat map, line crossing.
+"""Statistics of tracks: occupancy by area, dwell, direction, heat map, line crossing.
 
 Positions are floor metres (`floor_xy_m`) or normalised picture coordinates; times are the caller's seconds.
 """

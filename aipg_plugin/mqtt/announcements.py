@@ -1,4 +1,4 @@
-"""What we have announced to Home Assistant, kept true: repeated when it comes back, withdrawn when it is over.
+"""Announcements to Home Assistant: repeated when it restarts, withdrawn when they no longer apply.
 
 Several installations may share a broker. Each keeps a list of the retained topics it has made, retained on
 `aipg/announced/<installation>`, and withdraws what its own list names and nothing else.
@@ -23,7 +23,7 @@ _MAX_BYTES = 256 * 1024
 _REPEAT_EVERY_S = 2.0
 _LIST_WITHIN_S = 1.0      # after the subscription stands, the broker sends the list of an earlier run at once
 _WITHDRAWN_FIRST_S = 2.0  # Home Assistant ignores a new entity while one with the same unique_id is there
-_QUARREL = 3              # corrections of one topic after which somebody else announces under our name
+_CONFLICT_AFTER = 3       # corrections of one topic after which another installation must be announcing it
 
 
 class Announcements:
@@ -45,7 +45,7 @@ class Announcements:
         self._announced: dict[str, bytes] = {}
         self._cameras: frozenset[str] = frozenset()
         self._others: dict[str, frozenset[str]] = {}      # other installations: their cameras
-        self._stale: set[str] = set()     # states of an earlier run, to clear once nobody reads them any more
+        self._stale: set[str] = set()     # states of an earlier run, cleared after their entities
         self._released = False
         self._later = Later("aipg-mqtt-announce", self._release)
         self._repeated_s = float("-inf")
@@ -138,7 +138,7 @@ class Announcements:
         self._sent()
 
     def _may_be_ours(self, topic: str) -> bool:
-        """Whether a listed topic is one we make: whoever writes to the broker could have written the list."""
+        """Whether a listed topic is one we make: anybody with access to the broker could have written the list."""
         below = topic.startswith(f"{self._announcer.topics.prefix}/") and topic.endswith(("/state", "/available",
                                                                                         "/person", "/occupancy",
                                                                                         "/problem"))
@@ -156,7 +156,7 @@ class Announcements:
                            "mqtt.prefix or its cameras names of their own")
 
     def _correct(self, topic: str, payload: bytes) -> None:
-        """An announcement of ours that is another on the broker: an earlier run's, or somebody's under our name."""
+        """The broker holds another payload: an earlier run's, or one of another installation with our name."""
         with self._lock:
             mine = self._announced.get(topic)
             if mine is None or mine == payload:
@@ -165,12 +165,12 @@ class Announcements:
                 self._announced |= with_tombstones({topic: mine}, {topic: payload})
             if not self._released:
                 return
-            # two of us under one name would answer each other for ever, hence the throttle
+            # two installations with one name would correct each other endlessly without the throttle
             allowed = self._corrections.allows(topic)
             self._outbox.state(topic, self._announced[topic], again=allowed)
             self._corrected[topic] = self._corrected.get(topic, 0) + allowed
-            quarrel = allowed and self._corrected[topic] == _QUARREL
-        if quarrel:
+            conflict = allowed and self._corrected[topic] == _CONFLICT_AFTER
+        if conflict:
             self._conflict(f"another installation announces to Home Assistant as {self._announcer.instance_id}: give "
                            "each an instance_id of its own")
 

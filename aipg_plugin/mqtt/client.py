@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from aipg_plugin.errors import AipgError, GuardError, MqttError
+from aipg_plugin.errors import GuardError, MqttError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.mqtt import topics as t
 from aipg_plugin.mqtt.analytics import Line
 from aipg_plugin.mqtt.announcements import Announcements
-from aipg_plugin.mqtt.commands import MAX_COMMAND_BYTES, Command, CommandWorker, Doorkeeper, parse_payload
+from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.connection import Connection
 from aipg_plugin.mqtt.discovery import Announcer
 from aipg_plugin.mqtt.embedded import HOST, EmbeddedBroker
@@ -20,10 +20,12 @@ from aipg_plugin.mqtt.entities import Of, retained, told_controls
 from aipg_plugin.mqtt.figures import FiguresWorker
 from aipg_plugin.mqtt.frigate import FrigateFollower
 from aipg_plugin.mqtt.later import Later
-from aipg_plugin.mqtt.payloads import Throttle, setting_text, switch, to_json
+from aipg_plugin.mqtt.payloads import setting_text, switch, to_json
 from aipg_plugin.mqtt.publisher import Message, Outbox
+from aipg_plugin.mqtt.receiver import CommandReceiver
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.mqtt.topics import Address, Topics
+from aipg_plugin.mqtt.snapshots import SnapshotSchedule
+from aipg_plugin.mqtt.topics import Topics
 from aipg_plugin.options import Camera, Mqtt, stream_keys
 from aipg_plugin.settings import controls
 from aipg_plugin.settings.changes import Change
@@ -34,9 +36,7 @@ _log = logging.getLogger(__name__)
 
 _NOT_STARTED = StreamStatus(State.STARTING)
 _SNAPSHOT_SIDE_PX = 1280
-_COMPLAIN_EVERY_S = 1.0
 _TIDY_AFTER_S = 2.0       # Home Assistant complains of empty states of entities that it has not yet removed
-_LOG_EVERY_S = 10.0
 
 
 class MqttLink:
@@ -53,7 +53,6 @@ class MqttLink:
                  statuses: StatusRegistry | None = None) -> None:
         self._options = options
         self._cameras = cameras
-        self._apply = apply
         self._off = options.broker == "off"
         self._topics = Topics(options.prefix)
         self._outbox = Outbox()
@@ -62,16 +61,14 @@ class MqttLink:
                       options.discovery_format == "device"), self._outbox, enabled=options.discovery,
             installation=installation or instance_id, conflict=self._conflict, sent=self._wake)
         self._frigate = FrigateFollower() if options.follow_frigate else None
-        self._doorkeeper = Doorkeeper()
-        self._commands = CommandWorker(self._apply_command)
-        self._figures = FiguresWorker(self._topics, self._outbox, lines=lines or {}, on_new=self._someone_new,
+        self._commands = CommandReceiver(
+            self._topics, self._outbox, persist=options.persist_commands, apply=apply, applied=self._applied,
+            complain=self.complain, snapshot=lambda camera, stream: self._snapshots.request((camera, stream)))
+        self._figures = FiguresWorker(self._topics, self._outbox, lines=lines or {}, on_new=self._person_appeared,
                                       sent=self._wake)
-        self._complaints = Throttle(_COMPLAIN_EVERY_S)
-        self._logged = Throttle(_LOG_EVERY_S)
         self.statuses = statuses if statuses is not None else StatusRegistry(stream_keys(cameras))
         self._status: dict[str, object] = {"version": version, "instance_id": instance_id}
-        self._snapshot_due_s: dict[tuple[str, str], float] = {}
-        self._snapshot_last_s: dict[tuple[str, str], float] = {}
+        self._snapshots = SnapshotSchedule(options.snapshot_interval_s)
         self.address = (options.broker, options.port)
         self._stopping = False
         self._tidying = Later("aipg-mqtt-tidy", self._tidy)
@@ -107,7 +104,7 @@ class MqttLink:
         self._commands.start()
 
     def stop(self) -> None:
-        """Say goodbye (offline, retained), send what waits, end every thread."""
+        """Publish `offline`, send what waits, disconnect and end every thread."""
         if self._connection is None:
             return
         self._stopping = True
@@ -138,15 +135,13 @@ class MqttLink:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
         self._cameras = cameras
-        self._doorkeeper.cameras_changed(cameras)
+        self._commands.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
-        for gone in (self._snapshot_due_s.keys() | self._snapshot_last_s.keys()) - stream_keys(cameras):
-            self._snapshot_due_s.pop(gone, None)
-            self._snapshot_last_s.pop(gone, None)
+        self._snapshots.keep(stream_keys(cameras))
         for camera in cameras:
             for stream_id, control, place, value in told_controls(camera):
                 self._set(camera.id, stream_id, control.key(place), value)
-            self._first_words(camera)
+            self._publish_initial(camera)
         self._announcements.announce(cameras)
         if self._outbox.topics(f"{self._options.prefix}/") - self._topics_of(cameras):
             self._tidying.start(_TIDY_AFTER_S if self._connection is not None else 0.0)
@@ -169,8 +164,8 @@ class MqttLink:
                        for stream, control, place, _ in told_controls(camera)}
         return wanted
 
-    def _first_words(self, camera: Camera) -> None:
-        """What a camera says of itself before the guard has said anything."""
+    def _publish_initial(self, camera: Camera) -> None:
+        """The states of a camera before the guard has reported any."""
         for what, payload in retained(Of.CAMERA).items():
             topic = self._topics.camera(camera.id, what)
             if self._outbox.known(topic) is None:
@@ -261,15 +256,8 @@ class MqttLink:
         self._outbox.state(self._topics.status, to_json(self._status | frigate))
 
     def wants_snapshot(self, camera: str, stream: str) -> bool:
-        """Whether a picture is due: somebody came, the button was pressed, the interval is over. Cheap."""
-        if self._connection is None:
-            return False
-        now_s, key = time.monotonic(), (camera, stream)
-        due_s = self._snapshot_due_s.get(key)
-        if due_s is not None and now_s >= due_s:
-            return True
-        interval_s = self._options.snapshot_interval_s
-        return interval_s > 0 and now_s - self._snapshot_last_s.get(key, float("-inf")) >= interval_s
+        """Whether a picture is due: a person appeared, the button was pressed, the interval is over. Cheap."""
+        return self._connection is not None and self._snapshots.is_due((camera, stream))
 
     def snapshot(self, camera: str, stream: str, guarded: GuardedFrame) -> None:
         """Publish a guarded picture as JPEG. Raises GuardError for anything but a GuardedFrame.
@@ -285,17 +273,13 @@ class MqttLink:
         w, h = guarded.size_wh
         scale = min(1.0, _SNAPSHOT_SIDE_PX / max(w, h))
         to_wh = None if scale == 1.0 else (max(1, round(w * scale)), max(1, round(h * scale)))
-        self._snapshot_due_s.pop((camera, stream), None)
-        self._snapshot_last_s[camera, stream] = time.monotonic()
+        self._snapshots.taken((camera, stream))
         self._figures.picture(topic, guarded.to_bgr(to_wh))
 
-    def _someone_new(self, camera_id: str) -> None:
+    def _person_appeared(self, camera_id: str) -> None:
         for camera in self._cameras:
             if camera.id == camera_id:
-                # the guarded picture runs lookahead_s behind the detector
-                due_s = time.monotonic() + camera.privacy_guard.lookahead_s
-                for stream in camera.streams:
-                    self._snapshot_due_s.setdefault((camera_id, stream.id), due_s)
+                self._snapshots.person_appeared(camera)
 
     # -- in (paho's thread: decide and hand over, never work) ------------------------------------------
 
@@ -324,76 +308,21 @@ class MqttLink:
             if self._frigate.received(topic, payload, {camera.id for camera in self._cameras}):
                 self._publish_status()
                 self._wake()
-        else:
-            self._command(topic, payload, retained)
+        elif not self._is_anothers(topic):
+            self._commands.received(topic, payload, retained)
 
-    def _command(self, topic: str, payload: bytes, retained: bool) -> None:
+    def _is_anothers(self, topic: str) -> bool:
+        """Whether a command is meant for another installation under this prefix."""
         address = self._topics.parse_command(topic)
-        known = None
-        try:
-            if address is None:
-                raise MqttError("this is no command topic", cure="See the topic tree in docs/mqtt.md")
-            if self._announcements.is_anothers(address.camera) and address.camera not in self._ids():
-                return                  # said to another installation under this prefix
-            self._doorkeeper.check_address(address)
-            known = address
-            if retained:
-                if not payload:
-                    return              # somebody clears a retained command, as they should
-                raise MqttError("a retained command is ignored", cure="Publish it without the retain flag, and clear "
-                                "the retained one")
-            if len(payload) > MAX_COMMAND_BYTES:
-                raise MqttError("a command of {size} bytes is too long", size=len(payload),
-                                cure="Send at most 4096 bytes")
-            value, token = parse_payload(address.key, payload)
-            command = Command(address.camera, address.stream, address.key, value, token,
-                              self._options.persist_commands)
-            self._doorkeeper.check_token(command)
-        except MqttError as error:
-            self._refuse(topic, known, str(error))
-            return
-        if command.key == t.SNAPSHOT:
-            self._snapshot_due_s[command.camera, command.stream] = time.monotonic()
-        else:
-            self._commands.put(command)
+        return (address is not None and self._announcements.is_anothers(address.camera)
+                and not self._streams_of(address.camera))
 
-    def _apply_command(self, command: Command) -> None:
-        address = Address(command.camera, command.stream, command.key)
-        topic = self._topics.reload if command.key == t.RELOAD else self._topics.command(
-            command.camera, command.stream, command.key)
-        try:
-            value = self._apply(command)
-        except AipgError as error:
-            self._refuse(topic, address, str(error))
-            return
-        except Exception:
-            _log.exception("%r could not be applied", command)
-            self._refuse(topic, address, "the change could not be made; the log says why")
-            return
-        if command.key != t.RELOAD and value is not None:
-            self._set(command.camera, command.stream, command.key, value, again=True)
-            self.state(command.camera, command.stream, command.key, value)
-
-    def _refuse(self, topic: str, address: Address | None, message: str) -> None:
-        """Say what was wrong and what is in force, at most once a second each; log less often still."""
-        kind = (address, message)
-        if self._logged.allows(kind):
-            _log.warning("refused a command on %s: %s", topic[:200], message)
-        if not self._complaints.allows(kind):
-            return
-        where = {"camera": address.camera, "stream": address.stream, "key": address.key} if address else {}
-        self.complain(message, topic=topic[:200], **where)
-        if address is not None and address.key not in (t.RELOAD, t.SNAPSHOT):
-            state_topic = self._topics.state(address.camera, address.stream, address.key)
-            old = self._outbox.known(state_topic)
-            if old is not None:
-                self._outbox.state(state_topic, old, again=True)
-        self._wake()
+    def _applied(self, command: Command, value: object) -> None:
+        """Publish the value a command has put in force, even if it is the same as before."""
+        self._set(command.camera, command.stream, command.key, value, again=True)
+        self.state(command.camera, command.stream, command.key, value)
 
     # -- small things --------------------------------------------------------------------------------
-
-    def _ids(self) -> set[str]:
-        return {camera.id for camera in self._cameras}
 
     def _streams_of(self, camera_id: str) -> tuple[str, ...]:
         return next((tuple(stream.id for stream in camera.streams) for camera in self._cameras

@@ -109,7 +109,7 @@ def _number(key: str, raw: Any) -> float:
     return number
 
 
-class Doorkeeper:
+class CommandGate:
     """Decides whether a command may be applied: known camera, stream and area, and a token for guard OFF."""
 
     def __init__(self, cameras: tuple[Camera, ...] = ()) -> None:

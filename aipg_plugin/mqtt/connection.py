@@ -1,6 +1,6 @@
-"""The broker connection: one thread that connects, sends, and after a loss waits (with jitter) and connects anew.
+"""The broker connection: one thread that connects, sends, and reconnects with back-off and jitter.
 
-Every attempt gets a fresh paho client: nothing that paho still held from before a loss can overtake a newer state.
+Every attempt gets a fresh paho client: messages that paho still holds from before a loss cannot overtake a newer state.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_WAIT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _KEEPALIVE_S = 20
 _SESSION_TAKEN_OVER = 0x8E  # MQTT 5, section 3.14.2.1
-_SHORT_SESSIONS = 3       # in a row, after which somebody is suspected to use our client id
+_SHORT_SESSIONS = 3       # in a row, after which another client probably uses our client id
 _STEADY_S = 5.0           # a connection that held this long was a good one: the next wait is short again
 
 
@@ -124,7 +124,7 @@ class Connection:
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
     def _taken_over(self, what: str) -> None:
-        """Go on under an id of our own: with the same one, the two would throw each other off for ever."""
+        """Go on under an id of our own: with the same one, the broker would disconnect the two in turn."""
         before, self._client_id = self._client_id, f"{self._options.client_id[:58]}-{secrets.token_hex(2)}"
         self._short_sessions = 0
         self._on_conflict(f"{what} the client id {before}; going on as {self._client_id}. Give each client a "
@@ -244,7 +244,7 @@ class Connection:
 
     def _subscribed(self, client: paho.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode],
                     _properties: Any) -> None:
-        """Only now do we announce ourselves: who reads `online` may send commands and will be heard."""
+        """`online` is published only now: a client that reads it may send commands, which we then receive."""
         for pattern, reason in zip(self._filters(), reasons, strict=False):
             if reason.is_failure:
                 _log.warning("the MQTT broker does not let us subscribe to %s: %s", pattern, reason)

@@ -33,7 +33,7 @@ def entity_name(key: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class Announcer:
-    """Makes discovery payloads. `instance_id` keeps several of us on one broker apart."""
+    """Makes discovery payloads. `instance_id` keeps several installations on one broker apart."""
 
     topics: Topics
     version: str
@@ -54,7 +54,7 @@ class Announcer:
 
     @property
     def status_topic(self) -> str:
-        """Where Home Assistant says that it is back."""
+        """Where Home Assistant announces that it has started."""
         return f"{self.prefix}/status"
 
     def payloads(self, cameras: tuple[Camera, ...]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""A broker of our own on loopback, for a first run that needs nothing else."""
+"""An MQTT broker on loopback inside this process, for a first run without another one."""
 
 from __future__ import annotations
 

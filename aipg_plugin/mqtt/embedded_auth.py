@@ -1,4 +1,4 @@
-"""The embedded broker's door: one user name and password. Loaded by amqtt, hence a module of its own."""
+"""Authentication of the embedded broker, one user name and password; amqtt loads this module by name."""
 
 from __future__ import annotations
 

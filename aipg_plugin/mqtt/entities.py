@@ -1,4 +1,4 @@
-"""Every entity that Home Assistant is shown, one declaration each; what is announced follows from here.
+"""Every entity that Home Assistant is shown, one declaration each; discovery payloads are made from these.
 
 How to add a sensor:
 
@@ -58,7 +58,7 @@ class Entity:
     """One entity: `fields` gives the platform's own fields (topics, class, unit) for a place.
 
     `retained` is the last part of the topic that holds its state, when that is a retained one of the camera or
-    stream; `first` is what is said there before anything is known.
+    stream; `first` is its payload before any other is known.
     """
 
     platform: str

@@ -1,4 +1,4 @@
-"""Frigate beside us: whether it is there, and how many people it reports in our guarded pictures."""
+"""Follows Frigate: whether it is online, and how many person events it reports for our cameras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be sent: states coalesce per topic and are never lost, telemetry drops its oldest."""
+"""The queue of messages to send: states coalesce per topic and are never lost, telemetry drops its oldest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Message:
 
 
 class Outbox:
-    """Thread-safe queue between whoever has something to say and the one thread that sends.
+    """Thread-safe queue between the threads that publish and the one that sends.
 
     `state` keeps the newest retained payload of each topic for as long as the topic lives, so that everything can
-    be said again after a reconnect (`restate`). `telemetry` is bounded and drops its oldest; `picture` keeps the
+    be published again after a reconnect (`restate`). `telemetry` is bounded and drops its oldest; `picture` keeps the
     newest of each topic. No method blocks.
     """
 
@@ -88,7 +88,7 @@ class Outbox:
             self._pictures[topic] = jpeg
 
     def restate(self) -> None:
-        """Say every state again (after a reconnect), and what was cleared."""
+        """Publish every state again (after a reconnect), and what was cleared."""
         with self._lock:
             self._states = self._cleared | self._known
 

@@ -1,4 +1,4 @@
-"""What the guard tells about one figure: a place and a time, never a pixel."""
+"""What the guard reports of one track: place and time; never pixels."""
 
 from __future__ import annotations
 

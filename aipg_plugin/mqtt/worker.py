@@ -1,4 +1,4 @@
-"""A thread that waits until somebody leaves it something to do."""
+"""A thread that works off what other threads queue for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Worker(ABC):
-    """Starts and stops one daemon thread. What others leave for it is guarded by `_changed`; who adds, notifies."""
+    """Starts and stops one daemon thread. What is queued is guarded by `_changed`; whoever adds to it notifies."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -180,7 +180,7 @@ def served_once(camera: Camera) -> Findings:
 
 
 def token_is_strong(camera: Camera) -> Findings:
-    """A token that can be guessed protects nobody."""
+    """The token is long and varied enough not to be guessed."""
     token = camera.privacy_guard.off_token
     if token is not None and (len(token) < SHORTEST_TOKEN or len(set(token)) < SHORTEST_TOKEN // 2):
         yield Finding(_at(camera, "privacy_guard", "off_token"), "the token is easy to guess",

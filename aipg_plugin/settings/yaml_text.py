@@ -1,4 +1,4 @@
-"""YAML text in and out, with the line of every setting. Hostile or broken text ends in one SettingsError."""
+"""Reads and writes YAML text, with the line of every setting. Broken or hostile text raises SettingsError."""
 
 from __future__ import annotations
 

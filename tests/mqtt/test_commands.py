@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aipg_plugin.errors import MqttError
-from aipg_plugin.mqtt.commands import Command, CommandWorker, Doorkeeper, parse_payload
+from aipg_plugin.mqtt.commands import Command, CommandGate, CommandWorker, parse_payload
 from aipg_plugin.mqtt.topics import Address
 from tests.mqtt.conftest import make_camera
 
@@ -72,8 +72,8 @@ def test_an_error_never_quotes_the_payload():
     assert "sesame" not in repr(Command("lobby", "1", "guard", False, "sesame"))
 
 
-class TestDoorkeeper:
-    keeper = Doorkeeper((make_camera(off_token="sesame"), make_camera("yard")))
+class TestCommandGate:
+    keeper = CommandGate((make_camera(off_token="sesame"), make_camera("yard")))
 
     @pytest.mark.parametrize("address", [
         Address("lobby", "3", "guard"), Address("cellar", "1", "guard"), Address("lobby", "1", "area/2")])
@@ -83,7 +83,7 @@ class TestDoorkeeper:
 
     @pytest.mark.parametrize("token", [None, "", "sesam", "sesame ", "SESAME", "\udc80"])
     def test_off_needs_the_token(self, token):
-        keeper = Doorkeeper((make_camera(off_token="sesame"),))
+        keeper = CommandGate((make_camera(off_token="sesame"),))
         with pytest.raises(MqttError, match="token"):
             keeper.check_token(Command("lobby", "1", "guard", False, token))
 
@@ -92,8 +92,8 @@ class TestDoorkeeper:
         self.keeper.check_token(Command("lobby", "1", "guard", False, "sesame"))
         self.keeper.check_token(Command("yard", "1", "guard", False))
 
-    def test_guessing_locks_the_door(self):
-        keeper = Doorkeeper((make_camera(off_token="sesame"),))
+    def test_guessing_is_locked_out(self):
+        keeper = CommandGate((make_camera(off_token="sesame"),))
         for guess in range(5):
             with pytest.raises(MqttError, match="is wrong"):
                 keeper.check_token(Command("lobby", "1", "guard", False, str(guess)))

@@ -201,7 +201,7 @@ def quiet_link():
     payload=st.binary(max_size=60), retained=st.booleans())
 def test_no_message_whatever_raises_or_switches_the_guard_off(quiet_link, topic, payload, retained):
     quiet_link._received(topic, payload, retained)
-    assert not any(c.key == "guard" and c.value is False for c in quiet_link._commands._waiting.values())
+    assert not any(c.key == "guard" and c.value is False for c in quiet_link._commands._worker._waiting.values())
 
 
 # -- TLS, passwords ------------------------------------------------------------------------------------
