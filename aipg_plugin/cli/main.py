@@ -26,6 +26,7 @@ COMMANDS = {
     "nvr": ("aipg_plugin.cli.nvr", "print or verify the configuration of an NVR"),
     "frigate-detector": ("aipg_plugin.cli.frigate_detector", "answer Frigate with our detector"),
     "install-service": ("aipg_plugin.cli.install_service", "run the guard as a systemd service"),
+    "addon": ("aipg_plugin.cli.addon", "run as a Home Assistant add-on"),
     "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
     "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
 }
@@ -71,7 +72,7 @@ def _run(arguments: list[str]) -> int:
     if options.command is None:
         parser.print_help()
         return UsageError.exit_code
-    logging.basicConfig(level=logging.INFO if options.verbose or options.command in {"run", "demo"} else
+    logging.basicConfig(level=logging.INFO if options.verbose or options.command in {"run", "demo", "addon"} else
                         logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     bound_heap()
     code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
