@@ -107,7 +107,16 @@ def _refuse_stale(document: dict[str, Any], changes: Sequence[Change]) -> None:
 def _unlike(one: Any, other: Any) -> bool:
     if isinstance(one, Address) and isinstance(other, Address):
         return one != other  # by all of it: two addresses may differ in their secrets alone
-    return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
+    return json.dumps(_whole(one), sort_keys=True) != json.dumps(_whole(other), sort_keys=True)
+
+
+def _whole(tree: Any) -> Any:
+    """A tree with 3.0 as 3, as browsers write it."""
+    if isinstance(tree, dict):
+        return {key: _whole(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_whole(value) for value in tree]
+    return int(tree) if isinstance(tree, float) and tree.is_integer() else tree
 
 
 def _as_written(paths: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:

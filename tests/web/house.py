@@ -15,7 +15,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from aipg_plugin.app import App
 from aipg_plugin.hosts.standalone import StandaloneHost
+from aipg_plugin.media.server import Extend
 from aipg_plugin.settings.loader import load
 from aipg_plugin.web import make_pages
 from tests.servers import free_port, wait_for
@@ -59,9 +61,13 @@ class House:
 
     def start(self) -> None:
         """Start and wait for the pages."""
-        self.host = StandaloneHost(load(self.file).settings, config_file=self.file, pages=make_pages)
+        self.host = StandaloneHost(load(self.file).settings, config_file=self.file, pages=self._pages)
         self.host.start()
         self.token = self.get("session").get("token", "")
+
+    def _pages(self, app: App) -> Extend:
+        self.app = app
+        return make_pages(app)
 
     def stop(self) -> None:
         """Stop everything."""
@@ -88,7 +94,7 @@ class House:
 
     def guard(self, camera: str = "lobby") -> Any:
         """The guard's settings in force."""
-        return next(each for each in self.host.plugin.app.settings.cameras if each.id == camera).privacy_guard
+        return next(each for each in self.app.settings.cameras if each.id == camera).privacy_guard
 
     # -- HTTP --------------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ def test_a_change_made_elsewhere_is_merged_or_refused(house: House) -> None:
 
     assert ask(f"{GUARD}.sensitivity", "medium", "low") == 200
     assert ask(f"{GUARD}.masking_method", "filling", "blurring") == 200, "another setting: merged"
+    assert ask("cameras.lobby.camera_height", 3.5, 3) == 200, "browsers write 3.0 as 3"
     assert ask(f"{GUARD}.sensitivity", "high", "low") == 409, "the same setting: refused"
     assert house.guard().sensitivity == "medium"
 
@@ -122,7 +123,7 @@ def test_secrets_do_not_leave_and_come_back(house: House) -> None:
     assert house.change("web.users", {"vic": {"password": "correct horse", "role": "viewer"}})[0] == 422, "no admin"
     assert house.change("web.users", {"anna": {"password": "correct horse", "role": "admin"}})[0] == 200
     assert house.call("GET", "api/settings")[0] == 401, "now there is somebody to log in"
-    facade: Any = house.host.plugin.app.watchers[0]
+    facade: Any = house.app.watchers[0]
     everything = json.dumps([facade.settings_json(), [each.as_json() for each in facade.journal.since()],
                              facade.diagnostics_json(), facade.export_text()])
     stored = house.yaml["web"]["users"]["anna"]["password"]
@@ -161,7 +162,7 @@ def test_a_camera_is_tried_before_it_is_saved(house: House, tmp_path: Path) -> N
 
 def test_ten_viewers_cost_one_encode_a_frame(house: House) -> None:
     house.picture()
-    pictures = house.host.plugin.app.watchers[0].pictures  # type: ignore[attr-defined]
+    pictures = house.app.watchers[0].pictures  # type: ignore[attr-defined]
     key = ("lobby", "1")
     pictures.want(key, 640)
     wait_for(lambda: pictures.newest(key, 640) is not None, 20)
@@ -180,7 +181,7 @@ def test_an_area_in_other_streams_lies_where_the_geometry_says(house: House) -> 
     points = [[0.6, 0.45], [0.8, 0.45], [0.8, 0.55], [0.6, 0.55]]
     status, found = house.post("cameras/lobby/streams/1/elsewhere", {"points": points})
     assert status == 200
-    guard = house.host.plugin.app.guard("lobby")
+    guard = house.app.guard("lobby")
     one, two = (guard.stream(name).layout.projection for name in ("1", "2"))  # type: ignore[union-attr]
     import numpy as np
 

@@ -40,7 +40,7 @@ def save(page: Any) -> None:
 
 def guarded(house: House, frames: int = 14) -> NDArray[np.uint8]:
     """A frame of the clip as the settings in force mask it: looked at within the call, however busy the machine is."""
-    app = house.host.plugin.app
+    app = house.app
     camera = next(each for each in app.settings.cameras if each.id == "lobby")
     guard = make_guard(camera, app.net, live=False)
     try:
@@ -79,7 +79,7 @@ def test_adding_a_camera_from_a_file(page: Any, house: House) -> None:
     assert page.locator("#w-url-error").inner_text()
     page.fill("#w-url", "/no/such/file.mp4")
     page.click("#wizard-next")
-    page.wait_for_function("document.querySelector('#w-url-error').textContent.length > 5", timeout=30_000)
+    wait_for(lambda: len(page.locator("#w-url-error").inner_text()) > 5, 30, "the fault at its field")
     assert page.locator("#w-url").get_attribute("aria-invalid") == "true"
     page.fill("#w-url", str(house.clip))
     page.click("#wizard-next")

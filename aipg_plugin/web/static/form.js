@@ -117,6 +117,11 @@ export function saveBar(draft) {
     count.textContent = t("unsaved_count", { count: draft.values.size });
     empty(faults);
   });
+  const elsewhere = () => {  // a change made in another browser, by MQTT or in the file
+    if (bar.isConnected) draft.dispatchEvent(new Event("change"));
+    else store.removeEventListener("settings", elsewhere);
+  };
+  store.addEventListener("settings", elsewhere);
   draft.addEventListener("refused", () => {
     const shownAtFields = document.querySelectorAll("[data-path]");
     const known = new Set([...shownAtFields].map((each) => each.dataset.path));

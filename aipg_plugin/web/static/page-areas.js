@@ -35,10 +35,12 @@ export function show(content, wanted, wantedStream) {
   const toDraft = () => {
     if (loading) return;
     const values = model.values();
+    loading = true;  // between the two lists the draft is half told
     for (const list of LISTS) draft.set(`${below}.${list}`, values[list]);
+    loading = false;
   };
   const reload = () => { loading = true; model.load(at(below)); loading = false; };
-  draft.addEventListener("change", () => { if (!draft.dirty && JSON.stringify(model.values()) !== JSON.stringify(plain(at(below)))) reload(); });
+  draft.addEventListener("change", () => { if (!loading && !draft.dirty && JSON.stringify(model.values()) !== JSON.stringify(plain(at(below)))) reload(); });
   store.addEventListener("settings", onSettings);
   function onSettings() { if (!draft.dirty) reload(); }
 
