@@ -23,13 +23,15 @@ _QUALITY = 82
 
 @dataclass(frozen=True)
 class Still:
-    """A guarded JPEG: `seq` rises by one with every picture taken, `wall_time_s` is when its frame came."""
+    """A guarded JPEG: `seq` rises by one with every picture taken, `wall_time_s` is when its frame came,
+    `left_s` when it left the guard (seconds since the epoch)."""
 
     jpeg: bytes
     seq: int
     size_wh: tuple[int, int]
     wall_time_s: float
     state: str
+    left_s: float
 
 
 @dataclass
@@ -39,7 +41,7 @@ class _Stream:
     bgr: NDArray[np.uint8] | None = None
     wall_time_s: float = 0.0
     state: str = ""
-    taken_s: float = 0.0
+    left_s: float = 0.0
 
 
 def rounded_width(width_px: int) -> int:
@@ -82,7 +84,7 @@ class LivePictures:
         bgr = guarded.to_bgr((width, max(1, round(h * width / w))))
         with self._came:
             stream.bgr, stream.wall_time_s, stream.state = bgr, guarded.wall_time_s, str(guarded.state)
-            stream.seq, stream.taken_s = stream.seq + 1, now_s
+            stream.seq, stream.left_s = stream.seq + 1, time.time()
             self._came.notify_all()
         if self.on_new is not None:
             self.on_new(key)
@@ -100,6 +102,7 @@ class LivePictures:
             with self._came:
                 stream = self._streams[key]
                 bgr, seq, wall_time_s, state = stream.bgr, stream.seq, stream.wall_time_s, stream.state
+                left_s = stream.left_s
             if bgr is None:
                 return None
             kept = self._stills.get((key, width))
@@ -111,7 +114,7 @@ class LivePictures:
                 bgr = np.asarray(cv2.resize(bgr, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
             jpeg = bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
             self.encoded += 1
-            still = self._stills[key, width] = Still(jpeg, seq, (w, h), wall_time_s, state)
+            still = self._stills[key, width] = Still(jpeg, seq, (w, h), wall_time_s, state, left_s)
             return still
 
     def wait(self, key: Key, width_px: int, timeout_s: float = 2.0) -> Still | None:

@@ -2,7 +2,7 @@
 
 The page sends `{"watch": [{"camera", "stream", "width", "fps"}, …]}`. It gets text messages `{"type": "state", …}` and
 `{"type": "events", "entries": […]}`, and binary ones: a big-endian uint32 length, that many bytes of JSON (`camera`,
-`stream`, `size_wh`, `t_s`, `state`), and a JPEG.
+`stream`, `size_wh`, `t_s` and `left_s`: when the frame came and left the guard, `state`), and a JPEG.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class LiveSocket:
             return
         wish.seq, wish.sent_s = still.seq, time.monotonic()
         head = json.dumps({"camera": key[0], "stream": key[1], "size_wh": still.size_wh, "t_s": still.wall_time_s,
-                           "state": still.state}).encode()
+                           "left_s": still.left_s, "state": still.state}).encode()
         await asyncio.wait_for(client.socket.send_bytes(struct.pack(">I", len(head)) + head + still.jpeg), _SEND_S)
 
     async def close(self) -> None:
