@@ -125,7 +125,7 @@ def test_a_reload_keeps_what_was_changed_while_running(start, watcher, caplog, t
     wait_for(lambda: app.settings.cameras[0].privacy_guard.hold_s == 7.0)
     assert guarded(app)
     assert watcher.last["aipg/lobby/1/guard/state"] == b"ON"
-    assert "kept, as changed while running: lobby/1 guard: off → on" in caplog.text
+    wait_for(lambda: "kept, as changed while running: lobby/1 guard: off → on" in caplog.text)
     file.write_text(file.read_text().replace("enabled: off", "enabled: on"))
     watcher.publish("aipg/reload/set", "PRESS")
     time.sleep(0.3)
