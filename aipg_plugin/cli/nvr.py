@@ -9,8 +9,8 @@ from aipg_plugin.errors import HostError, UsageError
 from aipg_plugin.hosts.nvr import NVRS, snippet, verify
 from aipg_plugin.hosts.nvr_sources import parsed, read
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
+from aipg_plugin.settings.advice import unguarded
 from aipg_plugin.settings.loader import load
-from aipg_plugin.settings.rules import unguarded
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us

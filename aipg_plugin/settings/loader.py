@@ -12,7 +12,7 @@ import voluptuous as vol
 
 from aipg_plugin.errors import Problem, SettingsError
 from aipg_plugin.options import Settings
-from aipg_plugin.settings import build, rules
+from aipg_plugin.settings import advice, build, rules
 from aipg_plugin.settings.environment import expand, system_environment
 from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.problems import Lines, flattened, line_of, problem
@@ -51,7 +51,7 @@ def validate(data: Mapping[str, Any] | None, *, environ: Mapping[str, str] | Non
 
 def warnings_of(settings: Settings) -> tuple[Problem, ...]:
     """What is allowed but probably not meant."""
-    return tuple(_told(rules.doubtful(settings), {}))
+    return tuple(_told(advice.doubtful(settings), {}))
 
 
 def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None,
@@ -67,7 +67,7 @@ def _checked(data: Any, lines: Lines, environ: Mapping[str, str] | None,
     problems += _told(rules.broken(settings), lines)
     if problems:
         raise SettingsError("settings are not valid", problems=_in_order(problems))
-    return settings, tuple(_told([*rules.doubtful(settings), *plain], lines))
+    return settings, tuple(_told([*advice.doubtful(settings), *plain], lines))
 
 
 def _salvaged(data: Any) -> Settings:

@@ -1,7 +1,7 @@
 """Rules across settings, one function each: what no single value can tell.
 
-A rule yields Findings. `CAMERA_RULES` see one camera, `SETTINGS_RULES` everything; a finding in `WARNINGS` is told,
-not refused.
+A rule yields Findings. `CAMERA_RULES` see one camera, `SETTINGS_RULES` everything. What is allowed but probably not
+meant is in `advice.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from aipg_plugin.options import (
     Output,
     OutputKind,
     Settings,
-    Stream,
 )
 from aipg_plugin.passwords import is_hash
 from aipg_plugin.settings.problems import Path, one_of, show
@@ -44,7 +43,8 @@ class Finding:
 Findings = Iterator[Finding]
 
 
-def _at(camera: Camera, *rest: object) -> Path:
+def at(camera: Camera, *rest: object) -> Path:
+    """The path of something below a camera."""
     return ("cameras", camera.id, *(str(part) for part in rest))
 
 
@@ -64,7 +64,7 @@ def capture_mode_fits_mount(camera: Camera) -> Findings:
     for stream in camera.streams:
         mount = wanted.get(stream.capture_mode, camera.mount)
         if mount is not camera.mount:
-            yield Finding(_at(camera, "streams", stream.id, "capture_mode"),
+            yield Finding(at(camera, "streams", stream.id, "capture_mode"),
                           "{mode} needs mount {wanted}, but mount is {mount}",
                           "Choose another capture_mode, or set mount: {wanted}",
                           {"mode": stream.capture_mode.value, "mount": camera.mount.value, "wanted": mount.value})
@@ -73,7 +73,7 @@ def capture_mode_fits_mount(camera: Camera) -> Findings:
 def quad_views(camera: Camera) -> Findings:
     """Quad PTZ takes four views or none; on a wall its standard views would look at the wall."""
     for stream in camera.streams:
-        path = _at(camera, "streams", stream.id, "views")
+        path = at(camera, "streams", stream.id, "views")
         if stream.capture_mode is not CaptureMode.QUAD_PTZ:
             if stream.views:
                 yield Finding(path, "views belong to quad_ptz, but capture_mode is {mode}",
@@ -95,7 +95,7 @@ def targets_exist(camera: Camera) -> Findings:
         named += [((key, str(index), "stream"), area.stream) for index, area in enumerate(areas) if area.stream]
     for path, name in named:
         if name not in known:
-            yield Finding(_at(camera, "privacy_guard", *path), "{value} is not a stream of this camera",
+            yield Finding(at(camera, "privacy_guard", *path), "{value} is not a stream of this camera",
                           "Its streams are {known}", {"value": show(name), "known": one_of(known)})
 
 
@@ -106,7 +106,7 @@ def area_numbers_differ(camera: Camera) -> Findings:
         seen: set[int] = set()
         for index, area in enumerate(areas):
             if area.number in seen:
-                yield Finding(_at(camera, "privacy_guard", key, index, "number"),
+                yield Finding(at(camera, "privacy_guard", key, index, "number"),
                               "number {number} is taken by another area", "Give each area a number of its own",
                               {"number": area.number})
             seen.add(area.number)
@@ -116,13 +116,13 @@ def lens_can_be(camera: Camera) -> Findings:
     """Coefficients go with Kannala-Brandt alone, and an orthographic lens ends at 180°."""
     lens = camera.lens
     if lens.model is LensModelName.KANNALA_BRANDT and len(lens.coefficients) != 4:
-        yield Finding(_at(camera, "lens", "coefficients"), "kannala_brandt needs 4 coefficients, but there are {count}",
+        yield Finding(at(camera, "lens", "coefficients"), "kannala_brandt needs 4 coefficients, but there are {count}",
                       "Write coefficients: [k1, k2, k3, k4]", {"count": len(lens.coefficients)})
     if lens.model is not LensModelName.KANNALA_BRANDT and lens.coefficients:
-        yield Finding(_at(camera, "lens", "coefficients"), "{model} takes no coefficients",
+        yield Finding(at(camera, "lens", "coefficients"), "{model} takes no coefficients",
                       "Remove them, or set model: kannala_brandt", {"model": lens.model.value})
     if lens.model is LensModelName.ORTHOGRAPHIC and lens.fov_deg > 180:
-        yield Finding(_at(camera, "lens", "fov_deg"), "{value} is more than the 180 an orthographic lens can see",
+        yield Finding(at(camera, "lens", "fov_deg"), "{value} is more than the 180 an orthographic lens can see",
                       "Write 180 or less, or choose another model", {"value": f"{lens.fov_deg:g}"})
 
 
@@ -130,7 +130,7 @@ def outputs_have_targets(camera: Camera) -> Findings:
     """Files, folders and addresses to write to are named and of the right sort; served kinds name none."""
     for stream in camera.streams:
         for index, output in enumerate(stream.outputs):
-            path = _at(camera, "streams", stream.id, "outputs", index, "target")
+            path = at(camera, "streams", stream.id, "outputs", index, "target")
             wanted = _NEEDS_TARGET.get(output.kind)
             params: dict[str, object] = {"kind": output.kind.value, "wanted": wanted, "value": show(output.target)}
             if wanted is None and output.target:
@@ -162,7 +162,7 @@ def segments_are_whole(camera: Camera) -> Findings:
     for stream in camera.streams:
         for index, output in enumerate(stream.outputs):
             if output.kind is OutputKind.SEGMENTS and output.segment_s < output.gop_s:
-                yield Finding(_at(camera, "streams", stream.id, "outputs", index, "segment_s"),
+                yield Finding(at(camera, "streams", stream.id, "outputs", index, "segment_s"),
                               "{segment} is shorter than gop_s {gop}", "Make segment_s at least gop_s",
                               {"segment": f"{output.segment_s:g}", "gop": f"{output.gop_s:g}"})
 
@@ -173,7 +173,7 @@ def served_once(camera: Camera) -> Findings:
         seen: set[OutputKind] = set()
         for index, output in enumerate(stream.outputs):
             if output.kind in seen and output.kind not in _NEEDS_TARGET:
-                yield Finding(_at(camera, "streams", stream.id, "outputs", index, "kind"),
+                yield Finding(at(camera, "streams", stream.id, "outputs", index, "kind"),
                               "{kind} is there twice", "Remove one; many clients can share it",
                               {"kind": output.kind.value})
             seen.add(output.kind)
@@ -183,7 +183,7 @@ def token_is_strong(camera: Camera) -> Findings:
     """The token is long and varied enough not to be guessed."""
     token = camera.privacy_guard.off_token
     if token is not None and (len(token) < SHORTEST_TOKEN or len(set(token)) < SHORTEST_TOKEN // 2):
-        yield Finding(_at(camera, "privacy_guard", "off_token"), "the token is easy to guess",
+        yield Finding(at(camera, "privacy_guard", "off_token"), "the token is easy to guess",
                       "Use at least {length} characters, {different} of them different, best from a generator",
                       {"length": SHORTEST_TOKEN, "different": SHORTEST_TOKEN // 2})
 
@@ -197,13 +197,13 @@ def _place(url: str) -> str:
 def written_once(settings: Settings) -> Findings:
     """No two outputs write the same place, and none writes over a source."""
     streams = [(camera, stream) for camera in settings.cameras for stream in camera.streams]
-    taken = {_place(stream.source.url): ".".join(_at(camera, "streams", stream.id, "source"))
+    taken = {_place(stream.source.url): ".".join(at(camera, "streams", stream.id, "source"))
              for camera, stream in streams}
     for camera, stream in streams:
         for index, output in enumerate(stream.outputs):
             if not output.target:
                 continue
-            path = _at(camera, "streams", stream.id, "outputs", index, "target")
+            path = at(camera, "streams", stream.id, "outputs", index, "target")
             place = _place(output.target)
             if place in taken:
                 yield Finding(path, "{value} is already used by {other}", "Write somewhere else",
@@ -324,67 +324,15 @@ def one_class_is_a_person(settings: Settings) -> Findings:
                       {"value": custom.person_class, "classes": custom.classes})
 
 
-def unguarded(settings: Settings) -> list[tuple[str, str]]:
-    """Camera and id of every stream that shows people: it has outputs and the guard leaves it alone."""
-    return [(camera.id, stream.id) for camera in settings.cameras if camera.enabled for stream in camera.streams
-            if stream.outputs and not (camera.privacy_guard.enabled
-                                       and stream.id in camera.privacy_guard.target_streams)]
-
-
-def clear_outputs(settings: Settings) -> Findings:
-    """Warning: outputs of a stream the guard leaves alone show people."""
-    for camera, stream in unguarded(settings):
-        yield Finding(("cameras", camera, "streams", stream, "outputs"), "people will be visible: no guard on this "
-                      "stream", "Set privacy_guard.enabled: on and name it in target_streams")
-
-
-def off_is_open(settings: Settings) -> Findings:
-    """Warning: whoever reaches a broker without a login may switch the guard off where no token is needed."""
-    mqtt = settings.mqtt
-    if mqtt.broker in ("off", "embedded") or mqtt.username is not None or mqtt.tls_cert is not None:
-        return
-    for camera in settings.cameras:
-        if camera.enabled and camera.privacy_guard.enabled and camera.privacy_guard.off_token is None:
-            yield Finding(_at(camera, "privacy_guard", "off_token"), "is missing: whoever reaches the broker {broker} "
-                          "can switch the guard off", "Set off_token, or use a broker with a login",
-                          {"broker": mqtt.broker})
-
-
-def nothing_to_do(settings: Settings) -> Findings:
-    """Warning: cameras without outputs, or no camera at all."""
-    if not settings.cameras:
-        yield Finding(("cameras",), "there is no camera", "Add one; examples/ has a start")
-    for camera in settings.cameras:
-        if camera.enabled and not any(stream.outputs for stream in camera.streams):
-            yield Finding(_at(camera, "streams"), "no stream has outputs, so no picture goes anywhere",
-                          "Add outputs: [http] to a stream")
-
-
-def view_has_effect(settings: Settings) -> Findings:
-    """Warning: a view in a capture mode that has none."""
-    blind = {CaptureMode.FISHEYE, CaptureMode.QUAD_PTZ}
-    for camera in settings.cameras:
-        for stream in camera.streams:
-            if stream.capture_mode in blind and stream.view != Stream("", stream.source).view:
-                yield Finding(_at(camera, "streams", stream.id, "view"), "has no effect in capture_mode {mode}",
-                              "Remove it", {"mode": stream.capture_mode.value})
-
-
 CAMERA_RULES: tuple[Callable[[Camera], Findings], ...] = (
     capture_mode_fits_mount, quad_views, targets_exist, area_numbers_differ, lens_can_be, outputs_have_targets,
     segments_are_whole, served_once, token_is_strong)
 SETTINGS_RULES: tuple[Callable[[Settings], Findings], ...] = (
     written_once, mqtt_credentials_are_whole, mqtt_is_there_for_frigate, web_is_protected, ports_differ,
     onvif_can_check, one_class_is_a_person, proxies_are_named, an_admin_is_left)
-WARNINGS: tuple[Callable[[Settings], Findings], ...] = (clear_outputs, off_is_open, nothing_to_do, view_has_effect)
 
 
 def broken(settings: Settings) -> list[Finding]:
     """Everything the rules refuse."""
     found = [finding for rule in CAMERA_RULES for camera in settings.cameras for finding in rule(camera)]
     return found + [finding for rule in SETTINGS_RULES for finding in rule(settings)]
-
-
-def doubtful(settings: Settings) -> list[Finding]:
-    """Everything the rules warn of."""
-    return [finding for rule in WARNINGS for finding in rule(settings)]
