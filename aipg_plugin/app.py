@@ -103,7 +103,8 @@ class App:
         kinds = {output.kind for camera in self._settings.cameras for stream in camera.streams
                  for output in stream.outputs}
         if kinds & SERVED_KINDS or self._pages is not None:
-            self.server = StreamServer(self._settings.web, extend=self._pages(self) if self._pages else None)
+            self.server = StreamServer(self._settings.web, extend=self._pages(self) if self._pages else None,
+                                       health=self._health_word)
             self.server.start()
         self.link.start()
         self.link.status({"host": self._host, "model": self._net.name, "provider": self._net.provider})
@@ -209,6 +210,10 @@ class App:
         problem = any(status.problem for status in statuses.values())
         state = "problem" if problem else str(State.STARTING if bad or not statuses else State.GUARDING)
         return Health(bool(statuses) and not bad, state, {"problems": bad, "streams": self.stats()})
+
+    def _health_word(self) -> tuple[bool, str]:
+        health = self.health()
+        return health.ok or not stream_keys(self._settings.cameras), health.state
 
     def open_outputs(self, camera_id: str, stream_id: str, info: StreamInfo) -> SinkSet:
         """The outputs of a stream, opened. Raises HostError for a stream the settings do not have."""

@@ -138,6 +138,7 @@ class Source:
     reconnect_max_s: float = 30.0
     loop: bool = False                       # files: start again at the end
     realtime: bool = True                    # files: pace by timestamps in live mode
+    poll_s: float = 1.0                      # addresses of one picture: how often it is fetched
     hardware_decode: str = "auto"            # auto | none | vaapi | cuda | videotoolbox | qsv
 
     def __post_init__(self) -> None:

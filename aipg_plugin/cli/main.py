@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.errors import AipgError, UsageError
@@ -55,6 +58,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+def script() -> NoReturn:
+    """`main` as a program: ends even if a library is still waiting for a network in a thread of ours.
+
+    Python ends such threads while it shuts down by unwinding them, which aborts the process (exit code 134) where they
+    are inside C++ code.
+    """
+    code = main()
+    if any(thread.daemon for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="aipg", description="AI Privacy Guard: hides people in fisheye video before anything else sees them.",
@@ -87,4 +106,4 @@ def _translated(error: AipgError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

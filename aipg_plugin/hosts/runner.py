@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from aipg_plugin.errors import MediaError
+from aipg_plugin.errors import HostError, MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.hooks import Outputs, Plugin
 from aipg_plugin.media.live import LOST_TICK_S, Backoff, Lost, short_reason
 from aipg_plugin.media.source import VideoSource, open_source
-from aipg_plugin.options import Audio, Stream
+from aipg_plugin.options import Audio, Stream, stream_keys
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0  # a source that takes longer to open counts as lost
@@ -21,7 +21,7 @@ Open = Callable[[threading.Event], VideoSource]
 
 
 class StreamRunner(threading.Thread):
-    """Runs until the source ends or `stop` is set.
+    """Runs until the source ends, `stop` is set, or the settings have the stream no more.
 
     A source that cannot be opened, and a fault of our own, are told as state `lost` with the reason, and tried again
     with growing pauses. The outputs stay open meanwhile.
@@ -50,15 +50,18 @@ class StreamRunner(threading.Thread):
 
     def _try_again_and_again(self) -> None:
         backoff = Backoff(self._stream.source.reconnect_max_s)
-        while not self.stop.is_set():
+        started = False
+        while not self.stop.is_set() and (self._camera, self._stream.id) in stream_keys(self._plugin.settings.cameras):
             try:
-                self._plugin.on_stream_start(self._camera, self._stream.id)
+                if not started:
+                    self._plugin.on_stream_start(self._camera, self._stream.id)
+                    started = True
                 source = self._open()
                 if source is not None:
                     with source:
                         self._pass(source, backoff)
                 return
-            except MediaError as error:
+            except (MediaError, HostError) as error:
                 reason = short_reason(error)
                 _log.error("%s: %s", self._label, error)
             except Exception as error:

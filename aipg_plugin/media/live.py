@@ -21,6 +21,7 @@ from aipg_plugin.options import Source
 _log = logging.getLogger(__name__)
 LOST_TICK_S = 0.2
 _GRACE_S = 5.0
+_CLOSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class LiveSource:
         self._reason = ""
         self._activity_s = time.monotonic()
         self._lock = threading.Lock()
+        self._reader: threading.Thread | None = None
 
     @property
     def dropped(self) -> int:
@@ -107,9 +109,12 @@ class LiveSource:
         self.close()
 
     def close(self) -> None:
-        """End the iteration; the reader closes its connection as soon as its read returns."""
+        """End the iteration; the reader, awaited for a moment, closes its connection as soon as its read returns."""
         self._closed.set()
         self._intake.close()
+        reader = self._reader
+        if reader is not None and reader is not threading.current_thread():
+            reader.join(_CLOSE_S)
         if self._first_session is not None:
             self._first_session.close()
             self._first_session = None
@@ -152,8 +157,9 @@ class LiveSource:
             generation = self._generation
             self._activity_s = time.monotonic()
             session, self._first_session = self._first_session, None
-        threading.Thread(target=self._read, args=(generation, session), daemon=True,
-                         name=f"aipg-read-{self._stream_id}").start()
+            self._reader = threading.Thread(target=self._read, args=(generation, session), daemon=True,
+                                            name=f"aipg-read-{self._stream_id}")
+            self._reader.start()
 
     def _current(self, generation: int) -> bool:
         return generation == self._generation and not self._done()

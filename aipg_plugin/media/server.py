@@ -63,14 +63,16 @@ class StreamServer:
     """Serves every published stream until `close`.
 
     `http://host:port/streams/<name>.ts`, `.mjpeg` (`?width=480&fps=5`), `.jpg` (`?width=480`), `/` lists them,
-    `/health` answers without a password; `rtsp://host:rtsp_port/<name>`. `extend` adds pages to the same application
-    before it starts: it then owns `/`, and its middlewares may set `request[ADMITTED]`. Ports of 0 are chosen by the
-    system; `port` and `rtsp_port` tell which.
+    `/health` answers without a password, with 503 while something is wrong; `rtsp://host:rtsp_port/<name>`. `extend`
+    adds pages to the same application before it starts: it then owns `/`, and its middlewares may set
+    `request[ADMITTED]`. Ports of 0 are chosen by the system; `port` and `rtsp_port` tell which.
     """
 
-    def __init__(self, options: Web, *, extend: Extend | None = None) -> None:
+    def __init__(self, options: Web, *, extend: Extend | None = None,
+                 health: Callable[[], tuple[bool, str]] = lambda: (True, "ok")) -> None:
         self._options = options
         self._extend = extend
+        self._healthy = health
         self._http: dict[str, EncodedStream] = {}
         self._rtsp: dict[str, EncodedStream] = {}
         self._loop = asyncio.new_event_loop()
@@ -214,7 +216,8 @@ class StreamServer:
         return stream
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        ok, state = self._healthy()
+        return web.json_response({"status": "ok" if ok else state}, status=200 if ok else 503)
 
     async def _ts(self, request: web.Request) -> web.StreamResponse:
         stream, loop, event = self._stream(request), asyncio.get_running_loop(), asyncio.Event()

@@ -91,6 +91,12 @@ class AvSession:
             self._device = None
             self._connect()
 
+    @property
+    def one_picture(self) -> bool:
+        """Whether this is a single picture (JPEG, PNG, …) and not a video."""
+        name = str(self._container.format.name)
+        return name == "image2" or name.endswith("_pipe")
+
     def _connect(self) -> None:
         self.decode_errors = 0
         self._known_shape: tuple[object, Shape] | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from aipg_plugin.frames import Frame
 from aipg_plugin.media.images import ImageSession
 from aipg_plugin.media.info import AudioHandler, StreamInfo
 from aipg_plugin.media.live import LiveSource, Lost, Returned
+from aipg_plugin.media.polling import PolledSession
 from aipg_plugin.media.session import AvSession, Session
 from aipg_plugin.media.urls import SourceKind, local_path, source_kind
 from aipg_plugin.media.webcam import WebcamSession
@@ -47,35 +49,40 @@ def open_source(source: Source, stream_id: str, *, stop: threading.Event | None 
                 live: bool = False) -> VideoSource:
     """Open a source. Raises MediaError naming the URL (without credentials), the reason and the cure.
 
-    Network streams and webcams are always live. With `live`, files are too if `source.realtime`: paced by their
+    Network streams and webcams are always live; an address that gives one picture at a time is fetched every `poll_s`.
+    With `live`, files are too if `source.realtime`: paced by their
     timestamps, the newest frame winning, and started again at the end if `source.loop`. Without it every frame
     of a file comes once, as fast as it is taken.
     """
     stop = stop or threading.Event()
     kind = source_kind(source.url)
-    match kind:
-        case SourceKind.IMAGE | SourceKind.FOLDER:
-            session: Session = ImageSession(local_path(source.url))
-        case SourceKind.WEBCAM:
-            session = WebcamSession(source)
-        case _:
-            session = AvSession(source, live=live or kind is not SourceKind.FILE)
-    endless = kind in {SourceKind.RTSP, SourceKind.WEBCAM} or (
+    session = _open_session(source, kind, stop, live=live)
+    polled = isinstance(session, PolledSession)
+    if polled:
+        source = replace(source, stall_timeout_s=max(source.stall_timeout_s, 3 * source.poll_s))
+    endless = polled or kind in {SourceKind.RTSP, SourceKind.WEBCAM} or (
         kind is SourceKind.NETWORK and session.info.duration_s is None)
+
+    def reopen() -> Session:
+        return PolledSession(source, stop) if polled else _open_session(source, kind, stop, live=True)
+
     if endless:
-        return LiveSource(session, stream_id, source, stop, reopen=lambda: _reopen(source, kind))
+        return LiveSource(session, stream_id, source, stop, reopen=reopen)
     if live and source.realtime:
-        reopen = (lambda: _reopen(source, kind)) if source.loop else None
-        return LiveSource(session, stream_id, source, stop, reopen=reopen, paced=True)
+        return LiveSource(session, stream_id, source, stop, reopen=reopen if source.loop else None, paced=True)
     return FileSource(session, stream_id, stop)
 
 
-def _reopen(source: Source, kind: SourceKind) -> Session:
-    if kind is SourceKind.WEBCAM:
-        return WebcamSession(source)
+def _open_session(source: Source, kind: SourceKind, stop: threading.Event, *, live: bool) -> Session:
     if kind in {SourceKind.IMAGE, SourceKind.FOLDER}:
         return ImageSession(local_path(source.url))
-    return AvSession(source, live=True)
+    if kind is SourceKind.WEBCAM:
+        return WebcamSession(source)
+    session = AvSession(source, live=live or kind is not SourceKind.FILE)
+    if kind is SourceKind.NETWORK and session.one_picture:
+        session.close()
+        return PolledSession(source, stop)
+    return session
 
 
 class FileSource:

@@ -244,6 +244,7 @@ SOURCE = Shorthand(Table("source", {
     _source("reconnect_max_s"): Number(1, 3600, unit="s"),
     _source("loop"): Flag(),
     _source("realtime"): Flag(),
+    _source("poll_s"): Number(0.1, 60, unit="s"),
     _source("hardware_decode"): Choice(("auto", "none", "vaapi", "cuda", "videotoolbox", "qsv")),
 }), "url")
 
