@@ -50,6 +50,8 @@ class ClipTally(LeakCount):
     full_mosaic: int = 0
     over: list[float] = field(default_factory=list)
     by_person: dict[int, int] = field(default_factory=dict)
+    clear_for: dict[int, int] = field(default_factory=dict)  # frames up to now, of those who leak now
+    longest_clear: int = 0  # frames in a row in which one person leaked
     sheet: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def result(self) -> dict[str, object]:
@@ -58,7 +60,7 @@ class ClipTally(LeakCount):
                 "body_leak": round(self.body_leaks / max(1, self.bodies), 4),
                 "frames_with_a_leak": round(self.leaky_frames / max(1, self.frames), 4),
                 "over_mask": round(float(np.mean(self.over)), 4) if self.over else None,
-                "full_mosaic_frames": self.full_mosaic,
+                "full_mosaic_frames": self.full_mosaic, "longest_clear_frames": self.longest_clear,
                 "leaks_by_person": {str(person): count for person, count in sorted(self.by_person.items())}}
 
 
@@ -78,7 +80,7 @@ class ClipTruth:
         ids = self.ids[index]
         h, w = ids.shape
         small = masked[self.step_px // 2::self.step_px, self.step_px // 2::self.step_px][:h, :w]
-        leaky = False
+        leaky, clear_before, tally.clear_for = False, tally.clear_for, {}
         for person in self.frames[index]["persons"]:
             if person["ignore"] or person["visible"] < LEAST_VISIBLE:
                 continue
@@ -87,6 +89,8 @@ class ClipTruth:
             if tally.add_person(head, uncovered(ids == person["id"], small)):
                 leaky = True
                 tally.by_person[person["id"]] = tally.by_person.get(person["id"], 0) + 1
+                tally.clear_for[person["id"]] = clear_before.get(person["id"], 0) + 1
+        tally.longest_clear = max([tally.longest_clear, *tally.clear_for.values()])
         tally.frames += 1
         tally.leaky_frames += leaky
         tally.over.append(self._over(small, ids > 0))

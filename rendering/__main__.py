@@ -49,9 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = drawing("time", "how long a renderer takes to draw the first scenes of a set; nothing is saved", None, False)
     sub.add_argument("--count", type=int, default=12)
     sub.add_argument("--threads", type=int, default=1)
-    sub = drawing("sequence", "render a clip of people on paths: frames, truth and silhouettes", None)
+    sub = drawing("sequence", "render a clip of people on paths: OUT.mp4, its truth and silhouettes", None)
     sub.add_argument("--seconds", type=float, default=8.0)
     sub.add_argument("--fps", type=float, default=12.5)
+    sub.add_argument("--room", default="", help="default: lobby, office, shop or meeting")
+    sub.add_argument("--people", type=int, default=0, help="how many walk; default: 2 to 8")
     drawing("sample", "render the project's sample clip", Path("samples"))
     sheet = commands.add_parser("sheet", help="contact sheet of scenes with their truth drawn")
     sheet.add_argument("folder", type=Path)
@@ -105,7 +107,8 @@ def main() -> None:
         if args.command == "sample":
             clip.render_sample(args.data, args.out, args.seed, args.renderer)
         else:
-            clip.render_sequence(args.data, args.out, args.seed, args.seconds, args.fps, args.renderer)
+            clip.render_sequence(args.data, args.out, args.seed, seconds=args.seconds, fps=args.fps, room=args.room,
+                                 people=args.people, renderer=args.renderer)
 
 
 if __name__ == "__main__":

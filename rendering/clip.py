@@ -14,17 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from aipg_plugin.geometry.camera import FisheyeCamera
+from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
+from aipg_plugin.options import LensModelName, MountKind
 from rendering.actors import Actors, load_actors
 from rendering.bodies import load_bank
-from rendering.cameras import Shot, random_light, random_shot
+from rendering.cameras import Shot, random_light
 from rendering.choice import open_renderer
 from rendering.drawing import Light, Renderer
 from rendering.people import Body, Outfit, random_outfit
 from rendering.props import load_props
 from rendering.rooms import build
-from rendering.scene import RenderedScene, photograph, save_scene
+from rendering.scene import photograph
 from rendering.stage import Stage
 from rendering.textures import load_textures
 from rendering.truth import Truth
@@ -155,28 +157,34 @@ def encode(path: Path, pictures: list[NDArray[np.uint8]], fps: float, limit_byte
     raise RuntimeError(f"{path}: the clip stays above {limit_bytes} bytes; shorten it")
 
 
+def write_clip(film: Film, actors: Actors, renderer: Renderer, stem: Path, *, fps: float, seconds: float, seed: int,
+               gain: float = 1.1, limit_bytes: int = 40_000_000) -> list[NDArray[np.uint8]]:
+    """Write stem.mp4, stem.truth.json and stem.silhouettes.npz (ids at a quarter of the size); returns the pictures."""
+    pictures, masks, rows, rng = [], [], [], np.random.default_rng(seed)
+    count = round(fps * seconds)
+    for picture, ids, truth, stage in tqdm(film.frames(renderer, actors, fps, count), total=count, desc=stem.name,
+                                           mininterval=5):
+        pictures.append(finish(picture, film.shot.camera, rng, gain))
+        masks.append(ids[2::4, 2::4])
+        rows.append(frame_truth(truth, stage))
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    encode(stem.with_suffix(".mp4"), pictures, fps, limit_bytes)
+    stem.with_suffix(".truth.json").write_text(
+        json.dumps(describe(film.shot.camera, film.shot.mount, fps, rows), separators=(",", ":")), encoding="utf-8")
+    np.savez_compressed(stem.with_suffix(".silhouettes.npz"), ids=np.stack(masks), step_px=4)
+    return pictures
+
+
 def render_sample(data: Path, out: Path, seed: int, renderer: str = "auto") -> None:
-    """Write lobby.mp4, lobby.truth.json, lobby.silhouettes.npz (ids at a quarter of the size) and lobby_still.jpg."""
+    """Write the shipped clip, lobby.* as `write_clip` does, and lobby_still.jpg."""
     from rendering.lobby import FPS, SECONDS, lobby_film
 
     cv2.setNumThreads(1)
     textures = load_textures(data / "textures.npz")
-    actors = load_actors(data / "actors.npz")
     film = lobby_film(load_bank(data / "bodies.npz"), textures, seed)
-    pictures, masks, rows = [], [], []
-    count = round(FPS * SECONDS)
-    rng = np.random.default_rng(seed)
-    frames = film.frames(open_renderer(textures, renderer), actors, FPS, count)
-    for picture, ids, truth, stage in tqdm(frames, total=count):
-        pictures.append(finish(picture, film.shot.camera, rng))
-        masks.append(ids[2::4, 2::4])
-        rows.append(frame_truth(truth, stage))
-    out.mkdir(parents=True, exist_ok=True)
-    encode(out / "lobby.mp4", pictures, FPS, 2_800_000)
-    (out / "lobby.truth.json").write_text(json.dumps(describe(film.shot.camera, film.shot.mount, FPS, rows),
-                                                     separators=(",", ":")), encoding="utf-8")
-    np.savez_compressed(out / "lobby.silhouettes.npz", ids=np.stack(masks), step_px=4)
-    cv2.imwrite(str(out / "lobby_still.jpg"), pictures[int(count * 0.45)], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    pictures = write_clip(film, load_actors(data / "actors.npz"), open_renderer(textures, renderer), out / "lobby",
+                          fps=FPS, seconds=SECONDS, seed=seed, limit_bytes=2_800_000)
+    cv2.imwrite(str(out / "lobby_still.jpg"), pictures[int(len(pictures) * 0.45)], [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Generator,
@@ -194,28 +202,33 @@ def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Gen
     return np.asarray(np.clip(img, 0, 255), np.uint8)
 
 
-def render_sequence(data: Path, out: Path, seed: int, seconds: float, fps: float, renderer: str = "auto") -> None:
-    """Write a clip as numbered scenes (same files as `scenes`) plus sequence.json, written last."""
+def ceiling_shot(rng: np.random.Generator, side_px: int = 1280) -> Shot:
+    """A whole circle of an equidistant lens on a ceiling: the camera that a clip's settings assume."""
+    circle = ImageCircle(side_px / 2, side_px / 2, side_px * 0.49)
+    camera = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), circle, (side_px, side_px))
+    return Shot(camera, Mount(MountKind.CEILING, float(rng.uniform(2.5, 4.2))))
+
+
+def render_sequence(data: Path, out: Path, seed: int, *, seconds: float, fps: float, room: str = "", people: int = 0,
+                    renderer: str = "auto") -> None:
+    """Write `out`.mp4 and its truth (`write_clip`): walkers in a room of one kind, besides those who sit there.
+
+    `people`: how many walk; 0 draws 2 to 8. `room` empty: lobby, office, shop or meeting.
+    """
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 5])
     textures, actors = load_textures(data / "textures.npz"), load_actors(data / "actors.npz")
-    shot = random_shot(rng)
-    stage = Stage(rng, load_bank(data / "bodies.npz"), textures, shot.mount.height_m,
-                  load_props(data / "props.npz"))
-    room = build(stage, str(rng.choice(["lobby", "office", "shop", "meeting"])), shot.mount.kind.value == "wall")
-    half = float(max(np.abs(stage.bounds))) * 1.42
-    parts = _random_parts(stage, actors, seconds, int(rng.integers(2, 9)))
-    film = Film(stage, shot, random_light(rng, shot.mount.height_m, half, bool(rng.random() < 0.1)), parts)
-    out.mkdir(parents=True, exist_ok=True)
+    shot = ceiling_shot(rng)
+    stage = Stage(rng, load_bank(data / "bodies.npz"), textures, shot.mount.height_m, load_props(data / "props.npz"))
+    build(stage, room or str(rng.choice(["lobby", "office", "shop", "meeting"])), False)
     stage.keep_people()
-    count, rows, gain = round(seconds * fps), [], 0.0
-    frames = film.frames(open_renderer(textures, renderer), actors, fps, count)
-    for k, (picture, ids, truth, now) in enumerate(tqdm(frames, total=count, desc=out.name, mininterval=5)):
-        rows.append(frame_truth(truth, now))
-        gain = gain or 105 / max(20.0, float(picture[shot.camera.valid_mask()].mean()))
-        scene = RenderedScene(finish(picture, shot.camera, rng, gain), ids, truth, shot, list(now.people), room, 85)
-        save_scene(scene, out / f"{k:06d}")
-    (out / "sequence.json").write_text(json.dumps(describe(shot.camera, shot.mount, fps, rows)), encoding="utf-8")
+    half = float(max(np.abs(stage.bounds))) * 1.42
+    parts = _random_parts(stage, actors, seconds, people or int(rng.integers(2, 9)))
+    film = Film(stage, shot, random_light(rng, shot.mount.height_m, half, False), parts)
+    drawn = open_renderer(textures, renderer)
+    first, _, _, _ = next(film.frames(drawn, actors, fps, 1))
+    gain = 105 / max(20.0, float(first[shot.camera.valid_mask()].mean()))
+    write_clip(film, actors, drawn, out, fps=fps, seconds=seconds, seed=seed, gain=gain)
 
 
 def _random_parts(stage: Stage, actors: Actors, seconds: float, count: int) -> list[Actor]:

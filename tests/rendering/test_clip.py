@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from aipg_plugin.geometry.boxes import contains
+from aipg_plugin.media.source import open_source
+from aipg_plugin.options import Source
 
 pytest.importorskip("moderngl", reason="rendering needs moderngl (pip install .[train])")
 
-from rendering.clip import Actor, encode
+from benchmarks.leak import ClipTruth
+from rendering.clip import Actor, ceiling_shot, encode, write_clip
 from rendering.people import Outfit, random_outfit
 from rendering.textures import TextureBank
+from rendering.truth import assemble
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -51,6 +58,33 @@ def test_a_clip_stays_within_its_bytes_or_says_so(tmp_path: Path) -> None:
     assert 0 < (tmp_path / "a.mp4").stat().st_size <= 60_000
     with pytest.raises(RuntimeError, match="shorten"):
         encode(tmp_path / "b.mp4", noise, 12.0, 500)
+
+
+class Unmoving:
+    """A film of two frames in which a square stands still."""
+
+    def __init__(self, side_px: int) -> None:
+        self.shot = ceiling_shot(np.random.default_rng(0), side_px)
+
+    def frames(self, _renderer: object, _actors: object, _fps: float, count: int) -> Iterator[Any]:
+        """As `Film.frames`."""
+        ids = np.zeros(self.shot.camera.size_wh[::-1], np.uint8)
+        ids[40:80, 60:80] = 1
+        truth = assemble(ids, {}, {}, self.shot.camera, self.shot.mount)
+        for _ in range(count):
+            yield np.full((*ids.shape, 3), 120, np.uint8), ids, truth, SimpleNamespace(people=[])
+
+
+def test_a_clip_is_what_the_leak_benchmark_reads(tmp_path: Path) -> None:
+    film: Any = Unmoving(128)
+    nothing: Any = None
+    write_clip(film, nothing, nothing, tmp_path / "hall", fps=5, seconds=0.4, seed=1)
+    truth = ClipTruth(tmp_path / "hall.mp4")
+    assert len(truth.frames) == len(truth.ids) == 2
+    assert truth.fov_deg == 180
+    assert truth.circle_px == pytest.approx((64, 64, 128 * 0.49))
+    with open_source(Source(str(tmp_path / "hall.mp4"), realtime=False), "1") as opened:
+        assert opened.info.size_wh == (128, 128)
 
 
 def test_the_samples_boxes_enclose_its_silhouettes() -> None:
