@@ -21,13 +21,15 @@ from aipg_plugin.masking.outline import outline_of
 from aipg_plugin.media.filesink import FileSink
 from aipg_plugin.media.images import Page, PictureFile, encode_pages
 from aipg_plugin.media.info import StreamInfo
-from aipg_plugin.media.source import VideoSource, open_source
+from aipg_plugin.media.session import AvSession
+from aipg_plugin.media.source import FileSource, VideoSource, open_source
 from aipg_plugin.media.urls import file_url
 from aipg_plugin.options import Audio, Camera, MaskingMethod, Output, Source
 from aipg_plugin.states import State
 
 Progress = Callable[[str, int, int | None, int], None]  # phase, frames done, frames in all if known, people so far
 _JPEG_QUALITY = 97
+_LEAST_MISSING_S, _LEAST_MISSING = 0.5, 0.05  # seconds, and share of a file: durations are not exact
 _LONGEST_STEM = 200  # bytes: file systems take names of 255, and the hidden file's is a little longer
 
 
@@ -123,7 +125,8 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
                 progress("looking", done, total, len(people))
         guard.second_pass()
         with open_video(source, stream.id) as masking:
-            _mask(masking, guard, output, report, progress=progress, people=people)
+            seen_s = _mask(masking, guard, output, report, progress=progress, people=people)
+            report.left_out += _undecoded(masking, seen_s)
     report.people = len(people)
     return _timed(report, start_s)
 
@@ -143,6 +146,16 @@ def _left_out(info: StreamInfo, output: Output) -> tuple[str, ...]:
     return *info.left_out, *dropped
 
 
+def _undecoded(source: VideoSource, seen_s: float) -> tuple[str, ...]:
+    """In words what of a damaged or cut-off file could not be decoded; `seen_s`: what its pictures span."""
+    whole_s = source.info.duration_s or 0.0
+    if whole_s - seen_s > max(_LEAST_MISSING_S, _LEAST_MISSING * whole_s):
+        return (f"what follows after {seen_s:.1f} s (the file says {whole_s:.1f} s; it may be cut off)",)
+    session = source.session if isinstance(source, FileSource) else None
+    errors = session.decode_errors if isinstance(session, AvSession) else 0
+    return (f"{errors} damaged pieces that could not be decoded",) if errors else ()
+
+
 def _frame_count(info: StreamInfo) -> int | None:
     """How many frames come, as the container says or by duration and rate; None if unknown."""
     guess = round(info.duration_s * info.fps) if info.duration_s and info.fps else None
@@ -150,15 +163,18 @@ def _frame_count(info: StreamInfo) -> int | None:
 
 
 def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
-          people: set[int]) -> None:
+          people: set[int]) -> float:
+    """Second pass; returns the seconds from the first picture to the end of the last."""
     sink = FileSink(output, source.info)
     source.on_audio = sink.write_audio if output.audio == "pass" else None
     stream = guard.camera.streams[0].id
     keeper = guard.stream(stream).stats
     total = _frame_count(source.info)
+    times_s: list[float] = []
     try:
         for frame in _frames(source):
             report.frames_in += 1
+            times_s = [*times_s[:1], frame.pts_s] if frame.pts_s is not None else times_s
             for guarded in guard.process(frame):
                 sink.write(guarded)
                 report.count(guarded, guard.stream(stream).stats.masked_share)
@@ -171,6 +187,7 @@ def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, 
     report.encoder = sink.encoder
     if report.frames_in == 0:
         raise MediaError("{source} has no frames", source=report.source, cure="Check that it is a video")
+    return times_s[-1] - times_s[0] + 1 / (source.info.fps or 25) if times_s else float("inf")
 
 
 def _frames(source: VideoSource) -> Iterable[Frame]:

@@ -75,7 +75,10 @@ def reason_of(error: Exception) -> str:
 
 
 class AvSession:
-    """A session on anything FFmpeg reads. The first picture is decoded at once, so `info` is what really comes."""
+    """A session on anything FFmpeg reads. The first picture is decoded at once, so `info` is what really comes.
+
+    `decode_errors` counts the pieces that could not be decoded and were passed over.
+    """
 
     def __init__(self, source: Source, *, live: bool) -> None:
         self._source = source
@@ -146,6 +149,8 @@ class AvSession:
         self._aspects = self._video.sample_aspect_ratio, self._video.codec_context.sample_aspect_ratio
         self._only_dts = self._container.format.name == "avi" and self._video.codec_context.has_b_frames
         self.info = self._describe(self._first, pixel_format, tracks.left_out)
+        if self._live and tracks.left_out:
+            _log.info("%s: not used: %s", redacted_url(self._source.url), ", ".join(tracks.left_out))
 
     def _describe(self, first: av.VideoFrame, pixel_format: PixelFormat, left_out: tuple[str, ...]) -> StreamInfo:
         video, context = self._video, self._video.codec_context

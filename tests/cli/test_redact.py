@@ -182,6 +182,16 @@ def test_a_second_sound_track_is_never_dropped_unsaid(tmp_path: Path, capsys: py
     assert names(tmp_path) == ["in.mkv"]
 
 
+def test_what_a_cut_off_file_lacks_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = write_clip(tmp_path / "in.mkv", frames=40).read_bytes()
+    (tmp_path / "in.mkv").write_bytes(whole[:len(whole) * 2 // 3])
+    assert redact(tmp_path / "in.mkv", tmp_path / "out.mkv") == 0
+    assert "(the file says 1.6 s; it may be cut off)" in capsys.readouterr().out
+    (tmp_path / "in.mkv").write_bytes(whole)
+    assert redact(tmp_path / "in.mkv", tmp_path / "out.mkv") == 0
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_every_page_of_a_picture_is_masked(tmp_path: Path, small: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     page = Image.fromarray(cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].copy())
     page.save(tmp_path / "in.tif", save_all=True, append_images=[page])
