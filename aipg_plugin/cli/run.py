@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aipg_plugin.app import App
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
+from aipg_plugin.media import served
 from aipg_plugin.media.server import Extend, chained
 from aipg_plugin.onvif import make_onvif
 from aipg_plugin.options import OutputKind, Settings
@@ -60,19 +61,19 @@ def serve(host: StandaloneHost, *, seconds: float | None) -> None:
 def where_to_look(settings: Settings) -> list[str]:
     """One line per output: where the guarded picture can be seen."""
     web = settings.web
-    lines = [f"pages: http://{web.host}:{web.port}/"]
+    lines = [f"pages: http://{served.in_url(web.host)}:{web.port}/"]
     for camera in settings.cameras:
         for stream in camera.streams:
-            name = f"{camera.id}/{stream.id}"
+            name = served.stream_name(camera.id, stream.id)
             for output in stream.outputs:
                 match output.kind:
                     case OutputKind.HTTP:
-                        base = f"http://{web.host}:{web.port}/streams/{name}"
-                        lines.append(f"{name}: {base}.mjpeg (browser), {base}.ts (players, NVRs), {base}.jpg (still)")
+                        ts, mjpeg, jpg = (served.http_url(web.host, web.port, name, kind) for kind in served.HTTP_KINDS)
+                        lines.append(f"{name}: {mjpeg} (browser), {ts} (players, NVRs), {jpg} (snapshot)")
                     case OutputKind.RTSP_SERVE:
-                        lines.append(f"{name}: rtsp://{web.host}:{web.rtsp_port}/{name}")
+                        lines.append(f"{name}: {served.rtsp_url(web.host, web.rtsp_port, name)}")
                     case _:
-                        lines.append(f"{name}: {output.kind} {output.target}")
+                        lines.append(f"{name}: {output.label}")
     if settings.mqtt.broker != "off":
         lines.append(f"MQTT: {settings.mqtt.broker}:{settings.mqtt.port}, topics {settings.mqtt.prefix}/#")
     return lines

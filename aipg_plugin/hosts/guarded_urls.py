@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from aipg_plugin.credentials import revealed
+from aipg_plugin.media import served
 from aipg_plugin.options import OutputKind, Settings, Web
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
-_OURS = re.compile(r"/streams/[^/]+/[^/]+\.(ts|mjpeg|jpg)")
+_OURS = re.compile(rf"{served.HTTP_PREFIX}[^/]+/[^/]+\.({'|'.join(served.HTTP_KINDS)})")
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,21 @@ class GuardedUrls:
 def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
     """Addresses of every enabled stream that has a served or published output, as seen from `host`."""
     web = settings.web
-    name = host or ("127.0.0.1" if web.host in ("0.0.0.0", "::") else web.host)
-    name = f"[{name}]" if ":" in name else name
+    host = host or web.host
     login = f"{quote(web.username, safe='')}:{quote(web.password or '', safe='')}@" if web.username else ""
     found = []
     for camera in settings.cameras:
         for stream in camera.streams if camera.enabled else ():
             kinds = {output.kind: output for output in stream.outputs}
+            name = served.stream_name(camera.id, stream.id)
             rtsp = ts = mjpeg = jpeg = ""
             if OutputKind.RTSP_PUBLISH in kinds:
                 rtsp = revealed(kinds[OutputKind.RTSP_PUBLISH].target)  # with its login, for the NVR's configuration
             if OutputKind.RTSP_SERVE in kinds:
-                rtsp = f"rtsp://{login}{name}:{web.rtsp_port}/{camera.id}/{stream.id}"
+                rtsp = served.rtsp_url(host, web.rtsp_port, name, login=login)
             if OutputKind.HTTP in kinds:
-                base = f"http://{login}{name}:{web.port}/streams/{camera.id}/{stream.id}"
-                ts, mjpeg, jpeg = f"{base}.ts", f"{base}.mjpeg", f"{base}.jpg"
+                ts, mjpeg, jpeg = (served.http_url(host, web.port, name, kind, login=login)
+                                   for kind in served.HTTP_KINDS)
             if rtsp or ts:
                 found.append(GuardedUrls(camera.id, stream.id, rtsp, ts, mjpeg, jpeg))
     return found

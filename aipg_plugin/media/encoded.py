@@ -25,7 +25,7 @@ from aipg_plugin.media.tsmux import TsMux
 from aipg_plugin.options import Audio, Output
 
 CLOCK_HZ = 90_000
-_STILL_S = 1.0
+_SNAPSHOT_EVERY_S = 1.0
 _KEY_EVERY_S = 0.5
 
 
@@ -63,7 +63,7 @@ class EncodedStream:
         self._key_wanted = threading.Event()
         self._last_key_s = 0.0
         self._interest_until_s = 0.0
-        self._still_until_s = 0.0
+        self._snapshots_until_s = 0.0
         self._closed = False
 
     @property
@@ -98,7 +98,7 @@ class EncodedStream:
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
         wanted = bool(self.packets or self.ts) or (now_s < self._interest_until_s and not self.parameter_sets)
-        if not wanted and now_s - self._picture_s < _STILL_S and now_s > self._still_until_s:
+        if not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s:
             return
         picture = to_picture(guarded)
         picture.color_range = 2 if self._spec.colour.full_range else 1
@@ -173,7 +173,7 @@ class EncodedStream:
 
         None when none comes in time. Whoever asks keeps new pictures coming for some seconds. Any thread.
         """
-        self._still_until_s = time.monotonic() + 3.0
+        self._snapshots_until_s = time.monotonic() + 3.0
         with self._new_picture:
             self._new_picture.wait_for(lambda: self._picture_s > after_s or self._closed, timeout_s)
             picture, picture_s = self._picture, self._picture_s

@@ -19,6 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from aipg_plugin.errors import MediaError
 from aipg_plugin.logs import RateLimit
+from aipg_plugin.media import served
 from aipg_plugin.media.admission import Admission, listen
 from aipg_plugin.media.attempts import LoginAttempts
 from aipg_plugin.media.auth import Authenticator, basic_ok
@@ -121,11 +122,11 @@ class StreamServer:
 
     def http_url(self, name: str, kind: str = "ts") -> str:
         """Address of a stream over HTTP; `kind` is ts, mjpeg or jpg."""
-        return f"http://{_reachable(self._options.host)}:{self.port}/streams/{name}.{kind}"
+        return served.http_url(self._options.host, self.port, name, kind)
 
     def rtsp_url(self, name: str) -> str:
         """Address of a stream over RTSP."""
-        return f"rtsp://{_reachable(self._options.host)}:{self.rtsp_port}/{name}"
+        return served.rtsp_url(self._options.host, self.rtsp_port, name)
 
     def close(self) -> None:
         """Cut all clients and free the ports. Safe to call twice."""
@@ -178,9 +179,8 @@ class StreamServer:
         if self._extend is None:
             app.router.add_get("/", self._index)
         app.router.add_get("/health", self._health)
-        app.router.add_get("/streams/{name:.+}.ts", self._ts)
-        app.router.add_get("/streams/{name:.+}.mjpeg", self._mjpeg)
-        app.router.add_get("/streams/{name:.+}.jpg", self._jpg)
+        for kind, handler in zip(served.HTTP_KINDS, (self._ts, self._mjpeg, self._jpg), strict=True):
+            app.router.add_get(served.http_path("{name:.+}", kind), handler)
         if self._extend is not None:
             self._extend(app)
         return app
@@ -271,9 +271,10 @@ class StreamServer:
     def _card(self, name: str) -> str:
         safe = html.escape(name, quote=True)
         rtsp = f"<code>{html.escape(self.rtsp_url(name))}</code>" if name in self._rtsp else ""
-        return (f'<figure><img src="/streams/{safe}.mjpeg?width=640&amp;fps=5" alt="{safe}"><figcaption><b>{safe}</b> '
-                f'<a href="/streams/{safe}.ts">MPEG-TS</a> <a href="/streams/{safe}.mjpeg">MJPEG</a> '
-                f'<a href="/streams/{safe}.jpg">JPEG</a> {rtsp}</figcaption></figure>')
+        ts, mjpeg, jpg = (served.http_path(safe, kind) for kind in served.HTTP_KINDS)
+        return (f'<figure><img src="{mjpeg}?width=640&amp;fps=5" alt="{safe}"><figcaption><b>{safe}</b> '
+                f'<a href="{ts}">MPEG-TS</a> <a href="{mjpeg}">MJPEG</a> <a href="{jpg}">JPEG</a> '
+                f'{rtsp}</figcaption></figure>')
 
 
 def chained(extensions: Sequence[Extend]) -> Extend:
@@ -283,11 +284,6 @@ def chained(extensions: Sequence[Extend]) -> Extend:
             each(app)
 
     return extend
-
-
-def _reachable(host: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
 
 
 def _number(request: web.Request, key: str, default: float) -> float:

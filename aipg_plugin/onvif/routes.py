@@ -10,6 +10,7 @@ from aiohttp import web
 
 from aipg_plugin.app import App
 from aipg_plugin.errors import HostError
+from aipg_plugin.media.served import http_url, rtsp_url, stream_name
 from aipg_plugin.media.server import ADMITTED, Extend, StreamServer
 from aipg_plugin.onvif import soap
 from aipg_plugin.onvif.device import OPEN_OPERATIONS, OnvifDevice, OnvifStream, answer
@@ -106,13 +107,13 @@ class OnvifService:
 
 
 def _stream(server: StreamServer, host: str, camera_id: str, stream_id: str) -> OnvifStream | None:
-    path = f"{camera_id}/{stream_id}"
+    path = stream_name(camera_id, stream_id)
     served = server.served(path)
     if served is None or not served.rtsp:
         return None
     return OnvifStream(token=f"{camera_id}_{stream_id}", size_wh=served.stream.encoded_size_wh,
-                       fps=served.stream.info.fps or 25.0, rtsp_url=f"rtsp://{host}:{server.rtsp_port}/{path}",
-                       snapshot_url=f"http://{host}:{server.port}/streams/{path}.jpg" if served.http else "")
+                       fps=served.stream.info.fps or 25.0, rtsp_url=rtsp_url(host, server.rtsp_port, path),
+                       snapshot_url=http_url(host, server.port, path, "jpg") if served.http else "")
 
 
 @web.middleware

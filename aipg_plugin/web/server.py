@@ -14,6 +14,7 @@ from aipg_plugin.facade import Facade
 from aipg_plugin.facade.changes import ConflictError
 from aipg_plugin.facade.history import EVERY_S
 from aipg_plugin.facade.trial import refused
+from aipg_plugin.media.served import HTTP_PREFIX
 from aipg_plugin.media.server import ADMITTED
 from aipg_plugin.options import Web
 from aipg_plugin.resources import translator
@@ -79,7 +80,7 @@ class Pages:
             if self._access.login_needed(options):
                 request[ADMITTED] = True
         if not request.path.startswith("/api/"):
-            if not request.path.startswith("/streams/"):
+            if not request.path.startswith(HTTP_PREFIX):
                 request[ADMITTED] = True  # the page itself holds nothing secret; it asks for a log-in
             return await handler(request)
         request[ADMITTED] = True
@@ -124,7 +125,7 @@ class Pages:
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "no-referrer")
-        if request.path.startswith("/streams/"):
+        if request.path.startswith(HTTP_PREFIX):
             return
         headers["Content-Security-Policy"] = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

@@ -206,6 +206,20 @@ def test_state_problem_and_availability(link, watcher):
     watcher.expect("aipg/lobby/2/available", "online")
 
 
+def test_an_output_that_fails_is_a_problem_beside_the_state(link, watcher):
+    made = link()
+    made.statuses.report("lobby", "1", State.GUARDING)
+    watcher.expect("aipg/lobby/problem", "OFF")
+    made.statuses.report_outputs("lobby", "1", {"segments /rec": "cannot write /rec: No space left on device"})
+    watcher.expect("aipg/lobby/problem", "ON")
+    wait_for(lambda: b"outputs" in watcher.last["aipg/lobby/1/state"])
+    assert json.loads(watcher.last["aipg/lobby/1/state"]) == {
+        "state": "guarding", "reason": "", "outputs": {"segments /rec": "cannot write /rec: No space left on device"}}
+    assert watcher.last["aipg/lobby/1/available"] == b"online"
+    made.statuses.report_outputs("lobby", "1", {})
+    watcher.expect("aipg/lobby/problem", "OFF")
+
+
 def test_a_snapshot_is_the_guarded_picture(link, watcher):
     made = link()
     made.snapshot("lobby", "1", guarded_frame(size_wh=(2000, 1001), grey=90))
