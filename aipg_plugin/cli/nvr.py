@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from aipg_plugin.errors import HostError, UsageError
+from aipg_plugin.errors import HostError, SettingsError, UsageError
 from aipg_plugin.hosts.nvr import NVRS, snippet, verify
 from aipg_plugin.hosts.nvr_sources import parsed, read
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
+from aipg_plugin.options import Settings
 from aipg_plugin.settings.advice import unguarded
+from aipg_plugin.settings.environment import system_environment, unset_for_sources
 from aipg_plugin.settings.loader import load
+from aipg_plugin.settings.rules import is_loopback
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us
@@ -35,24 +38,42 @@ def run(options: argparse.Namespace) -> int:
     named = [name for name in (options.config, *more) if name]
     if len(named) > 1:
         raise UsageError("one CONFIG of ours, not {names}", names=", ".join(named), cure="Run it for each")
-    settings = load(Path(named[0])).settings if named else None
+    settings = _settings(Path(named[0])) if named else None
     if not options.verify:
         if settings is None:
             raise UsageError("aipg nvr needs our CONFIG to print a snippet", cure="Name it, or use --verify")
         for camera, stream in unguarded(settings):
             print(f"# WARNING: {camera}/{stream}: no guard on this stream, people will be visible")
+        if is_loopback(settings.web.host) and not (options.host and is_loopback(options.host)):
+            kind = "WARNING" if options.host else "NOTE"
+            print(f"# {kind}: web.host is {settings.web.host}: what we serve is reached from this machine only; for an "
+                  "NVR elsewhere set web.host: 0.0.0.0, web.username and web.password")
         print(snippet(options.nvr, settings, options.host), end="")
         return 0
-    path = Path(theirs)
+    return _verify(options.nvr, Path(theirs), settings)
+
+
+def _settings(path: Path) -> Settings:
+    """Our settings. An NVR's configuration holds nothing of the cameras', so their passwords need not be set."""
     try:
-        text = read(options.nvr, path)
+        return load(path).settings
+    except SettingsError as error:
+        unset = unset_for_sources(error)
+        if not unset:
+            raise
+        return load(path, environ={**system_environment(), **dict.fromkeys(unset, "unset")}).settings
+
+
+def _verify(nvr: str, path: Path, settings: Settings | None) -> int:
+    try:
+        text = read(nvr, path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("{file} cannot be read: {error}", file=str(path), error=type(error).__name__) from error
     try:
-        if options.nvr == "viseron" and COMPONENT in parsed(text):  # our component inside: sub-streams may be raw
+        if nvr == "viseron" and COMPONENT in parsed(text):  # our component inside: sub-streams may be raw
             guarded = recorded_sources(parsed(text))
         else:
-            guarded = verify(options.nvr, text, settings)
+            guarded = verify(nvr, text, settings)
     except HostError:
         print(f"{path}: NOT SAFE, the NVR may see people in clear")
         raise

@@ -164,7 +164,7 @@ class FrigateServer:
         try:
             import zmq
         except ImportError:
-            raise HostError("Frigate's protocol needs pyzmq", cure="pip install 'aipg[frigate]'") from None
+            raise HostError("Frigate's protocol needs pyzmq", cure="pip install pyzmq") from None
         self._context = zmq.Context()
         socket = self._context.socket(zmq.REP)
         socket.setsockopt(zmq.LINGER, 0)

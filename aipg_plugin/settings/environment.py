@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from aipg_plugin.credentials import Address, fill
-from aipg_plugin.errors import Problem
+from aipg_plugin.errors import Problem, SettingsError
 from aipg_plugin.settings.problems import Lines, Path, line_of
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}")
@@ -25,6 +25,14 @@ def system_environment() -> Mapping[str, str]:
         return os.environ
     files = [file for file in FilePath(folder).iterdir() if file.is_file()]
     return {**{file.name: file.read_text(encoding="utf-8").rstrip("\n") for file in files}, **os.environ}
+
+
+def unset_for_sources(error: SettingsError) -> frozenset[str]:
+    """Variables that are not set and that only sources of streams refer to."""
+    unset = [(str(problem.params["name"]), problem.path) for problem in error.problems
+             if problem.message == "the environment variable {name} is not set"]
+    elsewhere = {name for name, path in unset if ".source" not in path}
+    return frozenset(name for name, _ in unset) - elsewhere
 
 
 def expand(value: Any, environ: Mapping[str, str], lines: Lines, problems: list[Problem], path: Path = ()) -> Any:

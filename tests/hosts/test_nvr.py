@@ -303,3 +303,32 @@ def test_no_address_but_ours_passes(scheme: str, host: str, port: int, path: str
     assert problems("viseron", f"ffmpeg: {{camera: {{a: {{host: '{host}', port: {port}, path: '{path}'}}}}}}")
     assert problems("motion", f"netcam_url {url}")
     assert problems("homeassistant", f"camera: [{{platform: ffmpeg, input: '{url}'}}]")
+
+
+def test_a_cameras_password_is_not_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CAM_PASSWORD", "WEB_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    document = {"cameras": {"lobby": {
+        "streams": {"1": {"source": "rtsp://user:${CAM_PASSWORD}@192.0.2.10/1", "outputs": ["rtsp_serve"]}},
+        "privacy_guard": {"enabled": True, "target_streams": "all"}}}}
+    ours = tmp_path / "guard.yaml"
+    ours.write_text(yaml.safe_dump(document))
+    assert main(["nvr", "frigate", str(ours)]) == 0
+    assert "rtsp://127.0.0.1:8554/lobby/1" in capsys.readouterr().out
+    ours.write_text(yaml.safe_dump({**document, "web": {"username": "me", "password": "${WEB_PASSWORD}"}}))
+    assert main(["nvr", "frigate", str(ours)]) == 3
+    assert "WEB_PASSWORD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("web_host", "host", "told"), [
+    ("127.0.0.1", "192.168.1.7", "# WARNING: web.host"), ("127.0.0.1", "", "# NOTE: web.host"),
+    ("127.0.0.1", "localhost", ""), ("0.0.0.0", "192.168.1.7", "")])
+def test_who_cannot_reach_us_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], web_host: str, host: str,
+                                     told: str) -> None:
+    ours = tmp_path / "guard.yaml"
+    ours.write_text(yaml.safe_dump({**OURS, "web": {**OURS["web"], "host": web_host}}))
+    assert main(["nvr", "motion", str(ours), *(["--host", host] if host else [])]) == 0
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("web.host" in out) is bool(told)
