@@ -36,7 +36,7 @@ Bgr = NDArray[np.uint8]
 _FRAME = 110
 _SIDE_PX = 320
 _INK = {"light": ((246, 247, 243), (40, 30, 20)), "dark": ((23, 18, 13), (235, 230, 225))}
-_CAMERAS = (("lobby", "Lobby"), ("entrance", "Entrance"), ("shop", "Shop floor"))
+_CAMERAS = (("lobby", "Lobby"), ("shop", "Shop floor"))
 
 
 def main() -> int:
@@ -155,7 +155,7 @@ def _configuration(clip: Path) -> str:
       enabled: on
       target_streams: ["1"]
       masking_method: {method}{area if key == "lobby" else ""}""" for (key, name), method in
-                      zip(_CAMERAS, ("blurring", "blurring", "filling"), strict=True))
+                      zip(_CAMERAS, ("blurring", "filling"), strict=True))
     return f"cameras:{cameras}\nweb: {{port: {port}, rtsp_port: 0}}\n"
 
 
@@ -171,7 +171,7 @@ def _row(tiles: list[tuple[str, Bgr]], theme: str) -> Bgr:
 
 
 def _write(path: Path, picture: Bgr) -> None:
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 82, cv2.IMWRITE_PNG_COMPRESSION, 9])
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 82] if path.suffix == ".jpg" else [])
 
 
 if __name__ == "__main__":
