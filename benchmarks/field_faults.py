@@ -192,11 +192,12 @@ def _outline(mask: NDArray[np.bool_], scale: float, projection: Projection,
              mount: Mount) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate([np.asarray(contour).reshape(-1, 2) for contour in contours])
-    hull = (cv2.convexHull(points).reshape(-1, 2) + 0.5) * scale
-    low, high = hull.min(0) - scale / 2, hull.max(0) + scale / 2
+    corners = np.concatenate([points + corner for corner in ((0, 0), (0, 1), (1, 0), (1, 1))]).astype(np.float32)
+    hull = cv2.convexHull(corners).reshape(-1, 2).astype(np.float64) * scale
+    low, high = hull.min(0), hull.max(0)
     box = np.asarray(aligned(projection, mount, np.array([[*((low + high) / 2), *(high - low)]])), np.float64)[0]
     local = to_local(box, hull)
-    grown = np.maximum(np.abs(local).max(0), 1e-3)
+    grown = np.abs(local).max(0)
     box[2:4] *= grown
     return box, (local / grown).astype(np.float32)
 

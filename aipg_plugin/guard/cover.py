@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from aipg_plugin.masking.plan import FigureRegion
 
 Bools = NDArray[np.bool_]
+Shares = NDArray[np.float32]
 
 _FINE = 4              # masks are drawn at this many times the thumbnail's size
 _EXPLAINED_SHARE = 0.1  # of a thumbnail pixel under a mask: its change is that of whoever is masked
+_SHOWN_SHARE = 0.3    # of a thumbnail pixel that was masked in a look: it shows somebody
 _FIRST_KEY = -1000     # keys of covers; people have positive ones, foreground regions small negative ones
 MOST_UNEXPLAINED = 0.08  # share of the picture; more than this and all of it is masked
 
 
-def unexplained(different: Bools, regions: Iterable[FigureRegion], size_wh: tuple[int, int]) -> Bools:
-    """(h, w) bool: the changed pixels of a thumbnail that no mask of the picture of `size_wh` lies over."""
-    if not different.any():
-        return different
-    h, w = different.shape
+def masked_share(regions: Iterable[FigureRegion], shape: tuple[int, ...], size_wh: tuple[int, int]) -> Shares:
+    """(h, w) float32: how much of each pixel of a thumbnail lies under masks of the picture of `size_wh`."""
+    h, w = shape
     drawn = np.zeros((h * _FINE, w * _FINE), np.uint8)
     scale = np.array([w * _FINE / size_wh[0], h * _FINE / size_wh[1]])
     for region in regions:
@@ -33,8 +33,29 @@ def unexplained(different: Bools, regions: Iterable[FigureRegion], size_wh: tupl
                 whole = [np.round(points).astype(np.int32)]
                 cv2.fillPoly(drawn, whole, 255)
                 cv2.polylines(drawn, whole, True, 255, reach)
-    masked = cv2.resize(drawn, (w, h), interpolation=cv2.INTER_AREA)
-    return np.asarray(different & (masked < _EXPLAINED_SHARE * 255), bool)
+    return np.asarray(cv2.resize(drawn, (w, h), interpolation=cv2.INTER_AREA) / np.float32(255), np.float32)
+
+
+def unexplained(different: Bools, masked: Shares) -> Bools:
+    """(h, w) bool: the changed pixels of a thumbnail that no mask lies over."""
+    return np.asarray(different & (masked < _EXPLAINED_SHARE), bool)
+
+
+def unmasked(changes: Sequence[tuple[Bools, Callable[[], Shares]]], masked: Shares) -> Bools:
+    """(h, w) bool: what a frame leaves clear though it should not, by the looks it rests on.
+
+    `changes` has for each look where the frame differs from it, and what was masked of the picture looked at. A place
+    that differs from every look has not been looked at. One that differs from one look and is as it was in another
+    shows whom that one saw there, if there was a mask.
+    """
+    different = [change for change, _ in changes]
+    some = np.logical_or.reduce(different)
+    found = unexplained(np.logical_and.reduce(different), masked)
+    for change, masked_then in changes:
+        as_then = unexplained(some & ~change, masked)
+        if as_then.any():
+            found |= as_then & (masked_then() > _SHOWN_SHARE)
+    return np.asarray(found, bool)
 
 
 def covers(places: Bools, size_wh: tuple[int, int], cell_px: int) -> tuple[FigureRegion, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.options import PrivacyGuard, Sensitivity
+from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.thresholds import MaskedForeground, thresholds
@@ -35,7 +36,7 @@ class Shown:
     than the picture looked at before; `changed`: it differs from that one where no track explains it.
     """
 
-    thumbnail: NDArray[np.uint8] | None = None
+    thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
     new_scene: bool = False
     changed: bool = False
@@ -43,28 +44,35 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look: when, at what, and what came of it apart from the tracks."""
+    """One look: when, at what, and what came of it apart from the tracks; `segment` counts the breaks in time."""
 
     t_s: float
     doubt: str
     swept: bool
     foreground: ForegroundRegions
-    thumbnail: NDArray[np.uint8] | None = None
+    thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
+    segment: int = 0
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far the evidence for a moment can be trusted."""
+    """How far the evidence for a moment can be trusted.
+
+    `age_s` to the nearest look, `gap_s` from the last look before to the first one after, if there are both and
+    the frame itself was not looked at.
+    """
 
     age_s: float
     doubt: str
     swept: bool
     uncertainty_s: float = 0.0
+    gap_s: float = 0.0
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
+_EXACT_S = 1e-3  # a frame this near to a look is the one looked at
 _OTHER_SCENE = "another scene than was looked at"
 
 
@@ -122,12 +130,12 @@ class Evidence:
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,
-                               shown.uncertainty_s))
+                               shown.uncertainty_s, epoch))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
                     self._add(Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND,
-                                   shown.thumbnail))
+                                   shown.thumbnail, segment=epoch))
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
@@ -181,8 +189,10 @@ class Evidence:
             doubt = next((look.doubt for look in self._looks[calm:after + 1] if look.doubt), "")
         if not around:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
-        return Status(min(abs(look.t_s - t_s) for look in around), doubt, any(look.swept for look in around),
-                      max(look.uncertainty_s for look in around))
+        age_s = min(abs(look.t_s - t_s) for look in around)
+        between = age_s > _EXACT_S and around[0].segment == around[-1].segment
+        return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
+                      around[-1].t_s - around[0].t_s if between else 0.0)
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.cover import unexplained
+from aipg_plugin.guard.cover import masked_share, unexplained
 from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Shown
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.options import Camera
+from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
@@ -26,6 +27,9 @@ from aipg_plugin.tracking.tracker import Tracker
 MakeAnalyzer = Callable[[Projection, Mount, Camera], Analyzer]
 MakeTracker = Callable[[Projection, Mount, Camera], Tracker]
 OnLook = Callable[[float, tuple[Track, ...]], None]
+
+_BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
+_BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
 
 class Worker(Protocol):
@@ -51,7 +55,7 @@ class Arrival:
     frame: Frame
     t_s: float
     layout: Layout
-    thumbnail: NDArray[np.uint8]
+    thumbnail: Thumbnail
     jumped: bool = False
     returned: bool = False
     opened: bool = False
@@ -85,9 +89,9 @@ class Observer:
         self._segments: tuple[tuple[float, Known], ...] = ()
         self._worker: Worker | None = None
         self._planner: MaskPlanner | None = None
-        self._last: NDArray[np.uint8] | None = None  # thumbnail of the picture looked at last
+        self._last: Thumbnail | None = None  # thumbnail of the picture looked at last
         self._looking = True
-        self._now_s = -float("inf")
+        self._now_s = self._last_s = -float("inf")
         self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival
         self.on_look: OnLook | None = None
 
@@ -101,8 +105,11 @@ class Observer:
         """Whether looks are at this stream."""
         return stream_id == detection_stream(self._camera).id
 
-    def observe(self, arrival: Arrival) -> None:
-        """Look at a frame of the detection stream if it is due, or if what it shows has not been looked at."""
+    def observe(self, arrival: Arrival, waiting: Sequence[Arrival] = ()) -> None:
+        """Look at a frame of the detection stream if it is due, or if what it shows has not been looked at.
+
+        `waiting` are the frames that have not left yet: of those that arrived together, some are looked at as well.
+        """
         if not self._looking:
             return
         self._now_s = arrival.t_s
@@ -114,15 +121,17 @@ class Observer:
             self._last = None
         if known is None or arrival.layout is not known.layout:
             known = self._open(arrival)
-        shown = self._compare(arrival, known)
-        worker, t_s = self._worker, arrival.t_s
+        worker = self._worker
         if worker is not None:
-            if worker.wants(t_s, urgent=shown.new_scene):
-                self._last = arrival.thumbnail
-                worker.offer(arrival.frame.to_bgr(known.source.size_wh), t_s, shown)
-        elif known.evidence.due(t_s) or shown.new_scene or shown.changed:
+            arrival = self._pick(arrival, waiting)
+        shown = self._compare(arrival, known)
+        if worker is not None:
+            if worker.wants(arrival.t_s, urgent=shown.new_scene):
+                self._last, self._last_s = arrival.thumbnail, arrival.t_s
+                worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
+        elif known.evidence.due(arrival.t_s) or shown.new_scene or shown.changed:
             self._last = arrival.thumbnail
-            known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), t_s, shown)
+            known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
         """Put new settings in force; `void` when what was found before counts no longer."""
@@ -149,6 +158,16 @@ class Observer:
         if worker is not None:
             worker.close(timeout_s)
 
+    def _pick(self, newest: Arrival, waiting: Sequence[Arrival]) -> Arrival:
+        """The frame to look at: the newest, but of many that arrived together one after the other."""
+        behind_s = newest.t_s - self._last_s
+        step_s = max(1 / self._camera.privacy_guard.detect_hz, behind_s * _BURST_STEP)
+        for one in waiting:
+            together_s = newest.frame.wall_time_s - one.frame.wall_time_s
+            if one.t_s >= self._last_s + step_s and newest.t_s - one.t_s > _BURST_PACE * together_s + step_s:
+                return one
+        return newest
+
     def _compare(self, arrival: Arrival, known: Known) -> Shown:
         """What sets a frame apart from the one looked at last."""
         if self._last is None:
@@ -158,7 +177,8 @@ class Observer:
         if self._worker is None and not change.scene and change.different.any():
             guard, planner = self._camera.privacy_guard, self._planner_of(known)
             regions = planner.regions(known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity), guard)
-            changed = bool(unexplained(change.different, regions, arrival.layout.size_wh).any())
+            masked = masked_share(regions, change.different.shape, arrival.layout.size_wh)
+            changed = bool(unexplained(change.different, masked).any())
         return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=change.scene, changed=changed)
 
     def _planner_of(self, known: Known) -> MaskPlanner:

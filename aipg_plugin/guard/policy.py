@@ -30,11 +30,15 @@ class Facts:
     age: Age
 
 
-def age_of(age_s: float, period_s: float) -> Age:
-    """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s, however seldom looks are wanted."""
+def age_of(age_s: float, period_s: float, gap_s: float = 0.0) -> Age:
+    """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s, however seldom looks are wanted.
+
+    Between two looks that are `gap_s` apart the age in the middle has to be fresh too: who came and went in a longer
+    gap was not seen.
+    """
     if not age_s <= STALE_AFTER_S:
         return Age.STALE
-    return Age.FRESH if age_s <= 1.5 * period_s + 0.05 else Age.OLD
+    return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 else Age.OLD
 
 
 # Read from the top: the first row whose columns all match decides. None matches anything.

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from aipg_plugin.frames import Frame, GuardedFrame, Planes, _mint_guarded
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import placeholder
-from aipg_plugin.guard.cover import MOST_UNEXPLAINED, covers, unexplained
+from aipg_plugin.guard.cover import MOST_UNEXPLAINED, Shares, covers, masked_share, unmasked
 from aipg_plugin.guard.evidence import Look, Status
 from aipg_plugin.guard.layout import Layout
 from aipg_plugin.guard.observer import Arrival, Known, Observer
@@ -26,6 +27,7 @@ from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard, Stream
+from aipg_plugin.scene.change import Change, Thumbnail
 from aipg_plugin.states import FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
@@ -45,8 +47,12 @@ class Waiting:
     """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
 
     arrival: Arrival
-    planes: Planes
     wanted: bool  # guarded when it came: it never leaves clear, even if the guard is switched off in between
+
+    @property
+    def planes(self) -> Planes:
+        """The copy, to be masked in place."""
+        return self.arrival.frame.planes
 
     @property
     def t_s(self) -> float:
@@ -68,7 +74,8 @@ class Release:
         self._observer = observer
         self._planner: tuple[Layout, Projection, Camera, MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
-        self._references: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._references: deque[tuple[float, Thumbnail]] = deque()
+        self._masked_then: dict[Look, Shares] = {}
         self.lead_s = 0.0  # how far this stream's time is ahead of undelayed arrival
         self.stats = stats
 
@@ -140,15 +147,15 @@ class Release:
     def _mask(self, waiting: Waiting) -> GuardedFrame:
         camera, arrival = self._camera, waiting.arrival
         guard, known = camera.privacy_guard, self._known(arrival)
-        status, different = self._judge(arrival, known)
+        status, changes = self._judge(arrival, known)
         state, reason = self._decide(waiting, status, guard)
         share, people = 0.0, 0
         if state is not State.OFF:
             planner = self._planner_of(arrival.layout, camera, known)
             figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
             plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
-            open_places = unexplained(different, plan.figures, arrival.layout.size_wh)
-            if not plan.full and open_places.mean() > MOST_UNEXPLAINED:
+            open_places = self._open_places(arrival, known, changes, plan, planner)
+            if open_places.mean() > MOST_UNEXPLAINED:
                 state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
                 plan = planner.plan((), guard, full=True)
             elif not plan.full:
@@ -161,7 +168,7 @@ class Release:
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
-                            age=age_of(status.age_s, 1 / guard.detect_hz)))
+                            age=age_of(status.age_s, 1 / guard.detect_hz, status.gap_s)))
 
     def _known(self, arrival: Arrival) -> Known | None:
         """The evidence for a frame; none if it was found in pictures of this stream that had another size."""
@@ -171,19 +178,16 @@ class Release:
             return None
         return known
 
-    def _judge(self, arrival: Arrival, known: Known | None) -> tuple[Status, NDArray[np.bool_]]:
-        """Trust in the evidence for a frame, and where the frame differs from all the pictures that it rests on."""
+    def _judge(self, arrival: Arrival, known: Known | None) -> tuple[Status, dict[Look, Change]]:
+        """Trust in the evidence for a frame, and how the frame differs from the pictures that it rests on."""
         comparator = arrival.layout.comparator
-        different = np.ones_like(comparator.valid)
+        changes: dict[Look, Change] = {}
         if known is None:
-            return replace(_UNSEEN, doubt=arrival.layout.doubt), different
-        changes = {}
+            return replace(_UNSEEN, doubt=arrival.layout.doubt), changes
         for look in known.evidence.around(arrival.t_s):
             reference = self._reference(look)
             if reference is not None:
                 changes[look] = comparator.compare(reference, arrival.thumbnail)
-                if not changes[look].scene:
-                    different &= changes[look].different
 
         def same_scene(look: Look) -> bool:
             return look in changes and not changes[look].scene
@@ -194,9 +198,30 @@ class Release:
             uncertain_s += abs(self.lead_s - self._observer.lead_s)
         doubt = (arrival.layout.doubt or known.layout.doubt or status.doubt
                  or (_UNCERTAIN if uncertain_s > _MOST_UNCERTAIN_S else ""))
-        return replace(status, doubt=doubt, uncertainty_s=uncertain_s), different
+        return replace(status, doubt=doubt, uncertainty_s=uncertain_s), changes
 
-    def _reference(self, look: Look) -> NDArray[np.uint8] | None:
+    def _open_places(self, arrival: Arrival, known: Known | None, changes: dict[Look, Change], plan: MaskPlan,
+                     planner: MaskPlanner) -> NDArray[np.bool_]:
+        """(h, w) bool: the thumbnail's pixels that a plan leaves clear though nobody has looked at them."""
+        shape = arrival.thumbnail.luma.shape
+        same_scene = [(look, change.different) for look, change in changes.items() if not change.scene]
+        if plan.full or known is None or not any(different.any() for _, different in same_scene):
+            return np.zeros(shape, bool)
+
+        def masked_then(look: Look) -> Shares:
+            """What was masked when the look was taken, kept for the looks around the last frame."""
+            if look not in self._masked_then:
+                figures = known.evidence.figures(look.t_s, sensitivity=self._camera.privacy_guard.sensitivity)
+                regions = planner.regions(figures, self._camera.privacy_guard)
+                self._masked_then[look] = masked_share(regions, shape, arrival.layout.size_wh)
+            return self._masked_then[look]
+
+        self._masked_then = {look: kept for look, kept in self._masked_then.items()
+                             if look in changes and kept.shape == shape}
+        return unmasked([(different, partial(masked_then, look)) for look, different in same_scene],
+                        masked_share(plan.figures, shape, arrival.layout.size_wh))
+
+    def _reference(self, look: Look) -> Thumbnail | None:
         """What this stream showed when the detection stream was looked at."""
         if self._observer.watches(self._stream.id):
             return look.thumbnail

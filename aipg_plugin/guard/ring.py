@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -77,6 +78,9 @@ class Ring(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._waiting)
 
     def push(self, item: T) -> None:
         """Add the newest item."""

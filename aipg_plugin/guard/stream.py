@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
@@ -51,16 +52,18 @@ class StreamGuard:
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)
             return [*self._release.frames(self._ring.drain()), self._release.last_resort(frame)]
-        settled = self._settle(arrival)
-        self._observe(arrival)
+        settled, arrival = self._settle(arrival)
+        self._observe(arrival, [waiting.arrival for waiting in self._ring])
         return settled + self._release.frames(self._ring.due())
 
     def scout(self, frame: Frame) -> None:
         """Show a frame to the observer and keep nothing of it. May raise."""
-        self._observe(self._intake(frame))
+        self._observe(self._intake(frame), [])
 
     def flush(self) -> list[GuardedFrame]:
-        """Release all that waits."""
+        """The source has ended or is lost: release all that waits. A frame that comes nevertheless is a return."""
+        self._lost = True
+        self._clock.restart()
         return self._release.frames(self._ring.drain())
 
     def placeholder(self, text: str) -> GuardedFrame | None:
@@ -105,21 +108,22 @@ class StreamGuard:
         return Arrival(frame, tick.t_s, layout, thumbnail, jumped=tick.jumped, returned=returned, opened=opened,
                        uncertainty_s=uncertainty_s)
 
-    def _settle(self, arrival: Arrival) -> list[GuardedFrame]:
-        """Release what must leave by the evidence of its own time, and let the new frame wait in a copy."""
+    def _settle(self, arrival: Arrival) -> tuple[list[GuardedFrame], Arrival]:
+        """Release what must leave by the evidence of its own time, and let the new frame wait, in a copy."""
         leaving = self._ring.drain() if arrival.opened or arrival.jumped else []
         settled = self._release.frames(leaving)
         planes = arrival.layout.pool.copy(arrival.frame.planes)
+        arrival = replace(arrival, frame=replace(arrival.frame, planes=planes))
         self._release.remember(arrival)
-        self._ring.push(Waiting(arrival, planes, self._release.wanted))
-        return settled
+        self._ring.push(Waiting(arrival, self._release.wanted))
+        return settled, arrival
 
-    def _observe(self, arrival: Arrival) -> None:
+    def _observe(self, arrival: Arrival, waiting: list[Arrival]) -> None:
         """Show a frame of the detection stream to the observer. Total."""
         try:
             if self._observer.watches(self._stream.id):
                 self._observer.lead_s = self._clock.lead_s
-                self._observer.observe(arrival)
+                self._observer.observe(arrival, waiting)
         except Exception:
             _log.exception("camera %s: looking at a frame failed", self._camera.id)
             self.stats.faults += 1

@@ -22,10 +22,19 @@ _DETAIL_PX = 9           # scenes are compared by detail finer than this: light 
 _SAME_SCENE = 0.4
 _SCENE_SHARE = 0.1       # less is people in a room without detail (other rooms differ in 0.15 to 0.84 of the picture)
 _DIFFERENT_LEVEL = 14.0  # grey levels: people differ from what was there by 65 to 140 (quartiles, sample clip)
+_DIFFERENT_COLOUR = 7.0  # chroma levels: clothes as bright as the floor
 _RANGE_SHARE = 0.35      # of the range of the pixels around: a shift by half a pixel is no difference
 _LEAST_PX = 2            # connected pixels; compression and noise change single ones
 _GAIN_RANGE = (0.25, 4.0)  # exposure steps that are divided out
 _GAIN_OFFSET = 8.0       # grey levels added before dividing, so that black does not decide
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnail:
+    """A small picture: `luma` (h, w) and `chroma` (h/2, w/2, 2), uint8, each pixel the mean of those under it."""
+
+    luma: UInt8
+    chroma: UInt8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,29 +52,36 @@ class SceneComparator:
         h, w = valid.shape
         factor = min(1.0, THUMBNAIL_PX / max(w, h))
         self.size_wh = (max(1, round(w * factor)), max(1, round(h * factor)))
+        self._half_wh = ((self.size_wh[0] + 1) // 2, (self.size_wh[1] + 1) // 2)
         seen = cv2.resize(valid.astype(np.float32), self.size_wh, interpolation=cv2.INTER_AREA)
         self.valid: Bools = np.asarray(seen > 0.5, bool)
         if not self.valid.any():
             self.valid = np.ones(self.size_wh[::-1], bool)
+        self._half_valid: Bools = np.asarray(
+            cv2.resize(self.valid.astype(np.uint8), self._half_wh, interpolation=cv2.INTER_NEAREST) > 0, bool)
 
-    def thumbnail(self, pixel_format: PixelFormat, planes: Planes) -> UInt8:
-        """(h, w) uint8 brightness of a picture, each pixel the mean of those under it."""
-        plane = planes[0][::max(1, planes[0].shape[0] // _ROWS)]
-        small = shrunk(plane, self.size_wh)
+    def thumbnail(self, pixel_format: PixelFormat, planes: Planes) -> Thumbnail:
+        """The thumbnail of a picture."""
         if pixel_format is PixelFormat.BGR24:
-            small = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
-        return small
+            packed = cv2.cvtColor(shrunk(_some_rows(planes[0]), self.size_wh), cv2.COLOR_BGR2YCrCb)
+            chroma = cv2.resize(packed[..., 2:0:-1], self._half_wh, interpolation=cv2.INTER_AREA)
+            return Thumbnail(np.ascontiguousarray(packed[..., 0]).astype(np.uint8), np.asarray(chroma, np.uint8))
+        luma = shrunk(_some_rows(planes[0]), self.size_wh)
+        parts = [shrunk(_some_rows(plane), self._half_wh) for plane in planes[1:]]
+        return Thumbnail(luma, parts[0] if len(parts) == 1 else np.dstack(parts).astype(np.uint8))
 
-    def compare(self, before: UInt8, now: UInt8) -> Change:
+    def compare(self, before: Thumbnail, now: Thumbnail) -> Change:
         """What changed between two thumbnails; other sizes than this comparator's are another scene."""
-        if before.shape != self.valid.shape or now.shape != self.valid.shape:
+        if not before.luma.shape == now.luma.shape == self.valid.shape:
             return Change(True, self.valid)
-        if np.array_equal(before, now):
+        if np.array_equal(before.luma, now.luma) and np.array_equal(before.chroma, now.chroma):
             return Change(False, np.zeros_like(self.valid))
-        one, two = before.astype(np.float32), now.astype(np.float32)
-        different = self._different(one, two)
+        one, two = before.luma.astype(np.float32), now.luma.astype(np.float32)
+        different = self._brighter(one, two)
         share = float(different[self.valid].mean())
-        return Change(share > _SCENE_SHARE and self._correlation(one, two) < _SAME_SCENE, different)
+        if share > _SCENE_SHARE and self._correlation(one, two) < _SAME_SCENE:
+            return Change(True, different)
+        return Change(False, _large(different | self._coloured(before.chroma, now.chroma)))
 
     def _correlation(self, one: Float32, two: Float32) -> float:
         """Of the detail of two thumbnails, 1 where neither has any."""
@@ -77,16 +93,38 @@ class SceneComparator:
         root = np.sqrt(picture)  # so that lamps do not decide
         return np.asarray((root - cv2.blur(root, (_DETAIL_PX, _DETAIL_PX))) * self.valid, np.float32)
 
-    def _different(self, before: Float32, now: Float32) -> Bools:
+    def _brighter(self, before: Float32, now: Float32) -> Bools:
+        """(h, w) bool: brighter or darker than before, exposure divided out."""
         ratio = (now[self.valid] + _GAIN_OFFSET) / (before[self.valid] + _GAIN_OFFSET)
         gain = float(np.clip(np.median(ratio), *_GAIN_RANGE))
         expected = (before + _GAIN_OFFSET) * gain - _GAIN_OFFSET
-        kernel = np.ones((3, 3), np.uint8)
-        spread = cv2.dilate(expected, kernel) - cv2.erode(expected, kernel)
-        raw = (np.abs(now - expected) > _DIFFERENT_LEVEL + _RANGE_SHARE * spread) & self.valid
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(raw.astype(np.uint8), connectivity=8)
-        if count == 1:
-            return raw
-        large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_PX
-        large[0] = False
-        return np.asarray(large[labels], bool)
+        limit = _DIFFERENT_LEVEL + _RANGE_SHARE * _range(expected)
+        return np.asarray((np.abs(now - expected) > limit) & self.valid, bool)
+
+    def _coloured(self, before: UInt8, now: UInt8) -> Bools:
+        """(h, w) bool: of another colour than before, a cast of the whole picture taken out."""
+        step = now.astype(np.float32) - before
+        step -= np.median(step[self._half_valid], axis=0)
+        limit = _DIFFERENT_COLOUR + _RANGE_SHARE * _range(before.astype(np.float32))
+        half = (np.abs(step) > limit).any(axis=2).astype(np.uint8)
+        return np.asarray((cv2.resize(half, self.size_wh, interpolation=cv2.INTER_NEAREST) > 0) & self.valid, bool)
+
+
+def _some_rows(plane: UInt8) -> UInt8:
+    return plane[::max(1, plane.shape[0] // _ROWS)]
+
+
+def _range(picture: Float32) -> Float32:
+    """How much the 3 x 3 pixels around each differ."""
+    kernel = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.dilate(picture, kernel) - cv2.erode(picture, kernel), np.float32)
+
+
+def _large(mask: Bools) -> Bools:
+    """The connected regions of at least `_LEAST_PX` pixels."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count == 1:
+        return mask
+    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_PX
+    large[0] = False
+    return np.asarray(large[labels], bool)

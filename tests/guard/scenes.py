@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +15,9 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Shown
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.observer import MakeWorker
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import Analyzer, Observation
@@ -94,18 +96,21 @@ class TruthAnalyzer:
     score: float = 0.9
     looks: int = 0
     swept: bool = False
-    gate: threading.Event = field(default_factory=threading.Event)
+    sweeps: list[bool] = field(default_factory=list)  # whether each look was told to sweep all
+    background_known: bool = True
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False) -> Observation:
         self.looks += 1
+        self.sweeps.append(sweep_all)
         outcome = self.fault(self.looks)
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Observation):
             return outcome
         self.swept = True
-        return observed(self.boxes(picture_bgr), score=self.score)
+        seen = observed(self.boxes(picture_bgr), score=self.score)
+        return replace(seen, background_known=self.background_known)
 
     def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The person, found by its texture."""
@@ -133,17 +138,87 @@ def observed(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) ->
 
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
-          keep_all: bool = False, score: float = 0.9, opened: list[Camera] | None = None) -> Guard:
-    """A guard whose analyzer sees the truth but for its faults; `opened` gets the settings it is opened with."""
+          keep_all: bool = False, score: float = 0.9, opened: list[Camera] | None = None,
+          analyzers: list[TruthAnalyzer] | None = None, make_worker: MakeWorker = EvidenceWorker) -> Guard:
+    """A guard whose analyzer sees the truth but for its faults.
+
+    `opened` gets the settings it is opened with, `analyzers` each analyzer that is made.
+    """
 
     def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
         if opened is not None:
             opened.append(of)
-        return TruthAnalyzer(projection, mount, fault, score)
+        made = TruthAnalyzer(projection, mount, fault, score)
+        if analyzers is not None:
+            analyzers.append(made)
+        return made
 
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
                        keep_score=limits.keep_score, offline=keep_all)
 
-    return Guard(settings, analyzer, tracker, live=live, keep_all=keep_all)
+    return Guard(settings, analyzer, tracker, live=live, keep_all=keep_all, make_worker=make_worker)
+
+
+class SlowWorker:
+    """Looks that are over `look_s` of arrival time after they began; `now_s` is set by whoever hands frames in."""
+
+    now_s = 0.0
+    look_s = 0.1
+    made: SlowWorker
+
+    def __init__(self, evidence: Evidence, _name: str) -> None:
+        self._evidence = evidence
+        self._job: tuple[NDArray[np.uint8], float, Shown, float] | None = None
+        SlowWorker.made = self
+
+    def advance(self) -> None:
+        """Finish the look whose time is over."""
+        if self._job is not None and self.now_s >= self._job[3]:
+            picture, t_s, shown, _ = self._job
+            self._job = None
+            self._evidence.look(picture, t_s, shown)
+
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
+        self.advance()
+        return self._job is None and (urgent or self._evidence.due(t_s))
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+        self._job = picture_bgr, t_s, shown, self.now_s + self.look_s
+        self.advance()
+
+    def close(self, _timeout_s: float = 0.0) -> None:
+        self._job = None
+
+
+def hand_in(subject: Guard, frames: list[Frame]) -> list[GuardedFrame]:
+    """Frames given to a guard with a SlowWorker, each at its arrival."""
+    out = []
+    for one in frames:
+        SlowWorker.now_s = one.wall_time_s
+        if hasattr(SlowWorker, "made"):
+            SlowWorker.made.advance()
+        out += subject.process(one)
+    return out
+
+
+def room(seed: int, index: int = 0, *, size_wh: tuple[int, int] = SIZE_WH, person_at: tuple[int, int] | None = None,
+         t_s: float = 0.0, seq: int = 0) -> Frame:
+    """A room with soft detail of its own, and the textured person of `frame(index)` or one at `person_at`."""
+    w, h = size_wh
+    coarse = np.random.default_rng(seed).integers(50, 170, (9, 9)).astype(np.float32)
+    luma = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC).clip(30, 200).astype(np.uint8)
+    texture = np.random.default_rng(7)
+    x, y, pw, ph = person_xywh(index, size_wh)
+    x, y = person_at or (x, y)
+    luma[y:y + ph, x:x + pw] = texture.integers(0, 256, (ph, pw), dtype=np.uint8)
+    chroma = [np.full(((h + 1) // 2, (w + 1) // 2), 128, np.uint8) for _ in range(2)]
+    return Frame("1", seq, t_s, 1000 + t_s, PixelFormat.I420, size_wh, (luma, *chroma))
+
+
+def bare_share(guarded: GuardedFrame, original: Frame, place_xywh: tuple[int, int, int, int]) -> float:
+    """Share of the luma samples of a place that left as they came in (within 2 levels)."""
+    x, y, w, h = place_xywh
+    place = np.s_[y:y + h, x:x + w]
+    return float((np.abs(guarded.planes[0][place].astype(int) - original.planes[0][place]) <= 2).mean())

@@ -1,0 +1,241 @@
+"""A frame leaves by evidence of its own scene, or masked: cuts, returns, people who appear, files of any pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.options import Source, Stream
+from aipg_plugin.states import FULL_MOSAIC, State
+from tests.guard.scenes import (
+    SlowWorker,
+    TruthAnalyzer,
+    bare_share,
+    camera,
+    clear_share,
+    frame,
+    guard,
+    hand_in,
+    observed,
+    person_xywh,
+    room,
+)
+
+CHANCE = 0.12
+NOBODY = np.zeros((0, 5))
+
+
+@pytest.fixture(autouse=True)
+def _worker() -> Iterator[None]:
+    SlowWorker.now_s, SlowWorker.look_s = 0.0, 0.1
+    yield
+    if hasattr(SlowWorker, "made"):
+        del SlowWorker.made
+
+
+def shares(out: list[GuardedFrame], frames: list[Frame], places: list[tuple[int, int]]) -> list[float]:
+    """How much of the person each frame shows."""
+    assert [guarded.seq for guarded in out] == [one.seq for one in frames]
+    _, _, w, h = person_xywh(0)
+    return [round(bare_share(guarded, one, (*place, w, h)), 2)
+            for guarded, one, place in zip(out, frames, places, strict=True)]
+
+
+def two_rooms(order: str, fps: float) -> tuple[list[Frame], list[tuple[int, int]]]:
+    """Frames of rooms "a", "b", ... with somebody at another place in each."""
+    places = [{"a": (60, 180), "b": (200, 90), "c": (120, 40)}[name] for name in order]
+    frames = [room(ord(name), person_at=place, t_s=seq / fps, seq=seq)
+              for seq, (name, place) in enumerate(zip(order, places, strict=True))]
+    return frames, places
+
+
+@pytest.mark.parametrize("order", ["a" * 11 + "bbbb" + "a" * 10, "a" * 7 + "b" + "a" * 7, "aabbccaabbcc", "abcabcabc"])
+@pytest.mark.parametrize("passes", [1, 2])
+def test_another_room_between_two_looks_shows_nobody(order: str, passes: int) -> None:
+    frames, places = two_rooms(order, fps=25)
+    subject = guard(camera(), keep_all=passes == 2)
+    if passes == 2:
+        for one in frames:
+            subject.scout(one)
+        subject.second_pass()
+    out = [guarded for one in frames for guarded in subject.process(one)]
+    assert max(shares(out, frames, places)) < CHANCE
+    assert {guarded.state for guarded in out} == {State.GUARDING}
+
+
+@pytest.mark.parametrize("look_s", [0.03, 0.3, 0.9])
+@pytest.mark.parametrize("order", ["a" * 30 + "b" * 4 + "a" * 40, "a" * 30 + "b" * 40, ("a" * 12 + "b" * 12) * 3])
+def test_a_cut_that_looks_come_too_late_for_is_masked_whole(order: str, look_s: float) -> None:
+    SlowWorker.look_s = look_s
+    frames, places = two_rooms(order, fps=25)
+    subject = guard(camera(lookahead_s=0.2), live=True, make_worker=SlowWorker)
+    out = hand_in(subject, frames) + subject.flush("1")
+    assert max(shares(out, frames, places)) < CHANCE
+
+
+def test_a_frame_of_another_scene_says_so() -> None:
+    frames, places = two_rooms("a" * 10 + "b" * 5, fps=25)
+    subject = guard(camera(lookahead_s=0), live=True, make_worker=SlowWorker)
+    out = hand_in(subject, frames[:10])
+    SlowWorker.look_s = 100
+    out += hand_in(subject, frames[10:])
+    assert max(shares(out, frames, places)) < CHANCE
+    assert {(guarded.state, guarded.reason) for guarded in out[10:]} == {
+        (State.FAILSAFE, "another scene than was looked at")}
+
+
+def test_who_appears_between_two_looks_is_covered_and_the_rest_is_not() -> None:
+    """After the first look none is over any more; somebody else comes in 0.2 s later."""
+    subject = guard(camera(lookahead_s=0), live=True, make_worker=SlowWorker)
+    first = [room(1, t_s=seq / 25, seq=seq) for seq in range(8)]
+    hand_in(subject, first)
+    SlowWorker.look_s = 100
+    later = [room(1, t_s=seq / 25, seq=seq) for seq in range(8, 14)]
+    texture = np.random.default_rng(9).integers(0, 256, (80, 40), dtype=np.uint8)
+    for one in later:
+        one.planes[0][60:140, 220:260] = texture
+    out = hand_in(subject, later)
+    assert {guarded.state for guarded in out} <= {State.GUARDING, State.DEGRADED}
+    for guarded, one in zip(out, later, strict=True):
+        assert bare_share(guarded, one, (220, 60, 40, 80)) < CHANCE
+        assert bare_share(guarded, one, (20, 20, 60, 60)) == 1.0
+
+
+def test_noise_light_and_a_shaking_camera_are_no_other_scene() -> None:
+    rng = np.random.default_rng(4)
+    subject = guard(camera(lookahead_s=0), lambda look: observed(NOBODY))
+    base = room(1, person_at=(60, 180)).planes[0].astype(float)
+    for seq in range(20):
+        gain = 1 - 0.03 * (seq % 10)
+        luma = (np.roll(base, seq % 2, axis=1) * gain + rng.normal(0, 6, base.shape)).clip(0, 255).astype(np.uint8)
+        one = room(1, t_s=seq / 25, seq=seq)
+        (guarded,) = subject.process(replace(one, planes=(luma, *one.planes[1:])))
+        assert guarded.state == State.GUARDING
+        assert np.array_equal(guarded.planes[0][:150], luma[:150]), seq
+
+
+def test_after_a_return_nothing_leaves_before_a_sweep_and_a_background() -> None:
+    analyzers: list[TruthAnalyzer] = []
+    subject = guard(camera(lookahead_s=0.2), live=True, make_worker=SlowWorker, analyzers=analyzers)
+    frames = [room(1, seq, t_s=seq / 25, seq=seq) for seq in range(30)]
+    out = hand_in(subject, frames)
+    out += subject.flush("1")
+    assert subject.lost("1", "no picture") is not None
+    analyzers[0].background_known = False
+    again = [room(1, seq, t_s=5 + seq / 25, seq=seq) for seq in range(30, 90)]
+    back = hand_in(subject, again[:40])
+    analyzers[0].background_known = True
+    back += hand_in(subject, again[40:]) + subject.flush("1")
+    assert analyzers[0].sweeps.count(True) == 1
+    assert {guarded.state for guarded in back[:30]} == {State.STARTING}
+    assert back[-1].state == State.GUARDING
+    assert max(shares(back, again, [person_xywh(one.seq)[:2] for one in again])) < CHANCE
+
+
+def test_a_source_that_is_opened_anew_counts_as_returned() -> None:
+    """The host ends a stream and starts it again at once, elsewhere: nothing seen before counts."""
+    subject = guard(camera(lookahead_s=0), live=True, make_worker=SlowWorker)
+    hand_in(subject, [room(1, t_s=seq / 25, seq=seq) for seq in range(20)])
+    subject.flush("1")
+    SlowWorker.look_s = 100
+    (guarded,) = hand_in(subject, [room(1, t_s=0.84, seq=21)])
+    assert guarded.state == State.STARTING
+
+
+def test_sizes_that_change_and_come_back_keep_their_evidence() -> None:
+    sizes = [(320, 320)] * 20 + [(480, 480)] * 10 + [(320, 320)] * 20
+    frames = [frame(index, size_wh=size) for index, size in enumerate(sizes)]
+    subject = guard(camera(), keep_all=True)
+    for one in frames:
+        subject.scout(one)
+    subject.second_pass()
+    out = [guarded for one in frames for guarded in subject.process(one)]
+    assert {guarded.state for guarded in out} == {State.GUARDING}
+    assert max(clear_share(guarded, one) for guarded, one in zip(out, frames, strict=True)) < CHANCE
+    far = np.s_[:60, :60]
+    assert all(np.array_equal(guarded.planes[0][far], one.planes[0][far])
+               for guarded, one in zip(out, frames, strict=True))
+
+
+@pytest.mark.parametrize("step", [3, 8, 25])
+def test_a_time_lapse_is_looked_at_by_what_it_shows(step: int) -> None:
+    frames = [replace(room(1, index * step, t_s=index / 25, seq=index)) for index in range(40)]
+    subject = guard(camera(), keep_all=True)
+    for one in frames:
+        subject.scout(one)
+    subject.second_pass()
+    out = [guarded for one in frames for guarded in subject.process(one)]
+    places = [person_xywh(index * step)[:2] for index in range(40)]
+    assert max(shares(out, frames, places)) < CHANCE
+    assert {guarded.state for guarded in out} == {State.GUARDING}
+
+
+def test_a_quiet_recording_costs_no_more_looks() -> None:
+    analyzers: list[TruthAnalyzer] = []
+    subject = guard(camera(), keep_all=True, analyzers=analyzers)
+    for index in range(100):
+        subject.scout(room(1, index // 3, t_s=index / 25, seq=index))
+    assert analyzers[0].looks <= 22
+
+
+def test_another_stream_is_compared_with_its_own_pictures() -> None:
+    """Both streams switch to another room; the second one's frames leave before any look at it."""
+    settings = camera(target_streams=("1", "2"), lookahead_s=0)
+    settings = replace(settings, streams=(*settings.streams, Stream("2", Source("none"))))
+    subject = guard(settings, live=True, make_worker=SlowWorker)
+    frames, places = two_rooms("a" * 60 + "b" * 6, fps=25)
+    out = []
+    for one in frames:
+        if one.seq == 60:
+            SlowWorker.look_s = 100
+        hand_in(subject, [one])
+        out += subject.process(replace(one, stream="2", wall_time_s=one.wall_time_s + 0.005))
+    assert max(shares(out, frames, places)) < CHANCE
+    assert out[59].state == State.GUARDING
+    assert {guarded.state for guarded in out[60:]} == {State.FAILSAFE}
+
+
+EVENTS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.floats(0, 1.9), st.booleans()),
+                  min_size=1, max_size=8)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+          phases=[Phase.explicit, Phase.reuse, Phase.generate])  # to shrink would take minutes
+@given(EVENTS, st.floats(0.01, 1.5), st.sampled_from([0.0, 0.2, 0.4]))
+def test_bursts_cuts_losses_and_late_looks_in_any_order_show_nobody(
+        events: list[tuple[str, int, float, bool]], look_s: float, lookahead_s: float) -> None:
+    """Each event: a room, how many frames of it, how late they arrive, and whether the source was lost before."""
+    SlowWorker.look_s = look_s
+    if hasattr(SlowWorker, "made"):
+        del SlowWorker.made
+    subject = guard(camera(lookahead_s=lookahead_s), live=True, make_worker=SlowWorker)
+    index, arrival_s, worst = 0, 0.0, 0.0
+    sent: dict[int, tuple[Frame, tuple[int, int]]] = {}
+
+    def judge(out: list[GuardedFrame]) -> None:
+        nonlocal worst
+        for guarded in out:
+            one, place = sent[guarded.seq]
+            if guarded.state not in FULL_MOSAIC:
+                worst = max(worst, bare_share(guarded, one, (*place, 40, 80)))
+
+    for name, count, late_s, lost in events:
+        if lost:
+            judge(subject.flush("1"))
+            subject.lost("1", "lost")
+        for _ in range(count):
+            captured_s = index / 25
+            arrival_s = max(arrival_s + 1e-3, captured_s + late_s)
+            place = {"a": 0, "b": 70, "c": 140}[name] + 2 * (index % 40), {"a": 180, "b": 90, "c": 40}[name]
+            one = room(ord(name), person_at=place, t_s=captured_s, seq=index)
+            sent[index] = one, place
+            judge(hand_in(subject, [replace(one, wall_time_s=1000 + arrival_s)]))
+            index += 1
+    judge(subject.flush("1"))
+    assert worst < CHANCE, (events, look_s, lookahead_s)
