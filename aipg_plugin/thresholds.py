@@ -49,7 +49,7 @@ OTHER_PERSON_SCORE = 0.03  # of somebody else in a close-up
 # Merging (chosen with `benchmarks.accuracy` on real_dev).
 TRUNCATED_WEIGHT = 0.6     # factor on the score of a box truncated by its tile's border, when tiles compete
 SILHOUETTE_WEIGHT = 0.4    # exponent of the silhouette's support in a detection's score
-SILHOUETTE_LEVEL = 0.5     # of the silhouette's probability: from here on a pixel is a person
+SILHOUETTE_LEVEL = 0.3     # of the silhouette's probability: from here on a pixel is masked (`benchmarks.fit`)
 
 # Tracks.
 GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is held for a shorter time

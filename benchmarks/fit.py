@@ -3,7 +3,7 @@
     python -m benchmarks.fit [CLIP ...] [--mode offline|live] [--sensitivity high] [--cache FOLDER]
 
 CLIP is a video with `.truth.json` and `.silhouettes.npz` beside it (default samples/lobby.mp4), or a folder that
-`python -m training.render sequence` wrote. `--cache` remembers what the net said of each tile, so that a change of
+`python -m rendering sequence` wrote. `--cache` remembers what the net said of each tile, so that a change of
 tracks or masks is measured in seconds. Definitions, people less than 30 % visible left out:
 
 - head_leak, body_leak, over_mask: as in `benchmarks.leak`.
@@ -40,8 +40,8 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Models, Sensitivity, Source, Web
 from aipg_plugin.resources import resource_path
-from benchmarks.leak import LEAST_VISIBLE, Truth, filled
-from benchmarks.uncovered import HEAD_UNCOVERED, LeakCount, disc, uncovered
+from benchmarks.leak import LEAST_VISIBLE, ClipTruth, filled
+from evaluation.uncovered import HEAD_UNCOVERED, LeakCount, disc, uncovered
 
 _FILL = "#ff00ff"
 _STEP_PX = 4
@@ -81,7 +81,7 @@ class Fit(LeakCount):
 class ClipFit:
     """Judges the frames of one clip in order."""
 
-    def __init__(self, truth: Truth, fit: Fit) -> None:
+    def __init__(self, truth: ClipTruth, fit: Fit) -> None:
         self._truth, self._fit = truth, fit
         self._before: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
         self._clear: dict[int, int] = {}
@@ -172,7 +172,7 @@ def as_video(clip: Path) -> Path:
     video = clip.with_suffix(".mp4")
     if video.exists():
         return video
-    from training.render.clip import encode
+    from rendering.clip import encode
 
     described = json.loads((clip / "sequence.json").read_text(encoding="utf-8"))
     names = [f"{k:06d}" for k in range(len(described["frames"]))]
@@ -266,7 +266,7 @@ def main() -> int:
         one = Fit()
         guard = make_guard(camera_for(clip, Sensitivity(options.sensitivity)), net, live=live, keep_all=not live,
                            plan=LIVE if live else THOROUGH)
-        run(clip, guard, ClipFit(Truth(clip), one), live=live)
+        run(clip, guard, ClipFit(ClipTruth(clip), one), live=live)
         _add(total, one)
         rows[clip.stem] = one.row()
     rows["all"] = total.row()

@@ -29,7 +29,7 @@ _BORDER_SHARE = 0.015         # of a tile's side: a box that ends this near to t
 MAX_OUTLINE_POINTS = 48       # more would not show: a canvas pixel is a few pixels of the picture
 _CANVAS_PX = 64               # side of the canvas outlines are drawn on
 _CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a silhouette is followed
-_CORE_SHARE, _CORE_EXPONENT = 0.85, 2.5  # what of the box is masked even where the silhouette shows nobody
+_CORE_SHARE, _CORE_EXPONENT = 0.45, 2.5  # what of the box is masked even where the silhouette shows nobody
 _LARGEST_HEAD = 0.3           # radius over the box's longer side; a larger disc is a mistake
 _HEAD_SLACK = 1.15            # the disc is drawn this much larger: hair and hats
 

@@ -13,6 +13,7 @@ from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 # Priorities, chosen with `benchmarks.leak --mode live`.
 _MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0  # of a point in a tile, in units of `max_age_s` of waiting
 _BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
+_WELL_INSIDE = 0.08                     # of a tile's side from its border: half the width of a person
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 
 
@@ -79,6 +80,14 @@ class SweepSchedule:
     def serves(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
         """(K,) bool: whether the tile that shows a point (K, 2) best, if there is one, is among `tiles`."""
         return np.isin(self._best(px), (-1, *tiles))
+
+    def looked_at(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
+        """(K,) bool: which points (K, 2) lie well inside one of `tiles`, so that somebody there would be found."""
+        points = np.asarray(px, np.float64).reshape(-1, 2)
+        if not tiles:
+            return np.zeros(len(points), bool)
+        depth = np.stack([_inside_depth(self._tiles[index], points) for index in tiles])
+        return np.asarray(depth.max(0) > _WELL_INSIDE, bool)
 
     def _best(self, px: ArrayLike) -> Ints:
         """(K,) index of the tile that each point (K, 2) lies deepest in, -1 for none."""

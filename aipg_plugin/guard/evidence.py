@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from aipg_plugin.geometry.boxes import contains
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
@@ -126,7 +127,7 @@ class Evidence:
                 elif observation.scene_change:
                     self._tracker.new_segment(t_s)
                 if not observation.doubt:
-                    self._tracker.update(observation.detections, t_s, observation.gone)
+                    self._tracker.update(observation.detections, t_s, observation.gone, observation.looked)
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,
@@ -166,6 +167,11 @@ class Evidence:
             self._times.clear()
             self._looks.clear()
             self._tracker.reset()
+
+    def finish(self) -> None:
+        """The recording is over: revise every track by what is known now."""
+        with self._lock:
+            self._tracker.finish()
 
     def around(self, t_s: float) -> tuple[Look, ...]:
         """The last look at or before a moment and the first one after it, as far as there are any."""
@@ -212,7 +218,8 @@ class Evidence:
                       for shape in zip(look.foreground.boxes, look.foreground.outlines, strict=True)]
         if masked is MaskedForeground.NEAR_TRACK:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
-        return figures + tuple(_foreground_figure(index, t_s, *shape) for index, shape in enumerate(shapes))
+        return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
+                               for index, shape in enumerate(shapes))
 
     def _add(self, look: Look) -> None:
         if self._times and look.t_s <= self._times[-1]:
@@ -232,11 +239,21 @@ class Evidence:
 
 
 def _foreground_figure(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],
-             outline: NDArray[np.floating]) -> Figure:
-    """Somebody of whom motion is all that is known, at `t_s`."""
+                       outline: NDArray[np.floating], *, bracketed: bool) -> Figure:
+    """Somebody of whom motion is all that is known, at `t_s`; `bracketed`: the other look shows where they are too."""
     age_s = abs(t_s - seen_s)
     return Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=np.full(3, np.nan), score=0.0,
-                  seen_s=seen_s, age_s=age_s, position_uncertainty_m=glimpse_uncertainty_m(age_s))
+                  seen_s=seen_s, age_s=age_s, position_uncertainty_m=glimpse_uncertainty_m(age_s, bracketed=bracketed))
+
+
+_Shape = tuple[float, NDArray[np.float64], NDArray[np.floating]]  # when seen, box, outline
+
+
+def _shown_again(shape: _Shape, shapes: list[_Shape], figures: tuple[Figure, ...]) -> bool:
+    """Whether a foreground region is also in the other look around a moment, or somebody tracked explains it."""
+    seen_s, box, _ = shape
+    return (any(at_s != seen_s and _near(box, other) for at_s, other, _ in shapes)
+            or bool(figures and contains([figure.box for figure in figures], box[None, :2]).any()))
 
 
 def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -146,8 +146,10 @@ class Observer:
                     known.evidence.reset(self._now_s)  # nobody looked meanwhile
 
     def stop(self) -> None:
-        """Look no more and keep what is known (the second pass over a file)."""
+        """Look no more, and keep what is known, seen from the end (the second pass over a file)."""
         self._looking = False
+        for _, known in self._segments:
+            known.evidence.finish()
 
     def close(self, timeout_s: float) -> None:
         """Stop the detector's thread and forget everything."""

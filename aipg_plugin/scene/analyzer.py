@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -33,6 +34,7 @@ _MOST_FOLLOWED = 8       # close-ups of people at risk to a look
 _SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
 _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a foreground region this much inside the figures' masks adds nothing
+_SAME_BOX_PX = 5.0       # two predictions of one box for one moment differ less
 _MASK_SIDE_PX = 160
 _ACCEPT_SHIFT_S = 5.0
 _BACKGROUND_SHARE = 0.5  # of the picture; where people stay for long it is never known
@@ -59,6 +61,7 @@ class SceneAnalyzer:
         self._check = PictureCheck(detector.projection.valid_mask())
         self._shifted_s: float | None = None
         self._asked_px = np.zeros((0, 2))
+        self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
 
     @property
     def projection(self) -> Projection:
@@ -114,7 +117,8 @@ class SceneAnalyzer:
         return news
 
     def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
-        return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone)
+        return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,
+                           looked=self._looked)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
@@ -128,6 +132,7 @@ class SceneAnalyzer:
         found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
+        self._looked = partial(_looked, self._schedule, tiles, followed)
         self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
         return found
 
@@ -161,6 +166,14 @@ class SceneAnalyzer:
         elif t_s - self._shifted_s > _ACCEPT_SHIFT_S:
             self._check.accept_scene()
             self._scene.reset()
+
+
+def _looked(schedule: SweepSchedule, tiles: tuple[int, ...], followed: NDArray[np.float64],
+            px: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) bool: which of (N, 2) places a look showed the detector, by its tiles or a close-up of somebody expected."""
+    gaps = np.linalg.norm(px[:, None] - followed[None, :, :2], axis=2)
+    near: NDArray[np.bool_] = (gaps < _SAME_BOX_PX).any(axis=1)
+    return schedule.looked_at(tiles, px) | near
 
 
 def _at_risk(figures: tuple[Figure, ...], moving: NDArray[np.bool_], width_px: int) -> NDArray[np.float64]:

@@ -22,8 +22,9 @@ class Observation:
 
     `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
     the last reset; `foreground` are human-sized regions that differ from the empty scene; `gone` tells of a
-    track whether its place looks empty again (None: can't tell); `scene_change` that this is another scene than before;
-    `background_known` that most of the scene is known as it looks with nobody there.
+    track whether its place looks empty again (None: can't tell); `looked` which of (N, 2) places were looked at;
+    `scene_change` that this is another scene than before; `background_known` that most of the scene is known as it
+    looks with nobody there.
     """
 
     detections: Detections
@@ -31,6 +32,7 @@ class Observation:
     foreground: ForegroundRegions
     complete: bool
     gone: Callable[[Track], bool | None]
+    looked: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None
     scene_change: bool = False
     background_known: bool = True
 

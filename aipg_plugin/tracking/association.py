@@ -10,7 +10,8 @@ from aipg_plugin.geometry import Projection, seam
 from aipg_plugin.geometry.arrays import Bools, Float64
 
 # Chosen with `benchmarks.leak` on rendered clips.
-_FORBIDDEN = 1e6         # cost of a pair outside the gate, above any sum of allowed ones
+FORBIDDEN = 1e6         # cost of a pair outside the gate, above any sum of allowed ones
+_ALONE_COST = 1.0        # of a track without a detection: that of one as far away as the gate allows, not overlapping
 _MOST_SIZE_RATIO = 2.5   # a box that is cut by furniture may be so much smaller
 _GAP_PENALTY = 0.2       # of cost per second unseen: the track seen last goes first
 
@@ -47,20 +48,25 @@ def match(projection: Projection, tracks: Float64, detections: Float64, gaps_s: 
     if len(projection.parts) > 1:
         allowed &= projection.part_of(tracks[:, :2])[:, None] == projection.part_of(detections[:, :2])[None]
     cost = distance / reach - common + _GAP_PENALTY * np.minimum(gaps_s, 5.0)[:, None]
-    return _assign(np.where(allowed, cost, _FORBIDDEN), allowed)
+    return assign(np.where(allowed, cost, FORBIDDEN), allowed)
 
 
-def _assign(cost: Float64, allowed: Bools) -> list[tuple[int, int]]:
-    """Best assignment, solved group by group: people far apart have nothing to do with each other."""
+def assign(cost: Float64, allowed: Bools) -> list[tuple[int, int]]:
+    """Pairs (row, column) of least total cost, (N, M) costs from -1 to about 1; `FORBIDDEN` where not `allowed`.
+
+    Solved group by group: people far apart have nothing to do with each other.
+    """
     pairs: list[tuple[int, int]] = []
     for rows, columns in _groups(allowed):
         if len(rows) == 1 or len(columns) == 1:
             best = int(cost[np.ix_(rows, columns)].argmin())
             pairs.append((rows[best // len(columns)], columns[best % len(columns)]))
             continue
-        part = cost[np.ix_(rows, columns)]
+        # A column for each track that stays without a detection, or two bad pairs would be made to avoid one of those.
+        alone = np.where(np.eye(len(rows), dtype=bool), _ALONE_COST, FORBIDDEN)
+        part = np.hstack([cost[np.ix_(rows, columns)], alone])
         for row, column in _hungarian(part):
-            if part[row, column] < _FORBIDDEN:
+            if column < len(columns) and part[row, column] < FORBIDDEN:
                 pairs.append((rows[row], columns[column]))
     return pairs
 

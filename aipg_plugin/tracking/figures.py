@@ -16,13 +16,15 @@ from aipg_plugin.tracking.track import History, TrackPoint
 EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
 _STATIONARY_IOU = 0.5    # of two neighbouring sightings: both are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
-# Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.leak`).
+# Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.fit`).
 _STATIONARY_M_S = 0.05   # seen before and after at the same place
-_BETWEEN_M_S = 0.35      # seen before and after at two places
+_BETWEEN_M_S = 0.2       # seen before and after at two places
 _STANDING_M_S = 0.2      # last seen standing
 _WALKING_ON_M_S = 0.6    # last seen walking, and expected farther on
 _UNKNOWN_M_S = 1.2       # seen once, or as motion only: a slow walk in any direction
+_LOOKED_SHARE = 0.5      # of these where the place has been looked at since: who had moved would have been found
 _WALKING_FROM_M_S = 0.2  # somebody slower stands
+_MAX_LOOKED_M = 0.25     # the most where the place has been looked at: somebody hidden moves little
 _MAX_UNCERTAINTY_M = 0.8 # about a step: who is farther is found again elsewhere
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
@@ -50,7 +52,7 @@ class FigureMaker:
         if not histories:
             return np.zeros((0, 5))
         first = dts_s < 0
-        edges = [h.sightings[0] if early else h.last for h, early in zip(histories, first, strict=True)]
+        edges = [h.points[0] if early else h.last for h, early in zip(histories, first, strict=True)]
         speeds = [h.speeds(at_start=bool(early)) for h, early in zip(histories, first, strict=True)]
         boxes = np.stack([s.box for s in edges])
         centres = self._plane.moved(boxes[:, :2], np.stack([s.place_m for s in edges]),
@@ -61,7 +63,7 @@ class FigureMaker:
         angle = up_angle_deg(self._projection, self._mount, centres) + lean
         return np.where(moved[:, None], np.column_stack([centres, boxes[:, 2:4], angle]), boxes)
 
-    def figures(self, histories: Sequence[History], t_s: float, backfill_s: float) -> tuple[Figure, ...]:
+    def figures(self, histories: Sequence[History], t_s: float) -> tuple[Figure, ...]:
         """Everybody at one moment."""
         guesses: list[_Guess] = []
         made: list[Figure] = []
@@ -80,7 +82,7 @@ class FigureMaker:
             elif before is not None:
                 age_s = t_s - before.t_s
                 guesses.append(_Guess(history, before, None, 0.0, min(age_s, EXTRAPOLATE_S), age_s))
-            elif after is not None and after.t_s - t_s <= backfill_s:
+            elif after is not None and after.t_s - t_s <= history.lead_s:
                 age_s = after.t_s - t_s
                 guesses.append(_Guess(history, after, None, 0.0, -min(age_s, EXTRAPOLATE_S), age_s))
         return (*made, *self._between([g for g in guesses if g.other is not None]),
@@ -132,14 +134,24 @@ def _tell_stationary(neighbours: list[tuple[History, TrackPoint | None, TrackPoi
         history.stationary[a.t_s] = overlap > _STATIONARY_IOU
 
 
-def glimpse_uncertainty_m(age_s: float) -> float:
-    """How far somebody of whom only one moment is known, `age_s` away, may be: a walk in any direction."""
-    return min(_MAX_UNCERTAINTY_M, _UNKNOWN_M_S * age_s)
+def glimpse_uncertainty_m(age_s: float, *, bracketed: bool = False) -> float:
+    """How far somebody of whom only one moment is known, `age_s` away, may be: a walk in any direction.
+
+    `bracketed`: another look shows where they are on the other side of the moment asked for.
+    """
+    return min(_MAX_UNCERTAINTY_M, _BETWEEN_M_S * age_s if bracketed else _UNKNOWN_M_S * age_s)
 
 
 def _position_uncertainty_m(guess: _Guess) -> float:
     """How far somebody may be from where they were last (or will first be) seen and where they are expected."""
-    if len(guess.history.sightings) < 2:
+    free_m = _free_uncertainty_m(guess)
+    looked = guess.dt_s < 0 or any(miss.looked for miss in guess.history.misses)
+    return min(_MAX_LOOKED_M, _LOOKED_SHARE * free_m) if looked else free_m
+
+
+def _free_uncertainty_m(guess: _Guess) -> float:
+    """The same where nobody has looked since."""
+    if len(guess.history.points) < 2:
         return glimpse_uncertainty_m(guess.age_s)
     speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
     if speed_m_s < _WALKING_FROM_M_S:

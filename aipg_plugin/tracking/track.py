@@ -50,51 +50,69 @@ class TrackPoint:
         return np.array([self.x_px, self.box[1]])
 
 
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A look at `t_s` that did not find a track.
+
+    `looked`: its place was looked at; `empty`: whether the place looked as it does with nobody there, None if unknown.
+    """
+
+    t_s: float
+    looked: bool
+    empty: bool | None
+
+
 @dataclass(slots=True, eq=False)
 class History:
-    """A track's sightings in order of time; `end_s` is set once it is over."""
+    """A track's sightings in order of time; `end_s` is set once it is over.
+
+    It has figures from `lead_s` before the first sighting on; `misses` are the looks since the last one. Tracks of
+    different segments (scenes) are never of one person.
+    """
 
     id: int
     first_seen_s: float
-    sightings: list[TrackPoint]
+    points: list[TrackPoint]
+    lead_s: float
+    segment: int = 0
     end_s: float | None = None
-    gone_times: int = 0
+    misses: list[Miss] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier sighting
     stationary: dict[float, bool] = field(default_factory=dict)
     _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.times = [sighting.t_s for sighting in self.sightings]
+        self.times = [sighting.t_s for sighting in self.points]
 
     @property
     def last(self) -> TrackPoint:
         """The newest sighting."""
-        return self.sightings[-1]
+        return self.points[-1]
 
     def add(self, sighting: TrackPoint) -> None:
         """Append a sighting newer than all before."""
-        self.sightings.append(sighting)
+        self.points.append(sighting)
         self.times.append(sighting.t_s)
-        self.gone_times = 0
+        self.misses.clear()
         self._speeds.clear()
 
     def replace_last(self, sighting: TrackPoint) -> None:
         """Put another sighting of the same moment in place of the newest."""
-        self.sightings[-1] = sighting
+        self.points[-1] = sighting
         self._speeds.clear()
 
     def around(self, t_s: float) -> tuple[TrackPoint | None, TrackPoint | None]:
         """The last sighting at or before a moment and the first after it."""
         index = bisect_right(self.times, t_s)
-        before = self.sightings[index - 1] if index else None
-        return before, self.sightings[index] if index < len(self.sightings) else None
+        before = self.points[index - 1] if index else None
+        return before, self.points[index] if index < len(self.points) else None
 
     def speeds(self, *, at_start: bool = False) -> tuple[Float64, Float64]:
         """(2,) metres and (2,) pixels per second around the last (or first) sighting; metres NaN where not known."""
         if at_start not in self._speeds:
             edge = self.times[0] if at_start else self.times[-1]
-            window = [s for s in (self.sightings[:8] if at_start else self.sightings[-8:])
+            window = [s for s in (self.points[:8] if at_start else self.points[-8:])
                       if abs(s.t_s - edge) <= _SPEED_WINDOW_S]
             self._speeds[at_start] = _speeds(window)
         return self._speeds[at_start]
@@ -106,7 +124,7 @@ class History:
             for t_s in self.times[:keep]:
                 self.unions.pop(t_s, None)
                 self.stationary.pop(t_s, None)
-            del self.sightings[:keep], self.times[:keep]
+            del self.points[:keep], self.times[:keep]
             self._speeds.clear()
 
 

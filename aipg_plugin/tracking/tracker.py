@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, seam, share_inside, up_angle_deg
-from aipg_plugin.geometry.arrays import Float64, Ints
+from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 from aipg_plugin.thresholds import GLIMPSE_SCORE
 from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
+from aipg_plugin.tracking.hindsight import revised
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import joined
-from aipg_plugin.tracking.track import History, Track, TrackPoint
+from aipg_plugin.tracking.track import History, Miss, Track, TrackPoint
 
 __all__ = ["Track", "Tracker"]
 
 Gone = Callable[[Track], bool | None]
+Looked = Callable[[Float64], Bools]
 
 _HISTORY_S = 10.0        # kept live, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
@@ -72,6 +74,8 @@ class Tracker:
         self._histories: list[History] = []
         self._next_id = 1
         self._last_s: float | None = None
+        self._looks: list[tuple[float, Looked]] = []
+        self._segment = 0
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -85,7 +89,7 @@ class Tracker:
     def figures(self, t_s: float) -> tuple[Figure, ...]:
         """Everybody at one moment, past, present or to come."""
         there = [h for h in self._histories if h.end_s is None or t_s <= h.end_s]
-        return self._maker.figures(there, t_s, self._backfill_s)
+        return self._maker.figures(there, t_s)
 
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
         """Change what it takes to be tracked, from the next update on."""
@@ -98,11 +102,17 @@ class Tracker:
         """
         for history in self._active():
             history.end_s = t_s + (self._hold_s if hold_s is None else min(hold_s, self._hold_s))
+        self._segment += 1
+        self._looks.clear()
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._histories.clear()
         self._last_s = None
+
+    def finish(self) -> None:
+        """The recording is over: revise every track by what is known now. For `offline` trackers, once."""
+        self._histories = revised(self._histories)
 
     def prune(self, before_s: float) -> None:
         """Forget what no moment from `before_s` on needs."""
@@ -110,10 +120,12 @@ class Tracker:
         for history in self._histories:
             history.prune(before_s)
 
-    def update(self, detections: DetectionArrays, t_s: float, gone: Gone | None = None) -> None:
+    def update(self, detections: DetectionArrays, t_s: float, gone: Gone | None = None,
+               looked: Looked | None = None) -> None:
         """Take in what was seen at `t_s` (a time not after the last one counts as 1 µs later).
 
-        `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell).
+        `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell);
+        `looked(px)` of (N, 2) pixels which of them were looked at (none given: all).
         """
         if self._last_s is not None and t_s <= self._last_s:
             t_s = self._last_s + 1e-6
@@ -132,7 +144,9 @@ class Tracker:
         owners = {column: active[row] for row, column in pairs}
         self._begin(sightings, boxes, owners)
         missed = [history for row, history in enumerate(active) if row not in seen]
-        self._close(missed, list(owners.values()), t_s, gone)
+        self._close(missed, list(owners.values()), t_s, gone, looked)
+        self._looks = [*((at_s, there) for at_s, there in self._looks if at_s > t_s - self._backfill_s),
+                       (t_s, looked or _everywhere)]
         if not self._offline:
             self.prune(t_s - _HISTORY_S)
 
@@ -186,11 +200,20 @@ class Tracker:
                 owner = owners[known[int(double.argmax())]]
                 owner.replace_last(_merged(owner.last, sighting))
                 continue
-            owners[column] = History(self._next_id, sighting.t_s, [sighting])
+            owners[column] = History(self._next_id, sighting.t_s, [sighting], self._lead_s(sighting),
+                                      self._segment)
             self._histories.append(owners[column])
             self._next_id += 1
 
-    def _close(self, missed: list[History], seen: list[History], t_s: float, gone: Gone | None) -> None:
+    def _lead_s(self, first: TrackPoint) -> float:
+        """How long before its first sighting somebody may have been there: since the place was last looked at."""
+        for at_s, looked in reversed(self._looks):
+            if looked(first.box[None, :2])[0]:
+                return min(self._backfill_s, first.t_s - at_s)
+        return self._backfill_s
+
+    def _close(self, missed: list[History], seen: list[History], t_s: float, gone: Gone | None,
+               looked: Looked | None) -> None:
         """End the tracks not seen whose time is up, whose place is empty, or that another has taken over."""
         if not missed:
             return
@@ -198,20 +221,29 @@ class Tracker:
         boxes = self._maker.predicted(missed, dts)
         others = np.stack([h.last.box for h in seen]) if seen else np.zeros((0, 5))
         shared = share_inside(boxes, others)
-        for history, box, share in zip(missed, boxes, shared.max(axis=1, initial=0.0), strict=True):
+        looked_at = (looked or _everywhere)(boxes[:, :2])
+        for history, box, share, was in zip(missed, boxes, shared.max(axis=1, initial=0.0), looked_at, strict=True):
             unseen_s = t_s - history.last.t_s
             answer = _empty(gone, history, box)
-            history.gone_times = history.gone_times + 1 if answer else 0
+            history.misses.append(Miss(t_s, bool(was), answer))
             hold_s = self._hold_of(history)
             if answer is False:
                 hold_s = max(self._hold_s, _OCCUPIED_HOLD_S)
-            if unseen_s > hold_s or history.gone_times >= _GONE_TIMES or (
-                    unseen_s > _GHOST_S and share > _GHOST_SHARE):
+            if unseen_s > hold_s or _seen_gone(history.misses) or (unseen_s > _GHOST_S and share > _GHOST_SHARE):
                 history.end_s = t_s
 
     def _hold_of(self, history: History) -> float:
-        glimpse = len(history.sightings) == 1 and history.last.score < GLIMPSE_SCORE
+        glimpse = len(history.points) == 1 and history.last.score < GLIMPSE_SCORE
         return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
+
+
+def _everywhere(px: Float64) -> Bools:
+    return np.ones(len(px), bool)
+
+
+def _seen_gone(misses: list[Miss]) -> bool:
+    """Whether the newest looks say that a place is empty."""
+    return len(misses) >= _GONE_TIMES and all(miss.empty for miss in misses[-_GONE_TIMES:])
 
 
 def _empty(gone: Gone | None, history: History, box: Float64) -> bool | None:

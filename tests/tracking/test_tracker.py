@@ -185,7 +185,7 @@ def test_pruning_keeps_what_the_moments_after_it_need() -> None:
     t.prune(3.0)
     for s, before in zip(np.arange(3.0, 6.0, 0.1), kept, strict=True):
         np.testing.assert_allclose(t.figures(s)[0].box, before[0].box)
-    assert len(t._histories[0].sightings) < 8
+    assert len(t._histories[0].points) < 8
 
 
 @pytest.mark.parametrize("step_m", [0.0, 1.2])
@@ -286,7 +286,7 @@ def test_a_hundred_people_take_milliseconds_and_memory_stays_bounded() -> None:
     few = tracker()
     for k in range(600):
         few.update(seen(at([[1, 1], [2, -2]])), k / 5)
-    assert max(len(h.sightings) for h in few._histories) < 60
+    assert max(len(h.points) for h in few._histories) < 60
     assert len(few._histories) == 2
 
 

@@ -1,0 +1,70 @@
+"""What a whole recording says of each track: fragments joined, and nobody held for longer than the looks allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from aipg_plugin.geometry.arrays import Bools, Float64
+from aipg_plugin.tracking.association import FORBIDDEN, assign
+from aipg_plugin.tracking.track import History, Miss
+
+# Chosen with `benchmarks.fit` on rendered clips.
+_LONGEST_GAP_S = 3.0          # between two fragments of one track
+_REACH_M, _REACH_M_S = 0.3, 1.2  # how far apart they may be, at once and per second of gap: an unhurried walk
+_MOST_SIZE_RATIO = 1.8        # of their boxes
+
+
+def revised(histories: list[History]) -> list[History]:
+    """The tracks of a recording whose end is known, those of one person joined and ended when they were gone."""
+    joined = _joined(histories)
+    for history in joined:
+        gone_s = _gone_s(history.misses)
+        if gone_s is not None:
+            history.end_s = gone_s if history.end_s is None else min(history.end_s, gone_s)
+    return joined
+
+
+def _gone_s(misses: list[Miss]) -> float | None:
+    """When somebody who was never seen again was gone: the first look that found nobody, and the place empty.
+
+    Of a place whose background is not known no number of looks proves that: a detector misses people for seconds.
+    """
+    return next((miss.t_s for miss in misses if miss.looked and miss.empty), None)
+
+
+def _joined(histories: list[History]) -> list[History]:
+    """Fragments put together, each with at most one before and one after it."""
+    if len(histories) < 2:
+        return histories
+    cost, allowed = _costs(histories)
+    following = dict(assign(cost, allowed))
+    starts = set(range(len(histories))) - set(following.values())
+    joined = []
+    for start in sorted(starts):
+        chain = [histories[start]]
+        index = start
+        while index in following:
+            index = following[index]
+            chain.append(histories[index])
+        joined.append(chain[0] if len(chain) == 1 else replace(
+            chain[0], points=[point for part in chain for point in part.points], end_s=chain[-1].end_s,
+            misses=chain[-1].misses, unions={}, stationary={}))
+    return joined
+
+
+def _costs(histories: list[History]) -> tuple[Float64, Bools]:
+    """(N, N) cost (0 to about 1) of taking the second history for the rest of the first, and where that is possible."""
+    ends, begins = [h.last for h in histories], [h.points[0] for h in histories]
+    gap_s = np.array([p.t_s for p in begins])[None] - np.array([p.t_s for p in ends])[:, None]
+    step_m = np.linalg.norm(np.stack([p.place_m for p in begins])[None] - np.stack([p.place_m for p in ends])[:, None],
+                            axis=2)
+    sizes = [np.sqrt([p.box[2] * p.box[3] for p in points]) for points in (ends, begins)]
+    ratio = np.maximum(sizes[0][:, None] / sizes[1][None], sizes[1][None] / sizes[0][:, None])
+    reach_m = _REACH_M + _REACH_M_S * np.maximum(gap_s, 0.0)
+    segment = np.array([h.segment for h in histories])
+    allowed = ((gap_s > 0) & (gap_s < _LONGEST_GAP_S) & (step_m < reach_m) & (ratio < _MOST_SIZE_RATIO)
+               & (segment[:, None] == segment[None]))
+    cost = (step_m / reach_m + np.log(ratio) + gap_s / _LONGEST_GAP_S) / 3
+    return np.where(allowed, cost, FORBIDDEN), allowed

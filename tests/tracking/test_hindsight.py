@@ -1,0 +1,122 @@
+"""What the end of a recording says of its tracks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aipg_plugin.geometry import seam
+from aipg_plugin.tracking import Tracker
+from tests.tracking.walkers import CAMERA, CEILING, at, covered, seen
+
+NOBODY = np.zeros((0, 5))
+
+
+def tracker() -> Tracker:
+    return Tracker(CAMERA, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15, offline=True)
+
+
+def everywhere(px: np.ndarray) -> np.ndarray:
+    return np.ones(len(px), bool)
+
+
+def nowhere(px: np.ndarray) -> np.ndarray:
+    return np.zeros(len(px), bool)
+
+
+def test_whose_place_was_seen_empty_is_not_held_in_a_file() -> None:
+    t = tracker()
+    t.update(seen(at([[2, 1]])), 0.0)
+    for k in range(1, 15):
+        t.update(seen(NOBODY), k / 5, lambda _, k=k: bool(k % 2), everywhere)  # type: ignore[misc]
+    assert len(t.figures(1.0)) == 1
+    t.finish()
+    assert len(t.figures(0.1)) == 1
+    assert t.figures(0.5) == ()
+
+
+@pytest.mark.parametrize(("gone", "looked"), [(False, everywhere), (None, everywhere), (None, nowhere)],
+                         ids=["occupied", "background unknown", "not looked at"])
+def test_who_may_still_be_there_is_held(gone: bool | None, looked: object) -> None:
+    t = tracker()
+    t.update(seen(at([[2, 1]])), 0.0)
+    for k in range(1, 15):
+        t.update(seen(NOBODY), k / 5, lambda _: gone, looked)  # type: ignore[arg-type]
+    t.finish()
+    assert len(t.figures(2.5)) == 1
+
+
+def test_fragments_of_one_walk_become_one_track_and_the_gap_is_covered() -> None:
+    t = tracker()
+    for k in range(31):
+        found = at([[-2 + 0.15 * k, 2]]) if not 10 <= k < 21 else NOBODY
+        if k == 11:
+            t._active()[0].end_s = k / 5  # lost, as where the place looked empty
+        t.update(seen(found), k / 5, lambda _: None, everywhere)
+    assert len({figure.id for s in np.arange(0, 6, 0.2) for figure in t.figures(s)}) == 2
+    t.finish()
+    assert {figure.id for s in np.arange(0, 6, 0.2) for figure in t.figures(s)} == {1}
+    for k in range(10, 21):
+        assert covered(t.figures(k / 5), at([[-2 + 0.15 * k, 2]])[0]) > 0.7
+
+
+def test_another_scene_or_a_far_place_is_somebody_else() -> None:
+    for cut, place in ((True, (2.2, 1.0)), (False, (-3.0, -3.0))):
+        t = tracker()
+        t.update(seen(at([[2, 1]])), 0.0)
+        t._active()[0].end_s = 0.2
+        if cut:
+            t.new_segment(0.2)
+        t.update(seen(at([place])), 0.4)
+        t.finish()
+        assert {f.id for f in t.figures(0.0)} | {f.id for f in t.figures(0.4)} == {1, 2}
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(st.tuples(st.floats(-4, 4), st.floats(-4, 4)), max_size=3), min_size=1, max_size=8),
+       st.sampled_from([True, False, None]))
+def test_every_confident_detection_stays_covered_at_its_own_time(looks: list, gone: bool | None) -> None:
+    t = tracker()
+    for k, places in enumerate(looks):
+        t.update(seen(at(np.reshape(places, (-1, 2)))), k / 5, lambda _: gone, everywhere)
+    t.finish()
+    for k, places in enumerate(looks):
+        for box in at(np.reshape(places, (-1, 2))):
+            assert covered(t.figures(k / 5), box) > 0.95
+
+
+def test_a_place_looked_at_just_before_is_not_back_filled_for_longer() -> None:
+    t = tracker()
+    t.update(seen(NOBODY), 0.0, None, everywhere)
+    t.update(seen(at([[2, 1]])), 0.2, None, everywhere)
+    assert t.figures(-0.1) == ()
+    assert len(t.figures(0.05)) == 1
+    unseen = tracker()
+    unseen.update(seen(NOBODY), 0.0, None, nowhere)
+    unseen.update(seen(at([[2, 1]])), 0.2, None, everywhere)
+    assert len(unseen.figures(-0.5)) == 1
+
+
+def test_a_track_that_finds_nothing_takes_no_detection_from_another() -> None:
+    """Two stand side by side; one is not found, and something small beside the other is."""
+    t = tracker()
+    left, right = at([[2.0, 1.0]])[0], at([[2.9, 1.0]])[0]
+    for k in range(3):
+        t.update(seen(np.stack([left, right])), k / 5)
+    part = right.copy()
+    part[2:4] *= 0.35
+    part[:2] += 0.35 * right[2]
+    t.update(seen(np.stack([right, part])), 0.6)
+    by_id = {figure.id: figure for figure in t.figures(0.6)}
+    first, second = t.figures(0.0)
+    assert np.hypot(*(by_id[second.id].box[:2] - right[:2])) < 2
+    assert np.hypot(*(by_id[first.id].box[:2] - left[:2])) < 0.5 * left[2]
+
+
+@given(st.floats(-500, 1500), st.floats(0, 1000), st.floats(50, 900))
+def test_unwrapping_moves_by_whole_turns_to_the_nearest(x: float, near: float, period: float) -> None:
+    moved = seam.unwrap_near(np.array([[x, 7.0]]), near, period)[0]
+    assert moved[1] == 7.0
+    assert abs(moved[0] - near) <= period / 2 + 1e-6
+    assert abs((moved[0] - x) / period - round((moved[0] - x) / period)) < 1e-6
+    assert seam.unwrap_near(np.array([[x, 7.0]]), near, 0.0)[0, 0] == x
