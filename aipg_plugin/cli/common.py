@@ -43,7 +43,8 @@ def add_camera_arguments(parser: argparse.ArgumentParser, *, masks: bool) -> Non
     group.add_argument("--mount", choices=list(MountKind), help="where the camera hangs (default ceiling)")
     group.add_argument("--lens", choices=list(LensModelName), help="lens law (default equidistant)")
     group.add_argument("--fov", type=float, metavar="DEG", help="field of view of the image circle (default 180)")
-    group.add_argument("--circle", metavar="CX,CY,R", help="image circle in pixels of the picture (default: found)")
+    group.add_argument("--circle", metavar="CX,CY,R",
+                       help="image circle in pixels of the picture as shown (default: found)")
     guard = parser.add_argument_group("guard")
     for control in controls.CONTROLS:
         if control.option and (masks or control.finds):

@@ -38,6 +38,9 @@ EPILOG = """examples:
   aipg redact shop.jpg shop.guarded.jpg --mount wall --json
   aipg redact -- -odd-name.mp4 out.mp4          (after -- nothing is an option)
 
+IN may be any video that FFmpeg reads, or a JPEG, PNG, TIFF, WebP, GIF, AVIF or BMP picture (HEIC: convert it first).
+Pictures are turned upright and pixels made square, as a player shows them. OUT's ending chooses what is written:
+.mp4 .m4v .mov .mkv .ts .m2ts .mts .avi .flv .3gp .3g2, or .jpg .png .tif .webp .gif .avif .bmp.
 A folder's files keep their names; a video in a container that cannot be written gets .mp4 added (a.webm.mp4).
 Nothing of a folder is left out silently: what could not be done is named with the reason, and the exit code is 1.
 OUT appears when it is whole, an interrupted run leaves nothing. Metadata (place, camera, time) is not copied.

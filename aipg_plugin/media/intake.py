@@ -1,4 +1,4 @@
-"""The slot between the thread that reads and the thread that guards: the newest frame wins."""
+"""A bounded queue between the thread that reads and the thread that guards; when full it drops the oldest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Intake(Generic[T]):
-    """A bounded queue that forgets its oldest item when full and counts what it forgot.
+    """A bounded queue that drops its oldest item when full and counts the dropped.
 
     One thread puts and never waits; another gets. After `close` nothing more is taken in, and `get` returns what
     is left and then None at once.
@@ -54,7 +54,7 @@ class Intake(Generic[T]):
             return self._items.popleft() if self._items else None
 
     def clear(self) -> None:
-        """Forget all items without counting them as dropped."""
+        """Remove all items without counting them as dropped."""
         with self._changed:
             self._items.clear()
 

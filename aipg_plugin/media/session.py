@@ -242,7 +242,7 @@ class AvSession:
 
 
 def _unheard(_packet: AudioPacket) -> None:
-    """Audio nobody asked for is forgotten at once."""
+    """Discard a packet: nobody asked for the audio."""
 
 
 def _hardware_device(wanted: str) -> str | None:

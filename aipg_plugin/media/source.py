@@ -97,7 +97,7 @@ class FileSource:
 
     @property
     def dropped(self) -> int:
-        """Files lose nothing."""
+        """Always 0: a file is read as fast as its frames are taken."""
         return 0
 
     def __iter__(self) -> Iterator[Frame]:

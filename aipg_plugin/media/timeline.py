@@ -1,4 +1,4 @@
-"""Timestamps that only go up, whatever the source does."""
+"""Strictly rising timestamps from those of any source."""
 
 from __future__ import annotations
 

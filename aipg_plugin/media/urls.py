@@ -1,4 +1,4 @@
-"""What kind of place a URL names."""
+"""What kind of source a URL names, and the local path of one."""
 
 from __future__ import annotations
 
