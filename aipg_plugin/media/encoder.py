@@ -32,7 +32,10 @@ _NO_TYPE = av.video.frame.PictureType.NONE
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """What the encoder is set up for. `size_wh` has even sides; `live` asks for low delay and no B-frames."""
+    """What the encoder is set up for. `size_wh` has even sides; `live` asks for low delay and no B-frames.
+
+    `aspect` is the width by height of a pixel.
+    """
 
     size_wh: tuple[int, int]
     pixel_format: str
@@ -40,16 +43,21 @@ class EncoderSpec:
     time_base: Fraction
     colour: Colour
     live: bool
+    aspect: Fraction = Fraction(1)
 
     @classmethod
-    def of(cls, info: StreamInfo, *, live: bool) -> EncoderSpec:
-        """The setup that fits a stream. Its own time base is kept where encoders can take it."""
+    def of(cls, info: StreamInfo, *, live: bool, keep_aspect: bool = False) -> EncoderSpec:
+        """The setup that fits a stream. Its own time base is kept where encoders can take it.
+
+        With `keep_aspect` pictures are as large as the source's, its pixels as wide; otherwise pixels are square.
+        """
         base = info.time_base
         usable = not live and base.numerator == 1 and 1000 <= base.denominator <= 1_000_000
         nv12 = info.format is PixelFormat.NV12
         colour = Colour(False, 6) if info.format is PixelFormat.BGR24 else info.colour
-        return cls(even(info.size_wh), "nv12" if nv12 else "yuv420p", info.fps or 25.0,
-                   base if usable else Fraction(1, 90000), colour, live)
+        size_wh, aspect = (info.stored_wh, info.aspect) if keep_aspect else (info.size_wh, Fraction(1))
+        return cls(even(size_wh), "nv12" if nv12 else "yuv420p", info.fps or 25.0,
+                   base if usable else Fraction(1, 90000), colour, live, aspect)
 
 
 @cache
@@ -102,7 +110,7 @@ def configure(context: Any, name: str, output: Output, spec: EncoderSpec) -> Non
     context.colorspace = spec.colour.matrix
     context.color_primaries = spec.colour.primaries
     context.color_trc = spec.colour.transfer
-    context.sample_aspect_ratio = Fraction(1)
+    context.sample_aspect_ratio = spec.aspect
     if output.bitrate_kbps:
         context.bit_rate = output.bitrate_kbps * 1000
     context.options = _options(name, output, spec)

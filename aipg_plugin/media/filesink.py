@@ -14,7 +14,7 @@ from aipg_plugin.errors import GuardError, MediaError, SinkError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.encoder import Encoder, EncoderSpec, pick_encoder
 from aipg_plugin.media.info import AudioInfo, AudioPacket, StreamInfo
-from aipg_plugin.media.pictures import letterboxed, to_picture
+from aipg_plugin.media.pictures import even, letterboxed, squeezed, to_picture
 from aipg_plugin.media.storage import cannot_write
 from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.media.urls import for_ffmpeg, local_path
@@ -146,15 +146,17 @@ class FileSink:
     """One video file, which starts at 0. As many frames come out as go in, as far apart as they came.
 
     A picture of another size is scaled into the first size with black bars; `encoded_size_wh` has even sides, so an
-    odd picture gains a copy of its last row or column. MP4 is written in fragments and becomes a plain file on
+    odd picture gains a copy of its last row or column. Pixels of a file that are not square stay so: the output has the
+    size and sample aspect ratio of the upright source. MP4 is written in fragments and becomes a plain file on
     `close`; MKV is flushed every second: what a crash leaves plays.
     """
 
     def __init__(self, output: Output, info: StreamInfo) -> None:
         self._info = info
-        spec = EncoderSpec.of(info, live=False)
+        spec = EncoderSpec.of(info, live=False, keep_aspect=not info.live)
         self.encoder = pick_encoder(output, spec)
         self.encoded_size_wh = spec.size_wh
+        self._shown_wh = even(info.size_wh)
         self.frames = 0
         self._timeline = Timeline(frame_s=1 / spec.fps, tick_s=max(float(spec.time_base), 1e-3), live=info.live)
         self._audio = AudioHold()
@@ -169,7 +171,8 @@ class FileSink:
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
         if self._start_s is None:
             self._start_s = time_s if self._info.live else min(time_s, self._audio.first_s)
-        self._file.write(letterboxed(to_picture(guarded), self.encoded_size_wh), time_s - self._start_s)
+        picture = squeezed(letterboxed(to_picture(guarded), self._shown_wh), self.encoded_size_wh)
+        self._file.write(picture, time_s - self._start_s)
         self.frames += 1
         self._write_audio(self._file, time_s - self._timeline.offset_s)
 

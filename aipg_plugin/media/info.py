@@ -45,8 +45,9 @@ AudioHandler = Callable[[AudioPacket], None]
 class StreamInfo:
     """Properties of a source, for sinks and for people.
 
-    `size_wh` is that of the pictures as shown: upright, with square pixels. `left_out` says in words which tracks of
-    the source are not used.
+    `size_wh` is that of the pictures as shown: upright, with square pixels. `aspect` is the width by height that the
+    source's pixels have where they lie in the shown picture: files are written with the same. `left_out` says in words
+    which tracks of the source are not used.
     `fps` is the nominal rate (None if unknown), `frame_count` and `duration_s` are None where the container does
     not say. `decoder` names the decoder really used, with its device if there is one. `live` sources are paced by
     the wall clock and may be lost and return.
@@ -64,3 +65,10 @@ class StreamInfo:
     frame_count: int | None = None
     live: bool = False
     left_out: tuple[str, ...] = ()
+    aspect: Fraction = Fraction(1)
+
+    @property
+    def stored_wh(self) -> tuple[int, int]:
+        """Size of the upright picture with pixels of `aspect`."""
+        w, h = self.size_wh
+        return (round(w / self.aspect), h) if self.aspect > 1 else (w, round(h * self.aspect))

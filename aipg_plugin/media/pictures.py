@@ -84,6 +84,18 @@ def to_picture(guarded: GuardedFrame) -> av.VideoFrame:
     return picture
 
 
+def squeezed(picture: av.VideoFrame, size_wh: tuple[int, int]) -> av.VideoFrame:
+    """Scale each axis of a picture on its own to `size_wh` (even sides), for pixels that are not square."""
+    if (picture.width, picture.height) == size_wh:
+        return picture
+    source, out = picture.reformat(format="yuv420p"), av.VideoFrame(*size_wh, "yuv420p")
+    shapes = zip(plane_shapes(PixelFormat.I420, (picture.width, picture.height)),
+                 plane_shapes(PixelFormat.I420, size_wh), strict=True)
+    for index, (old, new) in enumerate(shapes):
+        _view(out, index, new)[:] = cv2.resize(_view(source, index, old), new[::-1], interpolation=cv2.INTER_AREA)
+    return out
+
+
 def letterboxed(picture: av.VideoFrame, size_wh: tuple[int, int]) -> av.VideoFrame:
     """Scale a picture into `size_wh` (even sides) keeping its shape, black bars around it; I420."""
     if (picture.width, picture.height) == size_wh:

@@ -161,7 +161,9 @@ class AvSession:
             duration_s = self._container.duration / av.time_base
         rate = video.average_rate or video.guessed_rate
         decoder = context.codec.name + (f" ({self._device})" if self._device and context.is_hwaccel else "")
-        return StreamInfo(size_wh=self._shape(first).shown_wh((first.width, first.height)), format=pixel_format,
+        shape = self._shape(first)
+        return StreamInfo(size_wh=shape.shown_wh((first.width, first.height)), aspect=shape.shown_aspect,
+                          format=pixel_format,
                           fps=float(rate) if rate else None, codec=context.codec.canonical_name, decoder=decoder,
                           time_base=video.time_base or Fraction(1, 90000), colour=colour_of(first),
                           audio=self._sound.info if self._sound else None, duration_s=duration_s,

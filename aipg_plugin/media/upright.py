@@ -79,6 +79,11 @@ class Shape:
         w, h = self.square_wh(size_wh)
         return (h, w) if self.orientation.transposed else (w, h)
 
+    @property
+    def shown_aspect(self) -> Fraction:
+        """Aspect of the stored pixels where they lie in the shown picture."""
+        return 1 / self.aspect if self.orientation.transposed else self.aspect
+
     def shown(self, pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes) -> Planes:
         """Read-only planes of the shown picture (of `shown_wh`), in the same format; the stored ones if it is plain."""
         if self.plain:

@@ -124,8 +124,15 @@ def test_pixels_become_square(tmp_path: Path, size_wh: tuple[int, int], aspect: 
     np.testing.assert_allclose(four_lumas(frames[0].planes[0]), CORNERS, atol=6)
     with av.open(str(redone(clip, tmp_path / "out.mp4"))) as box:
         track = box.streams.video[0]
-        assert (track.width, track.height) == shown_wh
-        assert track.sample_aspect_ratio in (None, 1)
+        assert (track.width, track.height) == size_wh, "as large as the source"
+        assert (track.sample_aspect_ratio or 1) == (aspect if shown_wh != size_wh else 1)
+        picture = next(box.decode(track)).to_ndarray(format="gray")
+        np.testing.assert_allclose(four_lumas(picture), four_lumas(decoded(clip)), atol=6)
+
+
+def decoded(clip: Path) -> np.ndarray:
+    with av.open(str(clip)) as box:
+        return next(box.decode(video=0)).to_ndarray(format="gray")
 
 
 def test_pixels_are_squared_before_the_picture_is_turned(tmp_path: Path) -> None:
@@ -133,6 +140,9 @@ def test_pixels_are_squared_before_the_picture_is_turned(tmp_path: Path) -> None
     frame = frames_of(clip)[0]
     assert frame.size_wh == (64, 192)
     np.testing.assert_allclose(four_lumas(frame.planes[0]), four_lumas(as_played(clip)), atol=6)
+    with av.open(str(redone(clip, tmp_path / "out.mp4"))) as box:
+        track = box.streams.video[0]
+        assert (track.width, track.height, track.sample_aspect_ratio) == (64, 96, Fraction(1, 2))
 
 
 def test_an_aspect_that_changes_within_a_stream_is_followed(tmp_path: Path) -> None:
