@@ -34,6 +34,7 @@ from aipg_plugin.version import __version__
 
 _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
+_COMPLAIN_EVERY_S = 10.0
 
 Metadata = Callable[[str, str, dict[str, object]], None]
 Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
@@ -74,6 +75,7 @@ class App:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._drops: dict[tuple[str, str], int] = {}
+        self._complained_s: dict[str, float] = {}
         self.server: StreamServer | None = None
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
                              instance_id=settings.instance_id, installation=installation_id(config_file),
@@ -126,12 +128,25 @@ class App:
             return self._guards[camera_id]
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
-        """Tell what became of a frame: a changed state, a snapshot that is due. Never waits."""
+        """Tell what became of a frame: a changed state, a snapshot that is due. Never waits, never raises."""
         self.statuses.report(camera_id, guarded.stream, guarded.state, guarded.reason)
+        self._tell("snapshots", partial(self._tell_snapshot, camera_id, guarded))
+        for watcher in self.watchers:
+            self._tell("pages", partial(watcher.guarded, camera_id, guarded))
+
+    def _tell_snapshot(self, camera_id: str, guarded: GuardedFrame) -> None:
         if self.link.wants_snapshot(camera_id, guarded.stream):
             self.link.snapshot(camera_id, guarded.stream, guarded)
-        for watcher in self.watchers:
-            watcher.guarded(camera_id, guarded)
+
+    def _tell(self, what: str, step: Callable[[], None]) -> None:
+        """Tell somebody something. Their failure is logged, at most every 10 s, and goes no further."""
+        try:
+            step()
+        except Exception:
+            now_s = time.monotonic()
+            if now_s - self._complained_s.get(what, -float("inf")) > _COMPLAIN_EVERY_S:
+                self._complained_s[what] = now_s
+                _log.exception("%s could not be told", what)
 
     def change(self, edit: Edit, *, origin: str) -> tuple[Settings, SettingsError | None]:
         """Put a change in force, then write it down.
@@ -175,10 +190,10 @@ class App:
             kept = {camera.id for camera in settings.cameras if camera.enabled}
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()
-        self.link.cameras_changed(settings.cameras)
-        self._tell_changes(origin, changes(old, settings))
+        self._tell("the broker", partial(self.link.cameras_changed, settings.cameras))
+        self._tell("changes", partial(self._tell_changes, origin, changes(old, settings)))
         for watcher in self.watchers:
-            watcher.changed(origin, old, settings)
+            self._tell("pages", partial(watcher.changed, origin, old, settings))
 
     def _tell_changes(self, origin: str, made: list[Change]) -> None:
         for change in made:
@@ -276,14 +291,15 @@ class App:
         reports = tuple(_report(track, size_wh) for track in tracks)
         self.link.figures(camera_id, t_s, reports)
         for watcher in self.watchers:
-            watcher.figures(camera_id, t_s, reports)
+            self._tell("pages", partial(watcher.figures, camera_id, t_s, reports))
         if self._metadata is not None:
             self._metadata(camera_id, "figures", {
                 "t_s": t_s, "size_wh": size_wh, "figures": [report.as_json() for report in reports]})
 
     def _tell_stats(self) -> None:
         while not self._stop.wait(_STATS_EVERY_S):
-            self.link.stats({"t_s": round(time.time(), 3), "streams": self.stats(), "weakened": self.weakened})
+            self._tell("statistics", lambda: self.link.stats(
+                {"t_s": round(time.time(), 3), "streams": self.stats(), "weakened": self.weakened}))
 
 
 def _log_status(camera: str, stream: str, status: StreamStatus) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+_log = logging.getLogger(__name__)
 StreamKey = tuple[str, str]  # camera and stream
 
 
@@ -151,4 +153,7 @@ class StatusRegistry:
             return
         self._statuses[camera, stream] = status
         for watcher in self._watchers:
-            watcher(camera, stream, status)
+            try:
+                watcher(camera, stream, status)
+            except Exception:  # who is told may fail, the stream goes on
+                _log.exception("%s/%s: a change of state could not be told", camera, stream)

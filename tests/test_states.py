@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from aipg_plugin.states import FULL_MOSAIC, PROBLEMS, State, StatusRegistry, StreamStatus
 
 KEYS = (("lobby", "1"), ("lobby", "2"))
@@ -89,6 +91,15 @@ def test_reports_of_many_threads_are_told_one_by_one() -> None:
     assert most == 1
     assert len(seen) == 801
     assert registry.get("lobby", "1") is seen[-1]
+
+
+def test_a_watcher_that_fails_is_its_own_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    registry = StatusRegistry(KEYS)
+    registry.watch(lambda *_: 1 / 0)  # type: ignore[func-returns-value, arg-type]
+    told = watched(registry)
+    registry.report("lobby", "1", State.GUARDING)
+    assert len(told) == 1
+    assert "could not be told" in caplog.text
 
 
 def test_what_counts_as_a_problem() -> None:

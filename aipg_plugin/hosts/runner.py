@@ -16,6 +16,7 @@ from aipg_plugin.options import Audio, Stream, stream_keys
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0  # a source that takes longer to open counts as lost
+_PROVEN_S = 10.0   # a stream that ran this long is tried again soon when it breaks off
 _NO_ANSWER = "no answer from the source yet"
 Open = Callable[[threading.Event], VideoSource]
 
@@ -92,10 +93,12 @@ class StreamRunner(threading.Thread):
             self._outputs = self._plugin.open_outputs(self._camera, self._stream.id, source.info)
         if any(output.audio is Audio.PASS for output in self._stream.outputs):
             source.on_audio = self._outputs.write_audio
+        opened_s = time.monotonic()
         for item in source:
             if isinstance(item, Frame):
                 self._write(self._plugin.on_frame(self._camera, item))
-                backoff.reset()
+                if time.monotonic() - opened_s > _PROVEN_S:
+                    backoff.reset()
             elif isinstance(item, Lost):
                 self._lost(item.reason)
         self._write(self._plugin.on_stream_stop(self._camera, self._stream.id))

@@ -22,6 +22,7 @@ from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.hooks import Plugin
 from aipg_plugin.hosts.standalone import StandaloneHost
+from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.options import (
     Camera,
     CustomModel,
@@ -152,6 +153,22 @@ def test_a_fault_of_ours_is_a_problem_and_tried_again(net: Path, clip: Path, tmp
     host.stop()
     assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
     assert len(read_clip(target)[0]) > 20
+
+
+def test_who_is_told_may_fail_and_the_stream_goes_on(net: Path, clip: Path, run: Callable[[Settings], StandaloneHost],
+                                                     monkeypatch: pytest.MonkeyPatch,
+                                                     caplog: pytest.LogCaptureFixture) -> None:
+    failed = threading.Event()
+
+    def failing(*_: object) -> bool:
+        failed.set()
+        raise RuntimeError("a fault of the broker link")
+
+    monkeypatch.setattr(MqttLink, "wants_snapshot", failing)
+    host = run(settings(net, camera("lobby", str(clip))))
+    wait_for(failed.is_set, 60, "the first frame")
+    wait_for(lambda: host.plugin.health().ok, 60, "guarding all the same")
+    assert caplog.text.count("snapshots could not be told") <= 3
 
 
 def test_a_removed_camera_goes_quietly(net: Path, clip: Path, tmp_path: Path,
