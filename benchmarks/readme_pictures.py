@@ -85,9 +85,9 @@ def attacked(out: Path) -> None:
     rows, rebuilt = attack(heads, BlurIntensity.LOW, MOTIONS[0])
     of = {(row.mosaic, row.frames): (row, picture) for row, picture in zip(rows, rebuilt, strict=True)}
     lines = [("clear", heads.probes)]
-    for mosaic in ("plain", "ours"):
+    for mosaic, words in (("plain", "plain mosaic"), ("ours", "our mosaic")):
         row, picture = of[mosaic, "all"]
-        lines.append((f"{mosaic} mosaic: {row.rank1:.0%} named", picture))
+        lines.append((f"{words}: {row.rank1:.0%} named", picture))
     for theme, (paper, ink) in _INK.items():
         shown, side, left = 10, 84, 230
         canvas = np.full((len(lines) * (side + 8) + 8, left + shown * (side + 6), 3), paper, np.uint8)
@@ -96,7 +96,7 @@ def attacked(out: Path) -> None:
             cv2.putText(canvas, label, (12, top + side // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, 1, cv2.LINE_AA)
             for k in range(shown):
                 canvas[top:top + side, left + k * (side + 6):left + k * (side + 6) + side] = _head(flat[k], side, paper)
-        _write(out / f"attack-{theme}.png", canvas)
+        _write(out / f"attack-{theme}.jpg", canvas)
 
 
 def _head(flat: NDArray[np.floating], side: int, paper: tuple[int, int, int]) -> Bgr:
@@ -133,7 +133,7 @@ def _shoot(browser: Any, host: StandaloneHost, theme: str, name: str, out: Path)
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{host.plugin.settings.web.port}/#/{name}")
     page.wait_for_selector("canvas[data-frames]")
-    page.wait_for_selector(".pill[data-state=guarding]", timeout=180_000)
+    page.wait_for_selector(".pill[data-state=guarding], .pill[data-state=degraded]", timeout=180_000)
     page.wait_for_timeout(1500)
     target = out / f"{name.partition('/')[0]}-{theme}.jpg"
     page.screenshot(path=str(target), type="jpeg", quality=80)
@@ -156,7 +156,7 @@ def _configuration(clip: Path) -> str:
       target_streams: ["1"]
       masking_method: {method}{area if key == "lobby" else ""}""" for (key, name), method in
                       zip(_CAMERAS, ("blurring", "filling"), strict=True))
-    return f"cameras:{cameras}\nweb: {{port: {port}, rtsp_port: 0}}\n"
+    return f"cameras:{cameras}\nweb: {{port: {port}, rtsp_port: 0}}\nmodels: {{tier: small}}\n"
 
 
 def _row(tiles: list[tuple[str, Bgr]], theme: str) -> Bgr:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 
 from aipg_plugin.media.attempts import LoginAttempts
+from aipg_plugin.passwords import is_hash, matches
 
 _PAIR = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
@@ -24,7 +25,8 @@ def basic_ok(header: str, username: str, password: str) -> bool:
         given = base64.b64decode(value.strip(), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(given, f"{username}:{password}".encode())
+    user, _, secret = given.decode(errors="replace").partition(":")
+    return hmac.compare_digest(user.encode(), username.encode()) and matches(password, secret)
 
 
 def _fields(challenge: str) -> dict[str, str]:
@@ -91,6 +93,8 @@ class ConnectionLogin:
     def challenges(self) -> list[str]:
         """WWW-Authenticate values. MD5 only: FFmpeg, GStreamer and most recorders fail on a SHA-256 offer."""
         stale = ", stale=true" if self._stale else ""
+        if is_hash(self._user.password):  # Digest needs the password itself
+            return [f'Basic realm="{self.realm}"']
         return [f'Digest realm="{self.realm}", nonce="{self._nonce}", algorithm=MD5{stale}',
                 f'Basic realm="{self.realm}"']
 
@@ -105,7 +109,7 @@ class ConnectionLogin:
         scheme = header.partition(" ")[0].lower()
         if scheme == "basic":
             admitted = basic_ok(header, self._user.username, self._user.password)
-        elif scheme == "digest":
+        elif scheme == "digest" and not is_hash(self._user.password):
             fields = _fields(header)
             self._stale = fields.get("nonce") != self._nonce
             if self._stale or not same(fields.get("uri", "")) or not self._counts_on(fields):

@@ -10,12 +10,12 @@ import secrets
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from aipg_plugin.media.attempts import LoginAttempts
 from aipg_plugin.options import Web
 from aipg_plugin.passwords import hashed, matches
 from aipg_plugin.settings.rules import is_loopback
@@ -26,8 +26,6 @@ _LOCAL_NAMES = re.compile(r"(?i)[a-z0-9_-]+|[a-z0-9_.-]+\.(localhost|local|lan|h
 _MOST_SESSIONS = 200
 _IDLE_S = 12 * 3600.0
 _FREE_ATTEMPTS = 5
-_LONGEST_WAIT_S = 60.0
-_MOST_ADDRESSES = 1000
 
 
 @dataclass(frozen=True)
@@ -42,40 +40,13 @@ class User:
         return role in ("open", "viewer") or self.role == "admin"
 
 
-class Slowdown:
-    """Log-in attempts: after five failures an address waits, twice as long after each further one."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._clock = clock
-
-    def wait_s(self, address: str) -> float:
-        """Seconds until this address may try again; 0 when it may now."""
-        count, last_s = self._failures.get(address, (0, 0.0))
-        if count < _FREE_ATTEMPTS:
-            return 0.0
-        pause_s = min(_LONGEST_WAIT_S, 2.0 ** (count - _FREE_ATTEMPTS))
-        return max(0.0, last_s + pause_s - self._clock())
-
-    def failed(self, address: str) -> None:
-        """An attempt failed."""
-        count, _ = self._failures.pop(address, (0, 0.0))
-        self._failures[address] = (count + 1, self._clock())
-        while len(self._failures) > _MOST_ADDRESSES:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, address: str) -> None:
-        """An attempt succeeded."""
-        self._failures.pop(address, None)
-
-
 class Access:
     """Decides for every request. Options are read anew each time: a changed password counts at once."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
         self._sessions: OrderedDict[str, tuple[User, float, str]] = OrderedDict()
-        self.slowdown = Slowdown()
+        self.attempts = LoginAttempts(burst=_FREE_ATTEMPTS)
         self._nobody = hashed(secrets.token_hex(16))  # verified when there is no such user, so that time tells nothing
 
     # -- where a request comes from --------------------------------------------------------------------------------

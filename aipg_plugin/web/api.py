@@ -96,16 +96,15 @@ class Api:
     async def log_in(self, request: web.Request, body: Json) -> web.Response:
         """Log in; failures slow down further attempts from the same address."""
         address = request.remote or ""
-        wait_s = self._access.slowdown.wait_s(address)
+        wait_s = self._access.attempts.wait_s(address)
         if wait_s > 0:
             return web.json_response({"error": "slow", "problems": [], "wait_s": round(wait_s, 1)}, status=429,
                                      headers={"Retry-After": str(int(wait_s) + 1)})
         found = await asyncio.to_thread(self._access.log_in, body["user"], body["password"], self._facade.web)
         if found is None:
-            self._access.slowdown.failed(address)
+            self._access.attempts.failed(address, f"{body['user']}\0{body['password']}")
             self._facade.journal.add("login", "page", who=body["user"][:100], text="failed")
             return web.json_response({"error": "password", "problems": []}, status=401)
-        self._access.slowdown.succeeded(address)
         user, cookie = found
         self._facade.journal.add("login", "page", who=user.name, text="logged in")
         response = web.json_response({"user": user.name, "role": user.role})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import aipg_plugin
+from aipg_plugin.media.attempts import LoginAttempts
+from aipg_plugin.media.auth import Authenticator, authorization, basic_ok
 from aipg_plugin.passwords import hashed, is_hash, matches
-from aipg_plugin.web.access import Slowdown
 from tests.web.house import House
 
 ADMIN, VIEWER = hashed("an admin's password"), hashed("a viewer's password")
@@ -92,22 +96,6 @@ def test_a_forwarded_request_is_not_local(house: House) -> None:
     assert house.call("GET", "api/state", headers={"X-Forwarded-For": "203.0.113.9"})[0] == 401
 
 
-def test_guessing_is_slowed() -> None:
-    now = [0.0]
-    slowdown = Slowdown(lambda: now[0])
-    for _ in range(5):
-        assert slowdown.wait_s("a") == 0
-        slowdown.failed("a")
-    assert slowdown.wait_s("a") == 1
-    assert slowdown.wait_s("b") == 0
-    slowdown.failed("a")
-    assert slowdown.wait_s("a") == 2
-    now[0] = 3.0
-    assert slowdown.wait_s("a") == 0
-    slowdown.succeeded("a")
-    assert slowdown.wait_s("a") == 0
-
-
 def test_wrong_passwords_are_refused_and_then_slowed(locked: House) -> None:
     token = {"X-CSRF-Token": locked.get("session")["token"]}
     found = [locked.call("POST", "api/session", {"user": "anna", "password": f"{n}"}, token)[0] for n in range(7)]
@@ -122,3 +110,31 @@ def test_passwords_are_hashed() -> None:
     assert not matches(stored, "wrong")
     assert not matches("$argon2id$broken", "wrong")
     assert matches("plain", "plain")
+    assert not matches(stored, stored), "the hash itself is no password"
+
+
+def test_a_hashed_password_opens_the_streams_by_basic_only() -> None:
+    stored = hashed("correct horse")
+
+    def header(password: str) -> str:
+        return "Basic " + base64.b64encode(f"nvr:{password}".encode()).decode()
+
+    assert basic_ok(header("correct horse"), "nvr", stored)
+    assert not basic_ok(header(stored), "nvr", stored)
+    login = Authenticator("nvr", stored, LoginAttempts()).connection("127.0.0.1")
+    assert login.challenges() == ['Basic realm="aipg"']
+    digest = authorization(['Digest realm="aipg", nonce="x", algorithm=MD5'], "DESCRIBE", "rtsp://h/s", "nvr", stored)
+    assert not login.ok(digest, "DESCRIBE", lambda _uri: True)
+
+
+def test_pages_work_under_any_path(house: House) -> None:
+    page = house.call("GET", "")[1].decode()
+    assert not re.findall(r'(?:src|href)="(?:/|http)', page), "relative addresses only"
+    for path in (Path(aipg_plugin.__file__).parent / "web" / "static").glob("*.js"):
+        assert not re.findall(r"""["'`]/(?:api|static)""", path.read_text("utf-8")), path.name
+
+
+def test_the_cookie_belongs_to_the_path_of_the_ingress(locked: House) -> None:
+    headers = {"X-CSRF-Token": locked.get("session")["token"], "X-Ingress-Path": "/api/hassio_ingress/abc"}
+    _, _, found = locked.call("POST", "api/session", {"user": "anna", "password": "an admin's password"}, headers)
+    assert "Path=/api/hassio_ingress/abc/" in (found["Set-Cookie"] or "") or found.get("Retry-After")

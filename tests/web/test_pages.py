@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,8 @@ def test_languages_fit(chromium: Any, house: House, language: str) -> None:
 def test_axe_finds_nothing_serious(chromium: Any, house: House, scheme: str, tmp_path_factory: pytest.TempPathFactory,
                                    ) -> None:
     axe = (Path(__file__).parent / "axe" / "axe.min.js").read_text("utf-8")
-    shots = tmp_path_factory.mktemp(f"shots-{scheme}")
+    shots = Path(os.environ.get("AIPG_ARTEFACTS") or tmp_path_factory.mktemp(f"shots-{scheme}"))
+    shots.mkdir(parents=True, exist_ok=True)
     context = chromium.new_context(viewport={"width": 1360, "height": 900}, color_scheme=scheme, locale="en",
                                    reduced_motion="reduce", bypass_csp=True)
     page = context.new_page()
@@ -256,7 +258,11 @@ def test_axe_finds_nothing_serious(chromium: Any, house: House, scheme: str, tmp
         page.wait_for_selector("main h1")
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
         page.wait_for_timeout(200)
-        page.screenshot(path=shots / f"{name.replace('/', '-')}.png")
+        page.screenshot(path=shots / f"{name.replace('/', '-')}-{scheme}.png")
+        if scheme == "light":
+            page.set_viewport_size({"width": 390, "height": 844})
+            page.screenshot(path=shots / f"{name.replace('/', '-')}-phone.png", full_page=True)
+            page.set_viewport_size({"width": 1360, "height": 900})
         page.evaluate(axe)
         result = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
         found |= {f"{name} {each['id']}": [node["html"][:160] for node in each["nodes"]][:3]
