@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from aipg_plugin.media.sinkset import SinkSet
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.options import SERVED_KINDS, Settings, stream_keys
+from aipg_plugin.options import SERVED_KINDS, Settings, Web, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths, kept_running
 from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.installation import installation_id
@@ -79,7 +80,8 @@ class App:
         self.server: StreamServer | None = None
         self.link = MqttLink(settings.mqtt, settings.cameras, version=__version__, apply=self._apply,
                              instance_id=settings.instance_id, installation=installation_id(config_file),
-                             language=settings.language, statuses=self.statuses)
+                             language=settings.language, statuses=self.statuses,
+                             pages_url=_pages_url(settings.web) if pages is not None else "")
         self.weakened = 0       # changes after which people were protected less, since the start
         self._changed = changed
         self.watchers: list[Watcher] = []
@@ -305,6 +307,12 @@ class App:
 def _log_status(camera: str, stream: str, status: StreamStatus) -> None:
     alarming = status.problem and status.reason != ENDED
     _log.log(logging.WARNING if alarming else logging.INFO, "%s/%s: %s", camera, stream, status.text)
+
+
+def _pages_url(web: Web) -> str:
+    """Where a browser finds the pages: by this machine's name when they listen on every address."""
+    host = socket.gethostname() if web.host in ("0.0.0.0", "::") else web.host
+    return f"http://[{host}]:{web.port}/" if ":" in host else f"http://{host}:{web.port}/"
 
 
 def _state_of(status: StreamStatus | None) -> dict[str, object]:

@@ -50,7 +50,7 @@ class MqttLink:
                  apply: Callable[[Command], object], instance_id: str = "aipg", installation: str = "",
                  language: str = "en",
                  lines: Mapping[str, tuple[Line, ...]] | None = None,
-                 statuses: StatusRegistry | None = None) -> None:
+                 statuses: StatusRegistry | None = None, pages_url: str = "") -> None:
         self._options = options
         self._cameras = cameras
         self._off = options.broker == "off"
@@ -58,7 +58,7 @@ class MqttLink:
         self._outbox = Outbox()
         self._announcements = Announcements(
             Announcer(self._topics, version, instance_id, language, options.discovery_prefix,
-                      options.discovery_format == "device"), self._outbox, enabled=options.discovery,
+                      options.discovery_format == "device", pages_url), self._outbox, enabled=options.discovery,
             installation=installation or instance_id, conflict=self._conflict, sent=self._wake)
         self._frigate = FrigateFollower() if options.follow_frigate else None
         self._commands = CommandReceiver(

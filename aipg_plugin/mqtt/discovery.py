@@ -41,6 +41,7 @@ class Announcer:
     language: str = "en"
     prefix: str = "homeassistant"
     per_device: bool = True
+    pages_url: str = ""
 
     @property
     def node(self) -> str:
@@ -123,12 +124,16 @@ class Announcer:
 
     def _hub(self) -> dict[str, Any]:
         return {"identifiers": [self.node], "name": self.text("hub"), "manufacturer": "AI Privacy Guard",
-                "model": "AI Privacy Guard", "sw_version": self.version}
+                "model": "AI Privacy Guard", "sw_version": self.version, **self._link("")}
 
     def _stream(self, id_: str, camera: Camera, stream: Stream) -> dict[str, Any]:
         return {"identifiers": [f"{self.node}_{id_}"], "via_device": self.node,
                 "name": f"{camera.name or camera.id} {stream.id}", "manufacturer": "AI Privacy Guard",
-                "model": stream.capture_mode.value, "sw_version": self.version}
+                "model": stream.capture_mode.value, "sw_version": self.version, **self._link(f"#/guard/{camera.id}")}
+
+    def _link(self, page: str) -> dict[str, str]:
+        """Where Home Assistant's device page leads; nothing without pages."""
+        return {"configuration_url": self.pages_url + page} if self.pages_url else {}
 
     def text(self, key: str) -> str:
         """A name in the announcer's language."""

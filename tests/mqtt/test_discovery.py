@@ -93,6 +93,14 @@ def test_one_payload_per_stream_hangs_on_the_hub():
         assert topic.endswith("/hub/config") or payload["device"]["via_device"] == hub
 
 
+def test_devices_lead_to_the_pages():
+    announcer = Announcer(Topics(), "1.2.3", pages_url="http://guard.local:8097/")
+    devices = {json.loads(payload)["device"]["name"]: json.loads(payload)["device"]["configuration_url"]
+               for payload in announcer.payloads(CAMERAS).values()}
+    assert "http://guard.local:8097/" in devices.values()
+    assert "http://guard.local:8097/#/guard/lobby" in devices.values()
+
+
 def test_two_instances_do_not_share_ids():
     a, b = (announced(per_device=True, instance=name) for name in ("aipg", "upstairs"))
     assert not a.keys() & b.keys()

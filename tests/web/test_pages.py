@@ -199,6 +199,7 @@ def test_areas_are_drawn_moved_copied_and_undone(page: Any, house: House) -> Non
     page.reload()
     page.wait_for_selector("svg.editor [data-uid]", state="attached")
     assert page.locator("svg.editor [data-uid]").count() == 2
+    assert page.locator(".save-bar").is_hidden(), "nothing has been changed yet"
 
 
 def test_two_browsers_and_a_change_made_elsewhere(page: Any, chromium: Any, house: House) -> None:

@@ -5,7 +5,8 @@ import { has, number, shown, t } from "./i18n.js";
 import { admin, at, cameraName, reloadSettings, store } from "./store.js";
 import { button, dialog, empty, h, icon, notice, problems, segmented, toast, toggle } from "./ui.js";
 
-const same = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
+const sorted = (_key, value) => (value && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))) : value);
+export const same = (one, other) => JSON.stringify(one ?? null, sorted) === JSON.stringify(other ?? null, sorted);
 
 // Changes that are not saved yet. "change" is told for every edit.
 export class Draft extends EventTarget {

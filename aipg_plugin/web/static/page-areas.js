@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { t } from "./i18n.js";
-import { Draft, saveBar } from "./form.js";
+import { Draft, same, saveBar } from "./form.js";
 import { admin, at, cameraName, cameras, store } from "./store.js";
 import { button, empty, h, iconButton, notice, segmented, svg, toggle } from "./ui.js";
 import { AreasModel, LISTS } from "./areas-model.js";
@@ -35,12 +35,13 @@ export function show(content, wanted, wantedStream) {
   const toDraft = () => {
     if (loading) return;
     const values = model.values();
+    const kept = plain(at(below));  // as the model would write what is in force: rounded
     loading = true;  // between the two lists the draft is half told
-    for (const list of LISTS) draft.set(`${below}.${list}`, values[list]);
+    for (const list of LISTS) draft.set(`${below}.${list}`, same(values[list], kept[list]) ? at(`${below}.${list}`) : values[list]);
     loading = false;
   };
   const reload = () => { loading = true; model.load(at(below)); loading = false; };
-  draft.addEventListener("change", () => { if (!loading && !draft.dirty && JSON.stringify(model.values()) !== JSON.stringify(plain(at(below)))) reload(); });
+  draft.addEventListener("change", () => { if (!loading && !draft.dirty && !same(model.values(), plain(at(below)))) reload(); });
   store.addEventListener("settings", onSettings);
   function onSettings() { if (!draft.dirty) reload(); }
 
