@@ -54,8 +54,10 @@ SILHOUETTE_LEVEL = 0.3     # of the silhouette's probability: from here on a pix
 # Tracks.
 GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is held for a shorter time
 
-MARGIN_PER_HEIGHT = 0.025  # metres of margin for each metre of camera height above MARGIN_HEIGHT_M
-MARGIN_HEIGHT_M = 2.5      # the lowest camera height that can be set
+# Metres of margin for each metre of camera height above the lowest that can be set, up to the default height and above
+# it: a figure at mid radius is then masked about a third wider at 5.0 m than at 2.5 m (test_planner_margin.py).
+MARGIN_PER_HEIGHT, MARGIN_PER_GREAT_HEIGHT = 0.025, 0.075
+LOWEST_HEIGHT_M, DEFAULT_HEIGHT_M = 2.5, 3.0
 MIN_MARGIN_SHARE = 0.04    # of the shorter side of the figure's box
 
 
@@ -66,4 +68,6 @@ def thresholds(sensitivity: Sensitivity) -> Thresholds:
 
 def margin_m(sensitivity: Sensitivity, camera_height_m: float) -> float:
     """Metres added around a figure's outline (the reference product: the higher the camera, the wider the mask)."""
-    return _TABLE[sensitivity].margin_m + MARGIN_PER_HEIGHT * max(0.0, camera_height_m - MARGIN_HEIGHT_M)
+    low_m = min(max(0.0, camera_height_m - LOWEST_HEIGHT_M), DEFAULT_HEIGHT_M - LOWEST_HEIGHT_M)
+    high_m = max(0.0, camera_height_m - DEFAULT_HEIGHT_M)
+    return _TABLE[sensitivity].margin_m + MARGIN_PER_HEIGHT * low_m + MARGIN_PER_GREAT_HEIGHT * high_m
