@@ -65,15 +65,24 @@ class MaskPlanner:
         for figure, polygons, density in zip(figures, outlines, ppm, strict=True):
             if not polygons:
                 continue
-            smaller_px = float(min(figure.box[2], figure.box[3])) * scale
+            smaller_px = float(min(figure.box[2], figure.box[3])) * scale if self.same else max(
+                float(np.ptp(polygon, axis=0).min()) for polygon in polygons)
             per_metre = float(density) if np.isfinite(density) else smaller_px / 0.5
             regions.append(FigureRegion(
                 key=figure.id,
                 polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),
                 margin_px=max((margin_m + figure.position_uncertainty_m) * per_metre,
                               thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
-                cell_px=cell_px_for(guard.blur_intensity, per_metre)))
+                cell_px=cell_px_for(guard.blur_intensity, per_metre),
+                bounds_px=self._bounds(polygons)))
         return regions
+
+    def _bounds(self, polygons: list[NDArray[np.float64]]) -> tuple[tuple[float, float, float, float], ...]:
+        """The view each polygon lies in: its margin must not reach into the next, which shows another place."""
+        if len(self.projection.parts) < 2:
+            return ()
+        middles = np.stack([(polygon.min(axis=0) + polygon.max(axis=0)) / 2 for polygon in polygons])
+        return tuple(self.projection.parts[index].rect for index in self.projection.part_of(middles).tolist())
 
     def _areas(self, areas: tuple[Area, ...], guard: PrivacyGuard) -> tuple[NDArray[np.float32], ...]:
         """The enabled areas drawn on this stream; those that name no stream are drawn on the first target."""

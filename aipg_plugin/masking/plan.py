@@ -12,6 +12,7 @@ from aipg_plugin.frames import Planes
 from aipg_plugin.options import MaskingMethod
 
 Polygon = NDArray[np.floating[Any]]
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +21,15 @@ class FigureRegion:
 
     `key` is the track's id, `polygons_px` its outlines, each (K, 2) in px, pixel centres at +0.5 (several where a
     panorama's seam or several views split it), `margin_px` how far they are widened, `cell_px` its mosaic cell.
+    `bounds_px` are rectangles x0, y0, x1, y1, one for each polygon, past which its margin does not reach (the view
+    it lies in); none for the whole picture.
     """
 
     key: int
     polygons_px: tuple[Polygon, ...]
     margin_px: float
     cell_px: int
+    bounds_px: tuple[Bounds, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

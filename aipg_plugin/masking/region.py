@@ -28,7 +28,7 @@ import numpy as np
 from aipg_plugin.errors import GuardError
 from aipg_plugin.geometry.arrays import Float64, Int32, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px, snap_up
-from aipg_plugin.masking.plan import FigureRegion, MaskPlan, Polygon
+from aipg_plugin.masking.plan import Bounds, FigureRegion, MaskPlan, Polygon
 
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
 _SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
@@ -139,8 +139,21 @@ class RegionMap:
 
 def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:
     """The visible parts of a figure, widened. Raises DoubtfulPolygonError."""
-    patches = (rasterise(polygon, figure.margin_px, blocks_wh) for polygon in figure.polygons_px)
+    patches = [rasterise(polygon, figure.margin_px, blocks_wh) for polygon in figure.polygons_px]
+    if figure.bounds_px:
+        patches = [patch and _within(patch, bounds) for patch, bounds in zip(patches, figure.bounds_px, strict=True)]
     return tuple(patch for patch in patches if patch is not None)
+
+
+def _within(patch: Patch, bounds: Bounds) -> Patch | None:
+    """What of a patch lies in a rectangle of px, blocks on its border included."""
+    old = patch.rect
+    x0, y0, x1, y1 = math.floor(bounds[0] / 2), math.floor(bounds[1] / 2), math.ceil(bounds[2] / 2), \
+        math.ceil(bounds[3] / 2)
+    rect = BlockRect(max(old.x0, x0), max(old.y0, y0), min(old.x1, x1), min(old.y1, y1))
+    if rect.x0 >= rect.x1 or rect.y0 >= rect.y1:
+        return None
+    return Patch(rect, patch.bits[rect.y0 - old.y0:rect.y1 - old.y0, rect.x0 - old.x0:rect.x1 - old.x0])
 
 
 def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) -> Patch | None:
