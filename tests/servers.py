@@ -32,6 +32,12 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0, what: str =
         time.sleep(0.02)
 
 
+def in_real_time(seconds: float, why: str) -> None:
+    """Wait where no condition can be waited for: nothing may happen, or nothing tells that it did. `why` says which."""
+    assert why
+    time.sleep(seconds)
+
+
 def listening(port: int) -> bool:
     """Whether somebody accepts connections on a loopback port."""
     with socket.socket() as probe:

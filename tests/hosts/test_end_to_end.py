@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -226,13 +225,15 @@ def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
             [needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-analyzeduration", "500000", "-i",
              guard.rtsp, "-c", "copy", "-flush_packets", "1", str(target)]) as client:
         wait_for(lambda: target.exists() and target.stat().st_size > 0, 15, "the recording's start")
-        time.sleep(1)
+        size = target.stat().st_size
+        wait_for(lambda: target.stat().st_size > size + 20_000, 20, "a second of recording")
         camera.kill()
         wait_for(lambda: ": lost" in guard.output(), 15, "the loss")
         lost = guard.output().index(": lost")
         with rtsp_player(walk, port):
             wait_for(lambda: ": guarding" in guard.output()[lost:], 25, "the return")
-            time.sleep(1.5)
+            size = target.stat().st_size
+            wait_for(lambda: target.stat().st_size > size + 20_000, 20, "what the camera shows again")
         assert client.running, client.output()
         os.kill(client.pid, signal.SIGINT)
         wait_for(lambda: not client.running, 10, "the client's end")

@@ -18,6 +18,7 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.hosts.offline import redact_video
 from aipg_plugin.options import MaskingMethod, Models, Output, OutputKind, Web
 from tests.samples import CLIP, truth
+from tests.servers import wait_for
 
 
 def luma(path: Path) -> list[np.ndarray]:
@@ -74,12 +75,11 @@ def test_an_output_that_fails_leaves_nothing_and_the_old_file_alone(tmp_path: Pa
 
 def test_an_interrupted_redact_leaves_no_clear_or_partial_file(tmp_path: Path) -> None:
     import signal
-    import time
 
     target = tmp_path / "out.mp4"
     process = subprocess.Popen([sys.executable, "-m", "aipg_plugin", "redact", str(CLIP), str(target), "--quiet"],
                                stderr=subprocess.PIPE, text=True)
-    time.sleep(2.5)
+    wait_for(lambda: any(tmp_path.iterdir()) or process.poll() is not None, 60, "the first output")
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     if process.returncode == 0:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aipg_plugin.media.intake import Intake
+from tests.servers import in_real_time
 
 
 @given(st.integers(1, 5), st.lists(st.integers(), max_size=20))
@@ -23,7 +24,7 @@ def test_close_wakes_who_waits_and_lets_the_rest_out() -> None:
     got: list[int | None] = []
     reader = threading.Thread(target=lambda: got.append(intake.get(None)))
     reader.start()
-    time.sleep(0.05)
+    in_real_time(0.05, "nothing tells that the reader waits already")
     intake.close()
     reader.join(2)
     assert got == [None]

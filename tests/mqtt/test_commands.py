@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt.commands import Command, CommandGate, CommandWorker, parse_payload
 from aipg_plugin.mqtt.topics import Address
+from tests.mqtt.broker import wait_for
 from tests.mqtt.conftest import make_camera
 
 KEYS = st.sampled_from(["guard", "area/1", "masking_method", "sensitivity", "blur_intensity", "camera_height",
@@ -102,9 +102,10 @@ class TestCommandGate:
 
 
 def test_worker_keeps_the_newest_of_each_address_and_survives_errors():
-    applied, go = [], threading.Event()
+    applied, go, busy = [], threading.Event(), threading.Event()
 
     def apply(command):
+        busy.set()
         go.wait(5)
         applied.append((command.key, command.value))
         if command.value == 0:
@@ -113,14 +114,11 @@ def test_worker_keeps_the_newest_of_each_address_and_survives_errors():
     worker = CommandWorker(apply)
     worker.start()
     worker.put(Command("c", "1", "camera_height", 0))
-    time.sleep(0.05)
+    assert busy.wait(5)
     for n in range(100):
         worker.put(Command("c", "1", "camera_height", n))
         worker.put(Command("c", "1", "guard", n % 2 == 0))
     go.set()
-    for _ in range(100):
-        if len(applied) == 3:
-            break
-        time.sleep(0.01)
+    wait_for(lambda: len(applied) == 3)
     worker.stop()
     assert applied == [("camera_height", 0), ("camera_height", 99), ("guard", False)]

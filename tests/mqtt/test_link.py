@@ -15,6 +15,7 @@ from aipg_plugin.options import Mqtt
 from aipg_plugin.states import State
 from tests.mqtt.broker import Watcher, wait_for
 from tests.mqtt.conftest import guarded_frame, make_camera
+from tests.servers import in_real_time
 
 
 def person(track: int = 1, x: float = 0.5) -> TrackReport:
@@ -45,7 +46,7 @@ def test_an_echo_comes_only_when_the_change_is_in_force(link, app, watcher):
     watcher.expect("aipg/lobby/1/guard/state", "OFF")
     app.delay.clear()
     watcher.publish("aipg/lobby/1/guard/set", "ON")
-    time.sleep(0.2)
+    in_real_time(0.2, "no echo may come")
     assert watcher.last["aipg/lobby/1/guard/state"] == b"OFF"
     app.delay.set()
     watcher.expect("aipg/lobby/1/guard/state", "ON")
@@ -139,7 +140,7 @@ def test_a_bad_command_cannot_displace_a_good_one(link, app, watcher):
     link((make_camera(off_token="sesame"),))
     app.delay.clear()
     watcher.publish("aipg/lobby/1/area/1/set", "ON")        # keeps the worker busy
-    time.sleep(0.1)
+    in_real_time(0.1, "nothing tells that the worker has begun")
     watcher.publish("aipg/lobby/1/guard/set", "ON")
     watcher.publish("aipg/lobby/1/guard/set", "OFF")
     watcher.publish("aipg/lobby/1/guard/set", b"\0\1")
@@ -272,7 +273,7 @@ def test_a_removed_camera_leaves_nothing_behind(link, broker, watcher):
     watcher.expect("homeassistant/device/aipg/yard_1/config", "")
     watcher.expect("homeassistant/device/aipg/lobby_2/config", "")
     watcher.expect("aipg/lobby/1/area/3/state", "")
-    time.sleep(0.2)
+    in_real_time(0.2, "nothing more may be retained")
     late = Watcher(broker.port)
     late.expect("aipg/lobby/1/area/1/state", "OFF")
     assert not [t for t in late.last if "yard" in t or t.startswith("aipg/lobby/2") or "area/3" in t]

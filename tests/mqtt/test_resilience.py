@@ -35,15 +35,16 @@ def test_states_heal_after_the_broker_was_killed(link, broker, protocol):
             made.figures("lobby", float(n), tuple(TrackReport(i, (0.5, 0.5, 0.1, 0.2, 0.0), 0.9, None, 0.0)
                                                   for i in range(n % 5)))
             fed.append(n)
-            time.sleep(0.002)
+            stop.wait(0.002)
 
     feeder = threading.Thread(target=feed)
     feeder.start()
     try:
         for _ in range(2):
-            time.sleep(0.3)
+            count = len(fed)
+            wait_for(lambda count=count: len(fed) > count + 50)
             broker.kill()
-            time.sleep(0.2)
+            wait_for(lambda: not made.connected, 10)
             broker.start()
             wait_for(lambda: made.connected, 10)
     finally:
@@ -104,9 +105,8 @@ def test_a_broker_that_hangs_blocks_nobody_and_states_arrive_afterwards(link, br
             made.stats({"filler": "x" * 20000, "n": n})
             slowest = max(slowest, time.perf_counter() - begin)
         assert slowest < 0.25
-        time.sleep(0.5)
         # Telemetry waits in our bounded queue, not in paho's endless one; the kernel may take some megabytes of it.
-        assert 500 < len(made._outbox) < 1200
+        wait_for(lambda: 500 < len(made._outbox) < 1200)
         made.state("lobby", "1", "camera_height", 4.8)
     finally:
         os.kill(broker.process.pid, signal.SIGCONT)

@@ -16,6 +16,7 @@ from aipg_plugin.mqtt.topics import Topics
 from aipg_plugin.options import Mqtt
 from tests.mqtt.broker import Mosquitto, Watcher, wait_for
 from tests.mqtt.conftest import App, make_camera
+from tests.servers import in_real_time
 
 HUB = "homeassistant/device/aipg{}/hub/config"
 
@@ -55,7 +56,7 @@ def test_two_installations_leave_each_other_alone(install, watcher, protocol):
     wait_for(lambda: announced(watcher) == both)
     b.stop()
     install("b", "yard", protocol=protocol)
-    time.sleep(1.5)     # longer than anybody waits before withdrawing
+    in_real_time(1.5, "nothing may be withdrawn; this is longer than anybody waits before withdrawing")
     assert announced(watcher) == both
     assert not [topic for topic, payload, _ in watcher.seen if topic.endswith("/config") and not payload]
     assert a._connection.reconnects == 0
@@ -71,7 +72,7 @@ def test_an_id_that_is_taken_is_named_and_both_stay(install, watcher, protocol, 
     assert "mqtt.client_id" in caplog.text
     wait_for(lambda: all(link.connected for link in links), 10)
     before = [link._connection.reconnects for link in links]
-    time.sleep(2)
+    in_real_time(2, "nobody may be thrown off again")
     assert [link._connection.reconnects for link in links] == before
     watcher.publish("aipg/a/1/guard/set", "ON")
     watcher.expect("aipg/a/1/guard/state", "ON")

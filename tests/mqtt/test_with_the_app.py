@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from aipg_plugin.app import App as RealApp
 from aipg_plugin.settings import load
 from tests.mqtt.broker import Mosquitto, wait_for
+from tests.servers import in_real_time
 
 TEXT = """\
 cameras:
@@ -128,7 +128,7 @@ def test_a_reload_keeps_what_was_changed_while_running(start, watcher, caplog, t
     wait_for(lambda: "kept, as changed while running: lobby/1 guard: off → on" in caplog.text)
     file.write_text(file.read_text().replace("enabled: off", "enabled: on"))
     watcher.publish("aipg/reload/set", "PRESS")
-    time.sleep(0.3)
+    in_real_time(0.3, "nothing may change")
     assert guarded(app)
     file.write_text(file.read_text().replace("enabled: on", "enabled: off"))
     watcher.publish("aipg/reload/set", "PRESS")
