@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.options import Sensitivity
 from evaluation.metrics import AccuracyTally
-from evaluation.results import Judged, Result
+from evaluation.results import Judged, SystemResult
 
 SCORES = np.geomspace(0.02, 0.9, 28)
 RATES = ("recall_3", "recall_5", "precision_3", "head_leak", "body_leak", "over_mask")
@@ -44,7 +44,7 @@ class Counts:
         return np.asarray(self.table[self.scene == name].sum(0))
 
 
-def count(result: Result, level: Sensitivity) -> Counts:
+def count(result: SystemResult, level: Sensitivity) -> Counts:
     """Counts of what a system found, masked with the margins of a sensitivity, at every score of `SCORES`."""
     rows, scenes = [], []
     for truth, size_wh, found in result.found:

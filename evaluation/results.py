@@ -25,7 +25,7 @@ THIRDS = ("inner", "middle", "outer")
 
 
 @dataclass
-class Result:
+class SystemResult:
     """One system's tallies: by (level, scene) and by (level, slice); `ap` by scene."""
 
     name: str
@@ -69,7 +69,7 @@ class Judged:
         tally.add_detections(self._at_3, self._over)
 
 
-def _count(result: Result, found: Detections, truth: LabelledPicture, size_wh: tuple[int, int]) -> None:
+def _count(result: SystemResult, found: Detections, truth: LabelledPicture, size_wh: tuple[int, int]) -> None:
     for level in LEVELS:
         judged = Judged(found, truth, size_wh, level, thresholds(level).on_score)
         judged.count(result.scenes.setdefault((level.value, truth.scene), metrics.AccuracyTally()))
@@ -77,9 +77,9 @@ def _count(result: Result, found: Detections, truth: LabelledPicture, size_wh: t
             judged.count_people(result.slices.setdefault((level.value, name), metrics.AccuracyTally()), who)
 
 
-def evaluate(system: System, pictures: tuple[LabelledPicture, ...], sheets: Path | None = None) -> Result:
+def evaluate(system: System, pictures: tuple[LabelledPicture, ...], sheets: Path | None = None) -> SystemResult:
     """Run one system over all pictures; writes an overlay per picture under `sheets`."""
-    result = Result(system.name)
+    result = SystemResult(system.name)
     curves: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_], int]]] = {}
     for truth in pictures:
         picture = truth.read()
@@ -106,7 +106,7 @@ def evaluate(system: System, pictures: tuple[LabelledPicture, ...], sheets: Path
     return result
 
 
-def at_over_mask(result: Result, share: float) -> tuple[float, dict[str, float]]:
+def at_over_mask(result: SystemResult, share: float) -> tuple[float, dict[str, float]]:
     """The lowest score with which at most `share` of the background is masked with the margins of medium, and the rates
     there: detectors of any calibration compare like this.
     """
@@ -134,7 +134,7 @@ def row(name: str, rates: dict[str, float], lead: str = "") -> str:
     return f"{name:34s} {lead:>6s} {cells}"
 
 
-def table(result: Result, details: bool) -> str:
+def table(result: SystemResult, details: bool) -> str:
     """The result as text, in percent."""
     head = f"{'':34s} {'AP50':>6s} " + " ".join(f"{c:>6s}" for c in ("r.3", "r.5", "p.3", "head", "body", "over"))
     lines = [f"{result.name}   ({result.ms_median:.0f} ms a picture)", head]
@@ -149,7 +149,7 @@ def table(result: Result, details: bool) -> str:
     return "\n".join(lines)
 
 
-def as_json(result: Result) -> dict[str, object]:
+def as_json(result: SystemResult) -> dict[str, object]:
     """Everything measured, as shares."""
     return {"name": result.name, "ms_median": result.ms_median, "ap50": result.ap,
             "overall": {level.value: result.overall(level.value) for level in LEVELS},

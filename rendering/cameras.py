@@ -16,7 +16,7 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Shot:
+class MountedCamera:
     """One camera in place."""
 
     camera: FisheyeCamera
@@ -31,7 +31,7 @@ def scaled(camera: FisheyeCamera, factor: float) -> FisheyeCamera:
     return FisheyeCamera(camera.law, ImageCircle(c.cx_px * fx, c.cy_px * fx, c.radius_px * fx), (w, h))
 
 
-def random_shot(rng: Rng) -> Shot:
+def random_shot(rng: Rng) -> MountedCamera:
     """A camera as found on ceilings (85 %) and walls: whole circles, wide frames that cut it, frames inside it."""
     wall = rng.random() < 0.15
     style = str(rng.choice(["whole", "wide", "inside"], p=[0.5, 0.28, 0.22]))
@@ -63,7 +63,7 @@ def random_shot(rng: Rng) -> Shot:
     height = float(rng.uniform(2.1, 3.2) if rng.random() < 0.62 else rng.uniform(3.0, 5.8))
     if wall:
         height = float(rng.uniform(2.0, 3.4))
-    return Shot(camera, Mount(MountKind.WALL if wall else MountKind.CEILING, height))
+    return MountedCamera(camera, Mount(MountKind.WALL if wall else MountKind.CEILING, height))
 
 
 def random_light(rng: Rng, height_m: float, half_size_m: float, infrared: bool) -> Light:

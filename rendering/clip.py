@@ -20,7 +20,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import LensModelName, MountKind
 from rendering.actors import Actors, load_actors
 from rendering.bodies import load_bank
-from rendering.cameras import Shot, random_light
+from rendering.cameras import MountedCamera, random_light
 from rendering.choice import open_renderer
 from rendering.drawing import Light, Renderer
 from rendering.people import Body, Outfit, random_outfit
@@ -88,7 +88,7 @@ class Film:
     """One room, its light, its camera and its cast."""
 
     stage: Stage
-    shot: Shot
+    shot: MountedCamera
     light: Light
     parts: list[Actor] = field(default_factory=list)
     oversample: float = 1.25
@@ -202,11 +202,11 @@ def finish(picture: NDArray[np.uint8], camera: FisheyeCamera, rng: np.random.Gen
     return np.asarray(np.clip(img, 0, 255), np.uint8)
 
 
-def ceiling_shot(rng: np.random.Generator, side_px: int = 1280) -> Shot:
+def ceiling_shot(rng: np.random.Generator, side_px: int = 1280) -> MountedCamera:
     """A whole circle of an equidistant lens on a ceiling: the camera that a clip's settings assume."""
     circle = ImageCircle(side_px / 2, side_px / 2, side_px * 0.49)
     camera = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), circle, (side_px, side_px))
-    return Shot(camera, Mount(MountKind.CEILING, float(rng.uniform(2.5, 4.2))))
+    return MountedCamera(camera, Mount(MountKind.CEILING, float(rng.uniform(2.5, 4.2))))
 
 
 def render_sequence(data: Path, out: Path, seed: int, *, seconds: float, fps: float, room: str = "", people: int = 0,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind
 from rendering import furniture as fur
-from rendering.cameras import Shot
+from rendering.cameras import MountedCamera
 from rendering.extras import add_plant_somewhere, mannequin
 from rendering.mesh import Surface, add_box, place, turn
 from rendering.soft import add_armchair, add_heap, add_soft_chair, upholstery
@@ -24,7 +24,7 @@ Vec = NDArray[np.float64]
 LOW_M = (2.2, 3.0)  # camera heights at which the crown of a head is the most that is seen of a person
 
 
-def low_ceiling(rng: Rng, shot: Shot) -> Shot:
+def low_ceiling(rng: Rng, shot: MountedCamera) -> MountedCamera:
     """The same camera on a low ceiling."""
     return replace(shot, mount=Mount(MountKind.CEILING, float(rng.uniform(*LOW_M))))
 

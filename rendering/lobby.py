@@ -12,7 +12,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import LensModelName, MountKind
 from rendering import furniture as fur
 from rendering.bodies import Bank
-from rendering.cameras import Shot
+from rendering.cameras import MountedCamera
 from rendering.clip import Actor, Film
 from rendering.drawing import Light
 from rendering.mesh import Surface, add_box, add_quad
@@ -43,7 +43,7 @@ def lobby_film(bank: Bank, textures: TextureBank, seed: int) -> Film:
     lamps = np.array([[-2.5, -2, HEIGHT_M, 0.55], [2.5, 2, HEIGHT_M, 0.55], [2.5, -2, HEIGHT_M, 0.5],
                       [-2.5, 2, HEIGHT_M, 0.5]], np.float32)
     light = Light(lamps, (-0.55, 0.35, 1.0), (0.4, 0.38, 0.34), (0.66, 0.665, 0.68), 0.09)
-    return Film(stage, Shot(camera, Mount(MountKind.CEILING, HEIGHT_M)), light, _cast(stage), 1.5)
+    return Film(stage, MountedCamera(camera, Mount(MountKind.CEILING, HEIGHT_M)), light, _cast(stage), 1.5)
 
 
 def _room(stage: Stage) -> None:

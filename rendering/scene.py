@@ -14,7 +14,7 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind
 from rendering.bodies import Bank
-from rendering.cameras import Shot, in_mood, random_light, random_shot, scaled
+from rendering.cameras import MountedCamera, in_mood, random_light, random_shot, scaled
 from rendering.drawing import Light, LoadedMesh, Renderer
 from rendering.hard_cases import low_ceiling
 from rendering.optics import develop
@@ -34,7 +34,7 @@ class RenderedScene:
     image: NDArray[np.uint8]
     ids: NDArray[np.uint8]
     truth: Truth
-    shot: Shot
+    shot: MountedCamera
     people: list[PlacedPerson]
     room: str
     quality: int
@@ -61,7 +61,7 @@ def photograph(mesh: LoadedMesh, people: list[PlacedPerson], camera: FisheyeCame
 
 
 def render_scene(renderer: Renderer, bank: Bank, textures: TextureBank, seed: int, index: int,
-                 room: str | None = None, shot: Shot | None = None,
+                 room: str | None = None, shot: MountedCamera | None = None,
                  props: list[Prop] | None = None) -> RenderedScene:
     """Scene `index` of the set `seed`: always the same picture for the same arguments and banks."""
     rng = np.random.default_rng([seed, index])

@@ -20,7 +20,7 @@ from aipg_plugin.detection import onnx
 from aipg_plugin.detection.tiles import PLANS, THOROUGH, TilePlan
 from aipg_plugin.options import CustomModel, Models, Sensitivity
 from evaluation.pictures import LabelledPicture, load
-from evaluation.results import Result, evaluate, table
+from evaluation.results import SystemResult, evaluate, table
 from evaluation.systems import tiled
 from training.export import export_fp32
 from training.port import AnyNet
@@ -56,7 +56,7 @@ def open_model(model: str, dev: Path, tile_px: int) -> onnx.PersonNet:
 
 
 def measure(net: onnx.PersonNet, pictures: tuple[LabelledPicture, ...], plan: TilePlan = THOROUGH,
-            sheet: Path | None = None) -> Result:
+            sheet: Path | None = None) -> SystemResult:
     """The benchmark's figures under one tile plan; `sheet` gets an overlay of every scene's first picture."""
     with TemporaryDirectory() as folder:
         system = tiled(plan.name, net, plan)

@@ -5,7 +5,7 @@ import pytest
 
 from aipg_plugin.detection.detections import Detections
 from evaluation.pictures import LabelledPicture
-from evaluation.results import Result, at_over_mask
+from evaluation.results import SystemResult, at_over_mask
 
 SIZE_WH = (600, 600)
 PERSON = np.array([[300.0, 120.0, 60.0, 120.0, 0.0]])
@@ -16,11 +16,11 @@ def picture() -> LabelledPicture:
                       heads=np.array([[300.0, 80.0, 15.0]]), difficult=np.zeros(1, bool), ignore=np.zeros((0, 4)))
 
 
-def result(scores: list[float]) -> Result:
+def result(scores: list[float]) -> SystemResult:
     """The person, and three things elsewhere that are taken for people."""
     wrong = [[480.0, 300.0, 60.0, 120.0, 90.0], [120.0, 300.0, 60.0, 120.0, -90.0], [300.0, 480.0, 60.0, 120.0, 180.0]]
     boxes = np.concatenate([PERSON, wrong]).astype(np.float32)
-    return Result("made up", found=[(picture(), SIZE_WH, Detections.of(boxes, np.array(scores, np.float32)))])
+    return SystemResult("made up", found=[(picture(), SIZE_WH, Detections.of(boxes, np.array(scores, np.float32)))])
 
 
 def test_nets_are_compared_at_the_score_that_masks_as_much() -> None:

@@ -9,7 +9,7 @@ from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import LensModelName, MountKind
 from rendering.bodies import FOOT, HAIR, HAND, HEAD, THIGH, TORSO, Bank
-from rendering.cameras import Shot
+from rendering.cameras import MountedCamera
 from rendering.mesh import MeshBuilder, Surface, add_cylinder
 
 
@@ -29,9 +29,9 @@ def stick_figures() -> Bank:
                 np.zeros((9, 3), np.float32))
 
 
-def shot_from(kind: MountKind, law: str = "equidistant", circle: ImageCircle | None = None) -> Shot:
+def shot_from(kind: MountKind, law: str = "equidistant", circle: ImageCircle | None = None) -> MountedCamera:
     """A camera of 170° and 360 × 320 px, 3 m above the floor."""
     coefficients = (-0.03, 0.002) if law == "kannala_brandt" else ()
     camera = FisheyeCamera(LensLaw(LensModelName(law), 170.0, coefficients), circle or ImageCircle(180, 158, 165),
                            (360, 320))
-    return Shot(camera, Mount(kind, 3.0))
+    return MountedCamera(camera, Mount(kind, 3.0))

@@ -18,7 +18,7 @@ from aipg_plugin.options import MountKind
 from rendering import tensors
 from rendering.batch import render_many
 from rendering.bodies import Bank
-from rendering.cameras import Shot
+from rendering.cameras import MountedCamera
 from rendering.choice import settled
 from rendering.drawing import Geometry, Light, LoadedMesh, Renderer
 from rendering.gl import GlRenderer
@@ -127,7 +127,7 @@ LIGHT = Light(np.array([[1.5, -1, 2.9, 0.8], [-1, 1, 2.9, 0.5]], np.float32), (0
               (0.4, 0.45, 0.5), 0.05, 0.8)
 
 
-def _draw(renderer: Renderer, shot: Shot) -> tuple[U8, U8]:
+def _draw(renderer: Renderer, shot: MountedCamera) -> tuple[U8, U8]:
     mesh = renderer.load(_still_life())
     try:
         return mesh.draw(shot.camera, shot.mount, LIGHT, 4.0)
