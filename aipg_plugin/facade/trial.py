@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.onnx import PersonNet
+from aipg_plugin.detection.tiles import THOROUGH
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.camera import find_image_circle
@@ -90,7 +91,7 @@ class Trials:
         stream = replace(camera.streams[0], id=frame.stream, capture_mode=mode, outputs=(), views=())
         guard_settings = PrivacyGuard(enabled=True, target_streams=(stream.id,))
         guard = make_guard(replace(camera, streams=(stream,), privacy_guard=guard_settings), self._net, live=False,
-                           single_image=True)
+                           plan=THOROUGH, single_image=True)
         try:
             guarded = (guard.process(frame) + guard.flush(frame.stream))[-1]
             return guarded, guard.stats()[frame.stream].people
