@@ -256,6 +256,10 @@ class Facade:
             raise SettingsError("{value} is not a table of settings", value="import",
                                 cure="Indent its settings below it")
         wanted = to_dict(validate(restored(plain, document, "")))
+        if plain.get("instance_id", "auto") == "auto":  # made from the machine and the file, not from this text
+            wanted["instance_id"] = document["instance_id"]
+        if (plain.get("mqtt") or {}).get("client_id", "auto") == "auto":
+            wanted["mqtt"]["client_id"] = document["mqtt"]["client_id"]
         return [Change(key, wanted[key]) for key in wanted]
 
     # -- try -------------------------------------------------------------------------------------------------------

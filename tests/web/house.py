@@ -81,6 +81,7 @@ class House:
         """The settings of the beginning, in file and in force."""
         self.file.write_text(self.first, encoding="utf-8")
         self.host.reload()
+        self.app.configure(load(self.file).settings, origin="file")  # a reload keeps what could not be written
 
     @property
     def yaml(self) -> dict[str, Any]:
