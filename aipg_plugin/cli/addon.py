@@ -69,8 +69,8 @@ def prepare(options: Path, settings: Path, supervisor: str) -> dict[str, str]:
     given = read_options(options)
     if not settings.exists():
         settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.touch(mode=0o600)  # before the text, which may hold a camera's password
         settings.write_text(settings_text(given), encoding="utf-8")
-        settings.chmod(0o600)
         _log.info("settings written to %s from the add-on's options", settings)
     return {"AIPG_PASSWORD": given.password, **broker(supervisor)}
 

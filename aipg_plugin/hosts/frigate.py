@@ -29,7 +29,7 @@ _IOU = 0.45
 # Of benchmarks.frigate_regions: as many people found as with eight large turns, in under half the time.
 _SIDE_PX = 320         # of a large look
 _SMALL_PX = 128        # of a first look: people in a region are large
-_SUSPECT_SCORE = 0.05  # of a first look: enough to look again in that direction
+_CANDIDATE_SCORE = 0.05  # of a first look: enough to look again in that direction
 _MOST_TURNS = 4        # large looks at a region
 Float32 = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class RegionDetector:
         """(H, W, 3) uint8 BGR -> (20, 6) float32 as Frigate wants it, best first."""
         angles_deg = self._angles_deg
         if len(angles_deg) > 1 and self._small_px < self._side_px:
-            boxes, scores, turns = self._look(region_bgr, angles_deg, self._small_px, _SUSPECT_SCORE)
+            boxes, scores, turns = self._look(region_bgr, angles_deg, self._small_px, _CANDIDATE_SCORE)
             kept = _distinct(boxes, scores)
             angles_deg = [angles_deg[turn] for turn in dict.fromkeys(turns[kept].tolist())][:_MOST_TURNS]
         if not angles_deg:
