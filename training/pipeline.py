@@ -61,9 +61,15 @@ class Pipeline:
                                 start_new_session=alone)
 
     def run(self, *command: str) -> None:
-        """Run `python -m command`; raises CalledProcessError when it fails."""
+        """Run `python -m command`; raises CalledProcessError when it fails. It ends with us."""
         process = self.start(*command)
-        if process.wait():
+        try:
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, command)
 
     def made(self, path: Path, *command: str) -> Path:
@@ -140,6 +146,7 @@ def main() -> None:
     parser.add_argument("--idle", action="store_true", help="use only processor time that nothing else wants")
     parser.add_argument("--scenes-only", action="store_true", help="render, and train nothing")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started ends too
     work = Path(args.work).expanduser().resolve()
     pipeline = Pipeline(work, Path(args.data).resolve(), args.idle)
     pipeline.prepare()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +51,26 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert "--resume" in pipeline.commands[0]
     pipeline.train(run, "rtmdet_nano", 100)
     assert len(pipeline.commands) == 1
+
+
+def test_what_was_started_ends_with_the_pipeline(tmp_path: Path) -> None:
+    class Interrupted(Pipeline):
+        def start(self, *_command: str, alone: bool = False) -> Any:
+            self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+            wait, calls = self.process.wait, iter((True, False))
+
+            def first_interrupted(timeout: float | None = None) -> int:
+                if next(calls):
+                    raise KeyboardInterrupt
+                return wait(timeout)
+
+            self.process.wait = first_interrupted  # type: ignore[method-assign]
+            return self.process
+
+    pipeline = Interrupted(tmp_path, tmp_path, idle=False)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run("rendering", "scenes")
+    assert pipeline.process.poll() is not None
 
 
 def test_a_failing_step_stops_the_pipeline(tmp_path: Path) -> None:
