@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aipg_plugin.options import Area, Camera, PrivacyGuard, Settings
 from aipg_plugin.settings import controls
+from aipg_plugin.settings.advice import unguarded
 
 _LESS_IS_WEAKER = ("hold_s", "detect_hz", "lookahead_s", "circumferential_width")
 _SEEN_IN_OTHERS = frozenset({"enabled"})    # the camera's guard: its streams' `guard` says the same
@@ -43,9 +44,12 @@ def _shown(value: controls.Value | None) -> str:
 
 
 def changes(before: Settings, after: Settings) -> list[Change]:
-    """What changed in cameras that both have, in the order of the settings."""
+    """What changed in cameras that both have, and streams that show people now, in the order of the settings."""
     old = {camera.id: camera for camera in before.cameras}
-    return [change for camera in after.cameras if camera.id in old for change in _of_camera(old[camera.id], camera)]
+    found = [change for camera in after.cameras if camera.id in old for change in _of_camera(old[camera.id], camera)]
+    told = {(change.camera, change.stream) for change in found if change.key == "guard"} | set(unguarded(before))
+    return found + [Change(camera, stream, "guard", None, False, weakens=True) for camera, stream in unguarded(after)
+                    if (camera, stream) not in told]
 
 
 def weakening(before: Settings, after: Settings) -> list[Change]:

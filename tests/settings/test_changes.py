@@ -39,6 +39,19 @@ def test_controls(key: str, value: str, text: str, weakens: bool) -> None:
     assert [(change.text, change.weakens) for change in found] == [(text, weakens)]
 
 
+def test_a_new_stream_that_shows_people_weakens() -> None:
+    lobby = SETTINGS.cameras[0]
+    assert lobby.streams[0].outputs
+    open_one = dataclasses.replace(lobby, id="yard", privacy_guard=dataclasses.replace(
+        lobby.privacy_guard, enabled=False))
+    after = dataclasses.replace(SETTINGS, cameras=(lobby, open_one))
+    assert [change.text for change in weakening(SETTINGS, after)] == [
+        f"yard/{stream.id} guard: none → off" for stream in lobby.streams if stream.outputs]
+    assert changes(after, after) == []
+    guarded = dataclasses.replace(SETTINGS, cameras=(lobby, dataclasses.replace(lobby, id="yard")))
+    assert weakening(SETTINGS, guarded) == []
+
+
 @pytest.mark.parametrize(("before", "after", "keys"), [
     ({"hold_s": 3.0}, {"hold_s": 2.0}, ["hold_s"]), ({"hold_s": 3.0}, {"hold_s": 4.0}, []),
     ({"lookahead_s": 0.4}, {"lookahead_s": 0.0}, ["lookahead_s"]), ({"detect_hz": 5.0}, {"detect_hz": 1.0},
