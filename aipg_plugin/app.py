@@ -27,8 +27,8 @@ from aipg_plugin.options import SERVED_KINDS, Settings, Web, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths, kept_running
 from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.installation import installation_id
+from aipg_plugin.settings.keeper import SettingsKeeper
 from aipg_plugin.settings.loader import load
-from aipg_plugin.settings.writer import save_changes
 from aipg_plugin.states import ENDED, FULL_MOSAIC, State, StatusRegistry, StreamStatus
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.version import __version__
@@ -67,6 +67,8 @@ class App:
         self._in_file = settings        # what the configuration file says, as far as we know
         self._host = host
         self._config_file = config_file
+        self._keeper = None if config_file is None else SettingsKeeper(
+            config_file, saved=self._kept, failed=self._not_kept)
         self._metadata = metadata
         self._lock = threading.RLock()
         self._net = load_model(settings.models)
@@ -150,29 +152,26 @@ class App:
                 self._complained_s[what] = now_s
                 _log.exception("%s could not be told", what)
 
-    def change(self, edit: Edit, *, origin: str) -> tuple[Settings, SettingsError | None]:
+    def change(self, edit: Edit, *, origin: str, wait: bool = True) -> tuple[Settings, SettingsError | None]:
         """Put a change in force, then write it down.
 
         `edit` takes the settings in force and gives the new ones and the dotted paths that change in the file. Returns
-        the new settings and why they could not be written (they are in force none the less). Raises what `edit` raises.
+        the new settings and why they could not be written (they are in force none the less); without `wait` they are
+        written on another thread, and a failure is only told. Raises what `edit` raises.
         """
         with self._lock:
             settings, paths = edit(self._settings)
             self.configure(settings, origin=origin)
         self._changed(settings)
-        try:
-            if self._config_file is not None and paths:
-                self._in_file = save_changes(self._config_file, paths).settings
-        except SettingsError as error:
-            self._not_kept(error)
-            return settings, error
-        except Exception as error:      # whatever a file system does: the change is in force
-            _log.exception("writing the settings failed")
-            unexpected = SettingsError("cannot be written: {why}", path=str(self._config_file),
-                                       why=type(error).__name__, cure="See the log")
-            self._not_kept(unexpected)
-            return settings, unexpected
+        if self._keeper is None or not paths:
+            return settings, None
+        if wait:
+            return settings, self._keeper.now(paths)
+        self._keeper.later(paths)
         return settings, None
+
+    def _kept(self, settings: Settings) -> None:
+        self._in_file = settings
 
     def _not_kept(self, error: SettingsError) -> None:
         _log.error("changed settings are in force but could not be written: %s", error)
@@ -245,6 +244,8 @@ class App:
     def close(self) -> None:
         """Stop everything; sinks belong to the host and are closed by it."""
         self._stop.set()
+        if self._keeper is not None:
+            self._keeper.close()
         for thread in self._threads:
             thread.join(2.0)
         with self._lock:
@@ -266,7 +267,7 @@ class App:
             paths = changed_paths(settings, *change) if command.persist else {}
             return apply_change(settings, *change), paths
 
-        self.change(edit, origin="mqtt")
+        self.change(edit, origin="mqtt", wait=False)
         return command.value
 
     def reload(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,6 +80,22 @@ def test_on_is_in_force_though_it_cannot_be_kept(start, watcher, tmp_path, monke
     assert guarded(app)
     assert watcher.last["aipg/lobby/1/guard/state"] == b"ON"
     assert (tmp_path / "aipg.yaml").read_text() == before
+
+
+def test_a_disk_that_hangs_holds_up_no_command(start, watcher, tmp_path, monkeypatch):
+    app = start()
+    watcher.expect("aipg/lobby/1/guard/state", "OFF")
+    real, go = os.fsync, threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda handle: (go.wait(20), real(handle))[1])
+    watcher.publish("aipg/lobby/1/sensitivity/set", "low")
+    watcher.expect("aipg/lobby/1/sensitivity/state", "low")
+    watcher.publish("aipg/lobby/1/guard/set", "ON")
+    watcher.expect("aipg/lobby/1/guard/state", "ON")
+    watcher.publish("aipg/lobby/1/sensitivity/set", "high")
+    watcher.expect("aipg/lobby/1/sensitivity/state", "high")
+    assert guarded(app)
+    go.set()
+    wait_for(lambda: load(tmp_path / "aipg.yaml").settings == app.settings)
 
 
 def test_a_file_that_was_broken_meanwhile_tells_no_secret(start, watcher, tmp_path):
