@@ -79,6 +79,6 @@ def test_settings_take_credentials_where_the_environment_has_no_variable(config:
     (folder / "LOBBY_PASSWORD").write_text("from-file\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     monkeypatch.delenv("LOBBY_PASSWORD", raising=False)
-    assert "from-file" in load(config).settings.cameras[0].streams[0].source.url
+    assert "from-file" in load(config).settings.cameras[0].streams[0].source.url.revealed()
     monkeypatch.setenv("LOBBY_PASSWORD", "from-variable")
-    assert "from-variable" in load(config).settings.cameras[0].streams[0].source.url
+    assert "from-variable" in load(config).settings.cameras[0].streams[0].source.url.revealed()
