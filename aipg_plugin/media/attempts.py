@@ -37,12 +37,21 @@ class _Client:
     tried: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A log-in being checked: whose, what was sent (a keyed hash; empty if not known), and what it counts."""
+
+    client: str
+    mark: bytes
+    cost: float
+
+
 class LoginAttempts:
     """Each client (see `network_of`) may try `burst` wrong passwords, then one every `refill_s`.
 
-    Ask `wait_s` before a password is checked, and do not check it while that is not 0; call `failed` after a wrong
-    one. The same wrong password again is no new guess: a recorder with an old password locks nobody out. For one
-    thread.
+    Ask `wait_s` before a password is checked, and do not check it while that is not 0. `begin` counts the attempt
+    before it is checked, so that guesses in parallel cannot share one; end it with `succeeded` or `failed`. The same
+    wrong password again is not counted: a recorder with an old password locks nobody out. For one thread.
     """
 
     def __init__(self, burst: int = 10, refill_s: float = 6.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,23 +67,35 @@ class LoginAttempts:
             return 0.0
         return max(0.0, (1.0 - self._left(client)) * self._refill_s)
 
-    def failed(self, address: str, tried: str = "") -> None:
-        """A log-in failed; `tried` is what was sent, if the same password is always sent in the same words."""
-        self.failures += 1
+    def begin(self, address: str, tried: str = "") -> Attempt:
+        """Count an attempt; `tried` is what was sent, if the same password is always sent in the same words."""
         key = network_of(address)
         client = self._clients.pop(key, None) or _Client(self._burst, self._clock())
         self._clients[key] = client
         while len(self._clients) > _MOST_ADDRESSES:
             self._clients.popitem(last=False)
         mark = hashlib.blake2b(tried.encode(errors="replace"), key=self._salt).digest() if tried else b""
-        client.left, client.at_s = self._left(client), self._clock()
-        if not mark or mark not in client.tried:
-            client.left -= 1.0
-        if mark:
-            client.tried[mark] = None
+        cost = 0.0 if mark in client.tried else 1.0
+        client.left, client.at_s = self._left(client) - cost, self._clock()
+        return Attempt(key, mark, cost)
+
+    def succeeded(self, attempt: Attempt) -> None:
+        """The password was right: the attempt is not counted."""
+        client = self._clients.get(attempt.client)
+        if client is not None:
+            client.left += attempt.cost
+
+    def failed(self, attempt: Attempt) -> None:
+        """The password was wrong."""
+        self.failures += 1
+        client = self._clients.get(attempt.client)
+        if client is not None and attempt.mark:
+            if attempt.mark in client.tried:  # sent twice at the same time
+                client.left += attempt.cost
+            client.tried[attempt.mark] = None
             while len(client.tried) > _REMEMBERED:
                 client.tried.popitem(last=False)
-        _log.warning("%s: a log-in with a wrong name or password (%d in all)", key, self.failures)
+        _log.warning("%s: a log-in with a wrong name or password (%d in all)", attempt.client, self.failures)
 
     def _left(self, client: _Client) -> float:
         return min(float(self._burst), client.left + (self._clock() - client.at_s) / self._refill_s)

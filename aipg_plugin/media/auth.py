@@ -119,7 +119,8 @@ class ConnectionLogin:
             return False
         if not admitted:
             self.failures += 1
-            self._user.attempts.failed(self._address, header if scheme == "basic" else "")
+            attempts = self._user.attempts
+            attempts.failed(attempts.begin(self._address, header if scheme == "basic" else ""))
         return admitted
 
     def _counts_on(self, fields: dict[str, str]) -> bool:

@@ -198,7 +198,7 @@ class StreamServer:
                                     headers={"Retry-After": str(int(wait_s) + 1)})
             if not basic_ok(given, user, password):
                 if given:
-                    self._attempts.failed(address, given)
+                    self._attempts.failed(self._attempts.begin(address, given))
                 return web.Response(status=401, text="401: user name and password needed\n",
                                     headers={"WWW-Authenticate": 'Basic realm="aipg", charset="UTF-8"'})
         if not request.body_exists:

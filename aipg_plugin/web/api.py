@@ -100,11 +100,13 @@ class Api:
         if wait_s > 0:
             return web.json_response({"error": "slow", "problems": [], "wait_s": round(wait_s, 1)}, status=429,
                                      headers={"Retry-After": str(int(wait_s) + 1)})
+        attempt = self._access.attempts.begin(address, f"{body['user']}\0{body['password']}")
         found = await asyncio.to_thread(self._access.log_in, body["user"], body["password"], self._facade.web)
         if found is None:
-            self._access.attempts.failed(address, f"{body['user']}\0{body['password']}")
+            self._access.attempts.failed(attempt)
             self._facade.journal.add("login", "page", who=body["user"][:100], text="failed")
             return web.json_response({"error": "password", "problems": []}, status=401)
+        self._access.attempts.succeeded(attempt)
         user, cookie = found
         self._facade.journal.add("login", "page", who=user.name, text="logged in")
         response = web.json_response({"user": user.name, "role": user.role})
