@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 from collections import deque
@@ -28,6 +29,7 @@ _CRASH_SAFE = {
     "mov": {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "flush_packets": "1"},
     "matroska": {"cluster_time_limit": "1000", "flush_packets": "1"},
 }
+_NOT_CARRIED = frozenset({errno.EINVAL, errno.ENOSYS})  # what FFmpeg says of tracks that a container does not take
 
 
 def require_guarded(frame: object) -> GuardedFrame:
@@ -75,6 +77,8 @@ class VideoFile:
         if container_format is None:
             raise MediaError("{target} is no video file that can be written", path="output.target", target=str(path),
                              cure="Let the name end in " + ", ".join(FORMATS))
+        self._audio: Any = None
+        self._last_sound_s = -1.0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._box: Any = av.open(for_ffmpeg(path), "w", format=container_format,
@@ -82,12 +86,12 @@ class VideoFile:
             self.encoder = Encoder(output, spec, self._add_stream, encoder)
             if container_format == "avi":
                 self.encoder.context.max_b_frames = 0  # AVI has no times for frames out of order
-            self._audio = None
-            self._last_sound_s = -1.0
             if output.audio is Audio.PASS and info.audio is not None:
                 self._audio = self._add_audio(info.audio, required=not info.live)
             self._box.start_encoding()
         except (av.FFmpegError, OSError) as error:
+            if self._audio is not None and info.audio is not None and error.errno in _NOT_CARRIED:
+                raise self._cannot_carry(info.audio) from None
             raise cannot_write(str(path), error) from None
 
     def _add_stream(self, name: str) -> Any:
@@ -101,11 +105,13 @@ class VideoFile:
             return add_audio_stream(self._box, audio)
         except (av.FFmpegError, ValueError):
             if required:
-                raise MediaError("{suffix} files cannot carry {codec} audio", path="output.audio",
-                                 suffix=self.path.suffix, codec=audio.codec,
-                                 cure="Let the name end in .mkv or .mp4, or drop the audio") from None
+                raise self._cannot_carry(audio) from None
             _log.warning("%s cannot carry %s audio; written without", self.path.suffix, audio.codec)
             return None
+
+    def _cannot_carry(self, audio: AudioInfo) -> MediaError:
+        return MediaError("{suffix} files cannot carry {codec} audio", path="output.audio", suffix=self.path.suffix,
+                          codec=audio.codec, cure="Let the name end in .mkv or .mp4, or drop the audio")
 
     def write(self, picture: Any, time_s: float) -> None:
         try:

@@ -12,7 +12,8 @@ import av
 from aipg_plugin.media.info import AudioInfo, AudioPacket
 
 _log = logging.getLogger(__name__)
-_PASSED = frozenset({"aac", "mp3", "ac3", "eac3", "opus"})  # MP4, Matroska and MPEG-TS all carry these
+_PASSED = frozenset({"aac", "mp3", "opus"})  # MP4, Matroska and MPEG-TS carry these from their first byte on
+_LEAST_MP3_HZ = 16000  # MP4 has no MP3 below
 _BITRATE_PER_CHANNEL = 64_000
 _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
@@ -20,8 +21,8 @@ _AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 
 class SoundTrack:
     """One audio track of a source: `info` for sinks, and its packets as they leave.
 
-    G.711 and other codecs that files rarely carry (`_PASSED` are the ones they do) become AAC, as does AAC without the
-    parameters that MP4 and Matroska ask for. Raises ValueError or FFmpegError where neither is possible.
+    G.711 and other codecs that not every container takes (`_PASSED` are the ones they do) become AAC, as does AAC
+    without the parameters that MP4 and Matroska ask for. Raises ValueError or FFmpegError where neither is possible.
     """
 
     def __init__(self, track: Any) -> None:
@@ -29,8 +30,10 @@ class SoundTrack:
         self._encoder: Any = None
         self._start_s: float | None = None
         template = track
-        bare = context.codec.canonical_name == "aac" and not context.extradata  # ADTS, as MPEG-TS carries it
-        if context.codec.canonical_name not in _PASSED or bare:
+        codec = context.codec.canonical_name
+        bare = codec == "aac" and not context.extradata  # ADTS, as MPEG-TS carries it
+        slow = codec == "mp3" and context.sample_rate < _LEAST_MP3_HZ
+        if codec not in _PASSED or bare or slow:
             rate_hz = min(_AAC_RATES_HZ, key=lambda rate: abs(rate - context.sample_rate))
             self._encoder = av.CodecContext.create("aac", "w")
             self._encoder.sample_rate, self._encoder.format = rate_hz, "fltp"

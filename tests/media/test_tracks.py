@@ -13,6 +13,7 @@ from av.stream import Disposition
 
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame
+from aipg_plugin.media.filesink import FileSink
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.sink import open_sink
 from aipg_plugin.media.source import open_source
@@ -23,7 +24,8 @@ RATE_HZ = 8000
 
 
 def write(path: Path, *, videos: tuple[tuple[tuple[int, int], Disposition | None], ...] = (((160, 120), None),),
-          sounds: tuple[str, ...] = (), frames: int = 10, start_s: float = 0.0, sound_start_s: float = 0.0) -> Path:
+          sounds: tuple[str, ...] = (), frames: int = 10, start_s: float = 0.0, sound_start_s: float = 0.0,
+          rate_hz: int = RATE_HZ) -> Path:
     """A file of several video tracks (size and disposition) and sound tracks (codecs), ten frames a second."""
     with av.open(str(path), "w") as box:
         tracks = []
@@ -35,7 +37,7 @@ def write(path: Path, *, videos: tuple[tuple[tuple[int, int], Disposition | None
             if disposition is not None:
                 video.disposition = disposition
             tracks.append((video, 1 if cover else frames))
-        audio: list[Any] = [box.add_stream(codec, rate=RATE_HZ, layout="mono") for codec in sounds]
+        audio: list[Any] = [box.add_stream(codec, rate=rate_hz, layout="mono") for codec in sounds]
         for video, count in tracks:
             for number in range(count):
                 picture = picture_of(numbered(number, (video.width, video.height)), video.pix_fmt)
@@ -43,21 +45,21 @@ def write(path: Path, *, videos: tuple[tuple[tuple[int, int], Disposition | None
                 box.mux(video.encode(picture))
             box.mux(video.encode(None))
         for track in audio:
-            write_sound(box, track, frames / 10, sound_start_s)
+            write_sound(box, track, frames / 10, sound_start_s, rate_hz)
     return path
 
 
-def write_sound(box: Any, track: Any, seconds: float, start_s: float) -> None:
+def write_sound(box: Any, track: Any, seconds: float, start_s: float, rate_hz: int) -> None:
     format_ = track.codec_context.format.name
-    for start in range(0, int(RATE_HZ * seconds), 160):
-        wave = np.sin(2 * np.pi * 440 * np.arange(start, start + 160) / RATE_HZ)
+    for start in range(0, int(rate_hz * seconds), 160):
+        wave = np.sin(2 * np.pi * 440 * np.arange(start, start + 160) / rate_hz)
         chunk = av.AudioFrame.from_ndarray((wave * 20_000).astype(np.int16)[None], format="s16", layout="mono")
-        chunk.sample_rate, chunk.pts = RATE_HZ, start + round(start_s * RATE_HZ)
-        chunk.time_base = Fraction(1, RATE_HZ)
-        if format_ == "fltp":
-            chunk = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), format="fltp", layout="mono")
-            chunk.sample_rate, chunk.pts = RATE_HZ, start + round(start_s * RATE_HZ)
-            chunk.time_base = Fraction(1, RATE_HZ)
+        chunk.sample_rate, chunk.pts = rate_hz, start + round(start_s * rate_hz)
+        chunk.time_base = Fraction(1, rate_hz)
+        if format_ in {"flt", "fltp"}:
+            chunk = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), format=format_, layout="mono")
+            chunk.sample_rate, chunk.pts = rate_hz, start + round(start_s * rate_hz)
+            chunk.time_base = Fraction(1, rate_hz)
         box.mux(track.encode(chunk))
     box.mux(track.encode(None))
 
@@ -123,6 +125,23 @@ def test_sound_as_cameras_send_it_is_carried_everywhere(tmp_path: Path, codec: s
     first_s, last_s = span_s(tmp_path / f"out{suffix}", "audio")
     assert last_s - first_s > 1.7
     assert heard_hz(tmp_path / f"out{suffix}") == pytest.approx(440, abs=5)
+
+
+@pytest.mark.parametrize(("codec", "rate_hz"), [("mp3", 8000), ("mp3", 16000), ("ac3", 48000), ("eac3", 48000)])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts"])
+def test_sound_of_films_and_recorders_is_carried_everywhere(tmp_path: Path, codec: str, rate_hz: int,
+                                                            suffix: str) -> None:
+    clip = write(tmp_path / "in.mkv", sounds=(codec,), frames=20, rate_hz=rate_hz)
+    with open_source(Source(str(clip)), "1") as source:  # as before the first pass over a file: no packet is written
+        FileSink(Output(OutputKind.FILE, str(tmp_path / f"none{suffix}"), audio=Audio.PASS), source.info).close()
+    through(clip, tmp_path / f"out{suffix}")
+    assert heard_hz(tmp_path / f"out{suffix}") == pytest.approx(440, abs=5)
+
+
+def test_a_container_that_takes_other_rates_only_is_named(tmp_path: Path) -> None:
+    clip = write(tmp_path / "in.mkv", sounds=("mp3",), rate_hz=16000)
+    with pytest.raises(MediaError, match=r"\.flv files cannot carry mp3 audio"):
+        through(clip, tmp_path / "out.flv")
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
