@@ -1,7 +1,7 @@
 """How soon somebody who walks in is found: `python -m benchmarks.latency`, on the sample clip with its exact truth.
 
 The product's own analyzer looks five times a second, with its tile budget and nominal tile cost; every phase of the
-decisions against the entry is tried. Found: a detection or motion suspect with rotated IoU ≥ 0.3, or covering the
+decisions against the entry is tried. Found: a detection or foreground region with rotated IoU ≥ 0.3, or covering the
 middle of the person's box.
 """
 

@@ -14,7 +14,7 @@ Bools = NDArray[np.bool_]
 Shares = NDArray[np.float32]
 
 _FINE = 4              # masks are drawn at this many times the thumbnail's size
-_EXPLAINED_SHARE = 0.1  # of a thumbnail pixel under a mask: its change is that of whoever is masked
+_EXPLAINED_SHARE = 0.3  # of a thumbnail pixel under a mask: its change is that of whoever is masked
 _SHOWN_SHARE = 0.3    # of a thumbnail pixel that was masked in a look: it shows somebody
 _FIRST_KEY = -1000     # keys of covers; people have positive ones, foreground regions small negative ones
 MOST_UNEXPLAINED = 0.08  # share of the picture; more than this and all of it is masked

@@ -60,8 +60,8 @@ class Look:
 class Status:
     """How far the evidence for a moment can be trusted.
 
-    `age_s` to the nearest look, `gap_s` from the last look before to the first one after, if there are both and
-    the frame itself was not looked at.
+    `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
+    after, 0 where the frame itself was looked at.
     """
 
     age_s: float
@@ -196,9 +196,13 @@ class Evidence:
         if not around:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
         age_s = min(abs(look.t_s - t_s) for look in around)
-        between = age_s > _EXACT_S and around[0].segment == around[-1].segment
+        gap_s = around[-1].t_s - around[0].t_s
+        if age_s <= _EXACT_S or around[0].segment != around[-1].segment:
+            gap_s = 0.0
+        elif after == len(self._looks):
+            gap_s = float("inf")
         return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
-                      around[-1].t_s - around[0].t_s if between else 0.0)
+                      gap_s)
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""

@@ -28,6 +28,7 @@ MakeAnalyzer = Callable[[Projection, Mount, Camera], Analyzer]
 MakeTracker = Callable[[Projection, Mount, Camera], Tracker]
 OnLook = Callable[[float, tuple[Track, ...]], None]
 
+_SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
 _BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
@@ -178,7 +179,9 @@ class Observer:
         changed = False
         if self._worker is None and not change.scene and change.different.any():
             guard, planner = self._camera.privacy_guard, self._planner_of(known)
-            regions = planner.regions(known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity), guard)
+            figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity)
+            seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
+            regions = planner.regions(seen, guard)
             masked = masked_share(regions, change.different.shape, arrival.layout.size_wh)
             changed = bool(unexplained(change.different, masked).any())
         return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=change.scene, changed=changed)

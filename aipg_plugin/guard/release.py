@@ -168,7 +168,7 @@ class Release:
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
-                            age=age_of(status.age_s, 1 / guard.detect_hz, status.gap_s)))
+                            age=age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, guard.lookahead_s)))
 
     def _known(self, arrival: Arrival) -> Known | None:
         """The evidence for a frame; none if it was found in pictures of this stream that had another size."""

@@ -25,18 +25,18 @@ from aipg_plugin.scene.observation import Observation
 from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.tracking.track import Track
 
-_BUDGET_S = 0.08         # of detector time per look
+_BUDGET_S = 0.08         # of detector time per look: a third of a core at 5 looks a second
 _NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend on the machine's speed
-_MAX_TILE_AGE_S = 1.5
-_AT_RISK_AGE_S = 0.3
-_AT_RISK_SCORE = 0.4
+_MAX_TILE_AGE_S = 1.5    # every tile is swept again within this time (`benchmarks.latency`)
+_AT_RISK_AGE_S = 0.3     # people not seen for longer, a look and a half, are looked for when they move …
+_AT_RISK_SCORE = 0.4     # … and those below this score in any case
 _MOST_FOLLOWED = 8       # close-ups of people at risk to a look
 _SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
 _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a foreground region this much inside the figures' masks adds nothing
 _SAME_BOX_PX = 5.0       # two predictions of one box for one moment differ less
-_MASK_SIDE_PX = 160
-_ACCEPT_SHIFT_S = 5.0
+_MASK_SIDE_PX = 160      # longer side of the picture in which such overlaps are measured
+_ACCEPT_SHIFT_S = 5.0    # a moved camera's new view counts as its usual one after this time
 _BACKGROUND_SHARE = 0.5  # of the picture; where people stay for long it is never known
 
 

@@ -1,4 +1,4 @@
-"""The second analyzer: what differs from the learned empty scene, and whether a place looks empty again."""
+"""The background model of a fixed camera: what differs from it, what moves, and which places look empty again."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from numpy.typing import NDArray
 
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
 
-UInt8 = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
+# The limits were set on painted rooms with known truth (tests/scene/test_background.py) and checked on the sample clip
+# with `benchmarks.leak`.
 _MOVED_LEVEL = 14.0           # grey levels between two looks that count as motion
 _DIFFERENT_LEVEL = 20.0       # distance to the empty scene, in units of `_distance`
-_NOISE_FACTOR = 4.0
+_NOISE_FACTOR = 4.0           # or this many times the noise of the pixel, if that is more
 _CHROMA_WEIGHT = 2.0          # people differ in colour where shadows do not
 _SETTLED_LEVEL = 9.0          # a pixel within this of its candidate has not changed
-_GLOBAL_CHANGE_SHARE = 0.45           # more than this of the known scene differs: the light or the camera changed
-_GAIN_RANGE = (0.4, 2.5)
-_BLOWN_LEVEL, _WHITE_LEVEL = 225.0, 200.0
-_EMPTY_SHARE, _KNOWN_SHARE = 0.12, 0.5
-_LONGEST_STEP_S = 2.0  # a longer gap was not watched: it counts as this much
+_GLOBAL_CHANGE_SHARE = 0.45   # more than this of the known scene differs: the light or the camera changed
+_GAIN_RANGE = (0.4, 2.5)      # changes of exposure that are divided out
+_BLOWN_LEVEL, _WHITE_LEVEL = 225.0, 200.0  # grey levels, once in the new light and as seen: too bright to compare
+_EMPTY_SHARE = 0.12           # of a place may differ from the background and it still looks empty
+_KNOWN_SHARE = 0.5            # of a place must be known before it can look empty
+_LONGEST_STEP_S = 2.0         # a longer gap was not watched: it counts as this much
 
 
 @dataclass(frozen=True, eq=False)
 class MotionReport:
-    """One look of the second analyzer, in pixels of the projection's picture.
+    """How one picture differs from the background, in pixels of the projection's picture.
 
     `foreground`: human-sized regions that differ from the empty scene (where that is not known yet: that move) and
     that none of the figures handed in covers.

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes, shrunk
-
-UInt8 = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from aipg_plugin.geometry.arrays import Bools, Float32, UInt8
 
 THUMBNAIL_PX = 80        # longer side: a head covers one or two pixels, and comparing takes a tenth of a millisecond
 _ROWS = 640              # rows of the picture that the thumbnail is made from, at least; every second row is as good

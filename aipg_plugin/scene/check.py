@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aipg_plugin.geometry.arrays import UInt8
 from aipg_plugin.scene.monitors import FocusMonitor, FrozenMonitor, SceneMonitor, ShakeMonitor
 from aipg_plugin.scene.quality import Trouble, frame_trouble, measure, to_grey
-
-UInt8 = NDArray[np.uint8]
 
 _SHAKE_MATCH = 0.7  # a person close to the camera moves much of the picture, but not the room's edges
 

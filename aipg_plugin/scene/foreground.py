@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.arrays import Float32, Float64
 from aipg_plugin.geometry.figure import pixels_per_metre
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 
-Float64 = NDArray[np.float64]
-Float32 = NDArray[np.float32]
-
+# Limits of what can be a person, set on painted rooms with known truth (tests/scene/test_background.py).
 _MIN_AREA_M2 = 0.06           # a head and shoulders, half hidden
-_MIN_SIDE_M = 0.22
+_MIN_SIDE_M = 0.22            # the longer side of a child's head and shoulders
 _CLOSE_M = 0.25               # gaps in one person, where clothes are like the floor
 _MIN_FILL = 0.22              # share of its box a region fills; streaks of light fill less
 _GRID = 32                    # cells of the map of pixels per metre, each way

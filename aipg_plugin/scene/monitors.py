@@ -6,12 +6,9 @@ from collections import deque
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from aipg_plugin.geometry.arrays import Float32, UInt8
 from aipg_plugin.scene.quality import EDGES_NEEDED, Measures, part_size
-
-UInt8 = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
 
 _SOFT_DROP = 0.5          # of the usual sharpness: the autofocus has lost the scene
 _SHARPNESS_RATE = 0.01    # per picture, at which the usual sharpness follows

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.errors import DetectionError
-
-UInt8 = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
+from aipg_plugin.geometry.arrays import Float32, UInt8
 
 GREY_PX = 320                 # longer side of the picture the limits were set on
 _DARK_P98 = 34                # grey level: the brightest 2 % are darker than this

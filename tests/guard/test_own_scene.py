@@ -232,10 +232,11 @@ def test_bursts_cuts_losses_and_late_looks_in_any_order_show_nobody(
         for _ in range(count):
             captured_s = index / 25
             arrival_s = max(arrival_s + 1e-3, captured_s + late_s)
-            place = {"a": 0, "b": 70, "c": 140}[name] + 2 * (index % 40), {"a": 180, "b": 90, "c": 40}[name]
+            x, y = {"a": (60, 170), "b": (90, 90), "c": (110, 40)}[name]  # inside the image circle all along
+            place = x + 2 * (index % 40), y
             one = room(ord(name), person_at=place, t_s=captured_s, seq=index)
             sent[index] = one, place
             judge(hand_in(subject, [replace(one, wall_time_s=1000 + arrival_s)]))
             index += 1
     judge(subject.flush("1"))
-    assert worst < CHANCE, (events, look_s, lookahead_s)
+    assert worst < 0.25, (events, look_s, lookahead_s)

@@ -1,4 +1,4 @@
-"""The second analyzer in a painted room under a ceiling camera."""
+"""The background model in a painted room under a ceiling camera."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ class Watch:
         return reports
 
 
-def test_an_empty_room_is_learned_and_stays_without_suspects() -> None:
+def test_an_empty_room_is_learned_and_stays_without_foreground() -> None:
     watch = Watch()
     reports = watch.look(60)
     assert reports[10].known_share == 0
@@ -49,7 +49,7 @@ def test_an_empty_room_is_learned_and_stays_without_suspects() -> None:
 
 
 @pytest.mark.parametrize("place", [(1.5, 0.5), (-2.5, 1.0), (0.0, -3.5), (0.4, 0.2)])
-def test_somebody_the_detector_misses_is_a_suspect_still_or_walking(place: tuple[float, float]) -> None:
+def test_somebody_the_detector_misses_is_foreground_standing_or_walking(place: tuple[float, float]) -> None:
     watch = Watch()
     watch.look(40)
     box = person(*place)
@@ -77,7 +77,7 @@ def test_a_place_is_empty_again_only_after_its_person_has_gone() -> None:
     assert watch.model.place_empty(np.full(5, np.nan)) is None
 
 
-def test_somebody_missed_beside_a_known_person_is_a_suspect_of_their_own() -> None:
+def test_somebody_missed_beside_a_known_person_is_a_region_of_their_own() -> None:
     watch = Watch()
     watch.look(40)
     known, missed = person(1.5, 1.0), person(1.5, 0.3)
@@ -94,7 +94,7 @@ def test_somebody_there_from_the_start_is_not_learned_as_empty() -> None:
 
 
 @pytest.mark.parametrize("gain", [0.6, 1.3])
-def test_switching_the_light_makes_no_suspects(gain: float) -> None:
+def test_switching_the_light_makes_no_foreground(gain: float) -> None:
     watch = Watch(contrast=0.6)
     watch.look(40)
     reports = watch.look(20, gain=gain)
@@ -114,7 +114,7 @@ def test_slow_dusk_is_followed() -> None:
     assert seen == 0
 
 
-def test_another_scene_is_upset_and_learned_anew() -> None:
+def test_another_scene_is_a_global_change_and_learned_anew() -> None:
     watch = Watch()
     watch.look(40)
     watch.scene = room(99)
@@ -124,7 +124,7 @@ def test_another_scene_is_upset_and_learned_anew() -> None:
     assert reports[-1].known_share > 0.9
 
 
-def test_a_left_bag_is_absorbed_in_time_and_a_mouse_is_no_suspect() -> None:
+def test_a_left_bag_is_absorbed_in_time_and_a_mouse_is_no_region() -> None:
     watch = Watch(absorb_s=4.0)
     watch.look(40)
     bag = person(2.0, 0.0) * np.array([1, 1, 0.7, 0.6, 1])
