@@ -1,4 +1,4 @@
-"""The figures of any moment: between sightings, after the last, before the first."""
+"""The figures of any moment: between points, after the last, before the first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aipg_plugin.tracking.shapes import both_here, joined, union
 from aipg_plugin.tracking.track import History, TrackPoint
 
 EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
-_STATIONARY_IOU = 0.5    # of two neighbouring sightings: both are covered where they are
+_STATIONARY_IOU = 0.5    # of two neighbouring points: both are covered where they are
 _TURNED_DEG = 30.0       # near the nadir "up" turns faster than people do
 # Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.fit`).
 _STATIONARY_M_S = 0.05   # seen before and after at the same place
@@ -31,7 +31,7 @@ _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """A figure between two sightings (`other`, at `share` of the way) or beyond one (`other` None, after `dt_s`)."""
+    """A figure between two points (`other`, at `share` of the way) or beyond one (`other` None, after `dt_s`)."""
 
     history: History
     base: TrackPoint
@@ -48,7 +48,7 @@ class FigureMaker:
         self._projection, self._mount, self._plane = projection, mount, plane
 
     def predicted(self, histories: Sequence[History], dts_s: Float64) -> Float64:
-        """(N, 5) boxes `dts_s` (N,) after the last sightings (before the first ones where negative)."""
+        """(N, 5) boxes `dts_s` (N,) after the last points (before the first ones where negative)."""
         if not histories:
             return np.zeros((0, 5))
         first = dts_s < 0
@@ -89,7 +89,7 @@ class FigureMaker:
                 *self._beyond([g for g in guesses if g.other is None]))
 
     def _beyond(self, guesses: list[_Guess]) -> list[Figure]:
-        """Figures past the first or last sighting: they cover the place seen and the place expected."""
+        """Figures past the first or last point: they cover the place seen and the place expected."""
         boxes = self.predicted([g.history for g in guesses], np.array([g.dt_s for g in guesses]))
         figures = []
         for guess, box in zip(guesses, boxes, strict=True):
@@ -105,7 +105,7 @@ class FigureMaker:
         return figures
 
     def _between(self, guesses: list[_Guess]) -> list[Figure]:
-        """Figures on the way from one sighting to the next."""
+        """Figures on the way from one point to the next."""
         if not guesses:
             return []
         steps = np.stack([g.other.centre_px - g.base.centre_px for g in guesses if g.other is not None])
@@ -116,15 +116,15 @@ class FigureMaker:
                 for guess, centre, up in zip(guesses, centres, ups, strict=True)]
 
 
-def _box_near(sighting: TrackPoint, anchor: TrackPoint) -> Float64:
-    """(5,) a sighting's box on the same side of a panorama's seam as another's."""
-    box = sighting.box.copy()
-    box[0] = anchor.box[0] + sighting.x_px - anchor.x_px
+def _box_near(point: TrackPoint, anchor: TrackPoint) -> Float64:
+    """(5,) a point's box on the same side of a panorama's seam as another's."""
+    box = point.box.copy()
+    box[0] = anchor.box[0] + point.x_px - anchor.x_px
     return box
 
 
 def _tell_stationary(neighbours: list[tuple[History, TrackPoint | None, TrackPoint | None]]) -> None:
-    """Work out, once for each pair of sightings, whether they overlap so much that both are covered in place."""
+    """Work out, once for each pair of points, whether they overlap so much that both are covered in place."""
     new = [(history, a, b) for history, a, b in neighbours
            if a is not None and b is not None and a.t_s not in history.stationary]
     if not new:
@@ -167,7 +167,7 @@ def _exact(history: History, seen: TrackPoint, age_s: float, position_uncertaint
 
 
 def _stationary(history: History, before: TrackPoint, after: TrackPoint, t_s: float) -> Figure:
-    """Both sightings covered where they are."""
+    """Both points covered where they are."""
     outline = history.unions.get(before.t_s)
     if outline is None:
         other = to_local(before.box, to_pixels(_box_near(after, before), after.outline))
@@ -179,7 +179,7 @@ def _stationary(history: History, before: TrackPoint, after: TrackPoint, t_s: fl
 
 
 def _head(before: TrackPoint, after: TrackPoint, share: float) -> Float64:
-    """(3,) the head on the way; if only one sighting has it, moved along with the box."""
+    """(3,) the head on the way; if only one point has it, moved along with the box."""
     step = np.array([*(after.centre_px - before.centre_px), 0.0])
     from_after = after.head + np.array([before.box[0] - before.x_px + after.x_px - after.box[0], 0.0, 0.0])
     if np.isfinite(before.head[0]) and np.isfinite(after.head[0]):

@@ -1,4 +1,4 @@
-"""One person's history: sightings, and what they say about any moment."""
+"""One person's history: points, and what they say about any moment."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class Miss:
 
 @dataclass(slots=True, eq=False)
 class History:
-    """A track's sightings in order of time; `end_s` is set once it is over.
+    """A track's points in order of time; `end_s` is set once it is over.
 
-    It has figures from `lead_s` before the first sighting on; `misses` are the looks since the last one. Tracks of
+    It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. Tracks of
     different segments (scenes) are never of one person.
     """
 
@@ -78,38 +78,38 @@ class History:
     end_s: float | None = None
     misses: list[Miss] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier sighting
+    unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier point
     stationary: dict[float, bool] = field(default_factory=dict)
     _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.times = [sighting.t_s for sighting in self.points]
+        self.times = [point.t_s for point in self.points]
 
     @property
     def last(self) -> TrackPoint:
-        """The newest sighting."""
+        """The newest point."""
         return self.points[-1]
 
-    def add(self, sighting: TrackPoint) -> None:
-        """Append a sighting newer than all before."""
-        self.points.append(sighting)
-        self.times.append(sighting.t_s)
+    def add(self, point: TrackPoint) -> None:
+        """Append a point newer than all before."""
+        self.points.append(point)
+        self.times.append(point.t_s)
         self.misses.clear()
         self._speeds.clear()
 
-    def replace_last(self, sighting: TrackPoint) -> None:
-        """Put another sighting of the same moment in place of the newest."""
-        self.points[-1] = sighting
+    def replace_last(self, point: TrackPoint) -> None:
+        """Put another point of the same moment in place of the newest."""
+        self.points[-1] = point
         self._speeds.clear()
 
     def around(self, t_s: float) -> tuple[TrackPoint | None, TrackPoint | None]:
-        """The last sighting at or before a moment and the first after it."""
+        """The last point at or before a moment and the first after it."""
         index = bisect_right(self.times, t_s)
         before = self.points[index - 1] if index else None
         return before, self.points[index] if index < len(self.points) else None
 
     def speeds(self, *, at_start: bool = False) -> tuple[Float64, Float64]:
-        """(2,) metres and (2,) pixels per second around the last (or first) sighting; metres NaN where not known."""
+        """(2,) metres and (2,) pixels per second around the last (or first) point; metres NaN where not known."""
         if at_start not in self._speeds:
             edge = self.times[0] if at_start else self.times[-1]
             window = [s for s in (self.points[:8] if at_start else self.points[-8:])
@@ -118,7 +118,7 @@ class History:
         return self._speeds[at_start]
 
     def prune(self, before_s: float) -> None:
-        """Forget sightings that no moment from `before_s` on needs."""
+        """Forget points that no moment from `before_s` on needs."""
         keep = max(0, bisect_right(self.times, before_s - _SPEED_WINDOW_S) - 1)
         if keep:
             for t_s in self.times[:keep]:

@@ -31,7 +31,7 @@ _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside somebody who is seen: the same person
-_WEAK_SHRINK = 0.85      # a weak sighting may make a box this much smaller at once
+_WEAK_SHRINK = 0.85      # a weak point may make a box this much smaller at once
 
 
 class DetectionArrays(Protocol):
@@ -59,7 +59,7 @@ class Tracker:
 
     A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
     `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later
-    (up to a minute) while it is known not to. `backfill_s` before its first sighting it already has a figure.
+    (up to a minute) while it is known not to. `backfill_s` before its first point it already has a figure.
     `offline` keeps the whole history until `prune`; otherwise 10 s are kept. Not thread-safe.
     """
 
@@ -135,14 +135,14 @@ class Tracker:
         finite = np.isfinite(np.asarray(detections.boxes, dtype=np.float64)).all(axis=1) & (scores >= self._keep_score)
         use = np.flatnonzero(finite)
         use = use[np.argsort(-scores[use], kind="stable")]
-        sightings = self._sightings(detections, use, t_s)
-        boxes = np.stack([s.box for s in sightings]) if sightings else np.zeros((0, 5))
+        points = self._points(detections, use, t_s)
+        boxes = np.stack([s.box for s in points]) if points else np.zeros((0, 5))
         pairs = self._match(active, boxes, scores[use], t_s)
         seen = {row for row, _ in pairs}
         for row, column in pairs:
-            self._continue(active[row], sightings[column])
+            self._continue(active[row], points[column])
         owners = {column: active[row] for row, column in pairs}
-        self._begin(sightings, boxes, owners)
+        self._begin(points, boxes, owners)
         missed = [history for row, history in enumerate(active) if row not in seen]
         self._close(missed, list(owners.values()), t_s, gone, looked)
         self._looks = [*((at_s, there) for at_s, there in self._looks if at_s > t_s - self._backfill_s),
@@ -153,7 +153,7 @@ class Tracker:
     def _active(self) -> list[History]:
         return [h for h in self._histories if h.end_s is None]
 
-    def _sightings(self, detections: DetectionArrays, use: Ints, t_s: float) -> list[TrackPoint]:
+    def _points(self, detections: DetectionArrays, use: Ints, t_s: float) -> list[TrackPoint]:
         """The detections at `use`, with everything geometry knows about them."""
         boxes = np.asarray(detections.boxes, dtype=np.float64)[use]
         if not len(boxes):
@@ -179,34 +179,34 @@ class Tracker:
         found = match(self._projection, expected[left], boxes[weak], gaps[left], WEAK)
         return pairs + [(int(left[row]), int(weak[column])) for row, column in found]
 
-    def _continue(self, history: History, sighting: TrackPoint) -> None:
+    def _continue(self, history: History, point: TrackPoint) -> None:
         last = history.last
-        step = float(seam.shortest_dx(np.array([sighting.box[0] - last.box[0]]), self._period_px)[0])
-        box = sighting.box
-        if sighting.score < self._on_score:
-            # A weak sighting often shows a part: it may not shrink the mask at once.
+        step = float(seam.shortest_dx(np.array([point.box[0] - last.box[0]]), self._period_px)[0])
+        box = point.box
+        if point.score < self._on_score:
+            # A weak point often shows a part: it may not shrink the mask at once.
             box = box.copy()
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
-        history.add(replace(sighting, box=box, x_px=last.x_px + step))
+        history.add(replace(point, box=box, x_px=last.x_px + step))
 
-    def _begin(self, sightings: list[TrackPoint], boxes: Float64, owners: dict[int, History]) -> None:
+    def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, History]) -> None:
         """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
-        for column, sighting in enumerate(sightings):
-            if column in owners or sighting.score < self._on_score:
+        for column, point in enumerate(points):
+            if column in owners or point.score < self._on_score:
                 continue
             known = list(owners)
             double = seam.iou(boxes[column:column + 1], boxes[known], self._period_px)[0] if known else np.zeros(0)
             if double.size and double.max() > _DUPLICATE_IOU:
                 owner = owners[known[int(double.argmax())]]
-                owner.replace_last(_merged(owner.last, sighting))
+                owner.replace_last(_merged(owner.last, point))
                 continue
-            owners[column] = History(self._next_id, sighting.t_s, [sighting], self._lead_s(sighting),
+            owners[column] = History(self._next_id, point.t_s, [point], self._lead_s(point),
                                       self._segment)
             self._histories.append(owners[column])
             self._next_id += 1
 
     def _lead_s(self, first: TrackPoint) -> float:
-        """How long before its first sighting somebody may have been there: since the place was last looked at."""
+        """How long before its first point somebody may have been there: since the place was last looked at."""
         for at_s, looked in reversed(self._looks):
             if looked(first.box[None, :2])[0]:
                 return min(self._backfill_s, first.t_s - at_s)
@@ -257,7 +257,7 @@ def _empty(gone: Gone | None, history: History, box: Float64) -> bool | None:
 
 
 def _merged(first: TrackPoint, second: TrackPoint) -> TrackPoint:
-    """Two sightings of one moment as one that covers both."""
+    """Two points of one moment as one that covers both."""
     outline = joined(first.box, first.outline, second.box, second.outline)
     head = first.head if np.isfinite(first.head[0]) else second.head
     return replace(first, outline=outline, head=head, score=max(first.score, second.score))
