@@ -24,7 +24,7 @@ _RESTART = ("mqtt", "web", "models", "instance_id", "language")
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingEdit:
     """One setting to be changed: its dotted path, the new value (None: back to the default or away), and what the page
     showed before (`seen` False: it did not say)."""
 
@@ -54,7 +54,7 @@ def revision(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(to_dict(settings), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def edit(settings: Settings, changes: Sequence[Change]) -> tuple[Settings, dict[str, Any]]:
+def edit(settings: Settings, changes: Sequence[SettingEdit]) -> tuple[Settings, dict[str, Any]]:
     """New settings, and what to write at which dotted paths of the file.
 
     Raises ConflictError if a value is no longer what the page saw, SettingsError with every problem at its path.
@@ -95,7 +95,7 @@ def differences(old: Settings, new: Settings) -> list[Difference]:
             for path, was, now in _differing(before, after, "")]
 
 
-def _refuse_stale(document: dict[str, Any], changes: Sequence[Change]) -> None:
+def _refuse_stale(document: dict[str, Any], changes: Sequence[SettingEdit]) -> None:
     shown = hidden(document)
     message, cure = "was changed elsewhere meanwhile", "Look at the new value, then save again"
     stale = [Problem(message, path=change.path, cure=cure) for change in changes

@@ -19,7 +19,7 @@ from aipg_plugin.credentials import redacted
 from aipg_plugin.errors import HostError, MqttError, SettingsError
 from aipg_plugin.facade import changes as changes_
 from aipg_plugin.facade import overlays, trial
-from aipg_plugin.facade.changes import Change, Difference
+from aipg_plugin.facade.changes import Difference, SettingEdit
 from aipg_plugin.facade.history import History
 from aipg_plugin.facade.journal import Journal
 from aipg_plugin.facade.pictures import LivePictures
@@ -217,27 +217,27 @@ class Facade:
 
     # -- change ----------------------------------------------------------------------------------------------------
 
-    def preview(self, changes: Sequence[Change]) -> list[Difference]:
+    def preview(self, changes: Sequence[SettingEdit]) -> list[Difference]:
         """What a change would alter. Raises SettingsError (ConflictError) as `apply` would."""
         new, _ = changes_.edit(self._app.settings, changes)
         return changes_.differences(self._app.settings, new)
 
-    def apply(self, changes: Sequence[Change], *, who: str) -> SettingsError | None:
+    def apply(self, changes: Sequence[SettingEdit], *, who: str) -> SettingsError | None:
         """Put a change in force, then write it down; returns why it could not be written. Raises SettingsError."""
         self._who = who
         return self._app.change(lambda settings: changes_.edit(settings, changes), origin="page")[1]
 
-    def clone_changes(self, source: str, target: str, parts: Sequence[str]) -> list[Change]:
+    def clone_changes(self, source: str, target: str, parts: Sequence[str]) -> list[SettingEdit]:
         """The changes that give `target` the settings of `source`: guard, mount and areas, as `parts` names."""
         document = to_dict(self._app.settings)["cameras"]
         self._camera(source), self._camera(target)
-        found = [Change(f"cameras.{target}.privacy_guard.{key}", document[source]["privacy_guard"][key])
+        found = [SettingEdit(f"cameras.{target}.privacy_guard.{key}", document[source]["privacy_guard"][key])
                  for key in _CLONED if "guard" in parts]
         if "mount" in parts:
-            found += [Change(f"cameras.{target}.{key}", document[source][key])
+            found += [SettingEdit(f"cameras.{target}.{key}", document[source][key])
                       for key in ("mount", "camera_height", "lens")]
         if "areas" in parts:
-            found += [Change(f"cameras.{target}.privacy_guard.{key}", document[source]["privacy_guard"][key])
+            found += [SettingEdit(f"cameras.{target}.privacy_guard.{key}", document[source]["privacy_guard"][key])
                       for key in ("prohibited_areas", "always_mask_areas")]
         return found
 
@@ -248,7 +248,7 @@ class Facade:
             return str(yaml.safe_dump(hidden(to_dict(self._app.settings)), sort_keys=False, allow_unicode=True))
         return _hide_text(read_text(Path(file)))
 
-    def import_changes(self, text: str) -> list[Change]:
+    def import_changes(self, text: str) -> list[SettingEdit]:
         """The changes that an imported YAML text asks for. Raises SettingsError with lines."""
         document = to_dict(self._app.settings)
         plain = parse(text, "import").plain or {}
@@ -260,7 +260,7 @@ class Facade:
             wanted["instance_id"] = document["instance_id"]
         if (plain.get("mqtt") or {}).get("client_id", "auto") == "auto":
             wanted["mqtt"]["client_id"] = document["mqtt"]["client_id"]
-        return [Change(key, wanted[key]) for key in wanted]
+        return [SettingEdit(key, wanted[key]) for key in wanted]
 
     # -- try -------------------------------------------------------------------------------------------------------
 

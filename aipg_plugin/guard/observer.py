@@ -33,7 +33,7 @@ _BURST_PACE = 3.0   # frames that come this many times faster than they were tak
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
 
-class Worker(Protocol):
+class LookWorker(Protocol):
     """Runs looks beside the frames (`evidence.EvidenceWorker`; measurements bring their own)."""
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool: ...
@@ -43,7 +43,7 @@ class Worker(Protocol):
     def close(self, timeout_s: float = 0.0, /) -> None: ...
 
 
-MakeWorker = Callable[[Evidence, str], Worker]
+MakeWorker = Callable[[Evidence, str], LookWorker]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Observer:
         self._keep_all = keep_all
         self._lock = threading.RLock()
         self._segments: tuple[tuple[float, Known], ...] = ()
-        self._worker: Worker | None = None
+        self._worker: LookWorker | None = None
         self._planner: MaskPlanner | None = None
         self._last: Thumbnail | None = None  # thumbnail of the picture looked at last
         self._looking = True

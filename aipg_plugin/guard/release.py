@@ -27,7 +27,7 @@ from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard, Stream
-from aipg_plugin.scene.change import Change, Thumbnail
+from aipg_plugin.scene.change import PictureChange, Thumbnail
 from aipg_plugin.states import FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
@@ -178,10 +178,10 @@ class Release:
             return None
         return known
 
-    def _judge(self, arrival: Arrival, known: Known | None) -> tuple[Status, dict[Look, Change]]:
+    def _judge(self, arrival: Arrival, known: Known | None) -> tuple[Status, dict[Look, PictureChange]]:
         """Trust in the evidence for a frame, and how the frame differs from the pictures that it rests on."""
         comparator = arrival.layout.comparator
-        changes: dict[Look, Change] = {}
+        changes: dict[Look, PictureChange] = {}
         if known is None:
             return replace(_UNSEEN, doubt=arrival.layout.doubt), changes
         for look in known.evidence.around(arrival.t_s):
@@ -200,7 +200,7 @@ class Release:
                  or (_UNCERTAIN if uncertain_s > _MOST_UNCERTAIN_S else ""))
         return replace(status, doubt=doubt, uncertainty_s=uncertain_s), changes
 
-    def _open_places(self, arrival: Arrival, known: Known | None, changes: dict[Look, Change], plan: MaskPlan,
+    def _open_places(self, arrival: Arrival, known: Known | None, changes: dict[Look, PictureChange], plan: MaskPlan,
                      planner: MaskPlanner) -> NDArray[np.bool_]:
         """(h, w) bool: the thumbnail's pixels that a plan leaves clear though nobody has looked at them."""
         shape = arrival.thumbnail.luma.shape

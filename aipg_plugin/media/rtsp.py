@@ -33,7 +33,7 @@ FindStream = Callable[[str], EncodedStream | None]
 
 
 @dataclass(frozen=True)
-class Request:
+class RtspRequest:
     """One RTSP request; header names in lower case."""
 
     method: str
@@ -55,7 +55,7 @@ class Reply:
     body: str = ""
 
 
-class BadRequestError(ValueError):
+class MalformedRequestError(ValueError):
     """What came is no RTSP request."""
 
 
@@ -67,20 +67,20 @@ def stream_name(url: str) -> str:
         return ""
 
 
-def parse_head(head: bytes) -> tuple[Request, int]:
-    """A request from its head, blank line included, and the length of its body. Raises BadRequestError."""
+def parse_head(head: bytes) -> tuple[RtspRequest, int]:
+    """A request from its head, blank line included, and the length of its body. Raises MalformedRequestError."""
     start, *lines = head.decode("latin-1").split("\r\n")
     parts = start.split(" ")
     if len(parts) != 3 or not parts[2].startswith("RTSP/1.") or not re.fullmatch("[A-Z_]{1,20}", parts[0]):
-        raise BadRequestError("no RTSP request")
+        raise MalformedRequestError("no RTSP request")
     if not re.fullmatch(r"[\x21-\x7e]{1,2000}", parts[1]):
-        raise BadRequestError("no URL")
+        raise MalformedRequestError("no URL")
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     length, sequence = headers.get("content-length", "0"), headers.get("cseq", "0")
     if not re.fullmatch("[0-9]{1,6}", length) or int(length) > _MAX_BODY or not re.fullmatch("[0-9]{1,10}", sequence):
-        raise BadRequestError("Content-Length or CSeq is no number")
-    return Request(parts[0], parts[1], headers), int(length)
+        raise MalformedRequestError("Content-Length or CSeq is no number")
+    return RtspRequest(parts[0], parts[1], headers), int(length)
 
 
 class RtspServer:
@@ -151,7 +151,7 @@ class _Connection:
         while True:
             try:
                 request = await self._next_request()
-            except BadRequestError:
+            except MalformedRequestError:
                 self._send_reply(None, Reply(400))
                 return
             if request is None:
@@ -164,7 +164,7 @@ class _Connection:
             if request.method == "PLAY" and reply.status == 200 and self._sender is None:
                 self._sender = asyncio.create_task(self._send_pictures())
 
-    async def _next_request(self) -> Request | None:
+    async def _next_request(self) -> RtspRequest | None:
         """The next request; RTCP that clients send inside the connection is read over."""
         while True:
             first = await asyncio.wait_for(self._reader.read(1), self._patience_s())
@@ -180,7 +180,7 @@ class _Connection:
                 try:
                     request, length = parse_head(first + await self._reader.readuntil(b"\r\n\r\n"))
                 except asyncio.LimitOverrunError:
-                    raise BadRequestError("head too long") from None
+                    raise MalformedRequestError("head too long") from None
                 await self._reader.readexactly(length)
             return request
 
@@ -192,7 +192,7 @@ class _Connection:
             return _IDLE_S
         return max(0.0, self._log_in_until_s - time.monotonic())
 
-    def _send_reply(self, request: Request | None, reply: Reply) -> None:
+    def _send_reply(self, request: RtspRequest | None, reply: Reply) -> None:
         sequence = request.headers.get("cseq", "0") if request is not None else "0"
         lines = [f"RTSP/1.0 {reply.status} {_REASONS[reply.status]}", f"CSeq: {sequence}",
                  "Server: aipg", *(f"{name}: {value}" for name, value in reply.headers)]
@@ -202,7 +202,7 @@ class _Connection:
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(reply.body.encode())}"]
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + reply.body).encode())
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: RtspRequest) -> Reply:
         if request.method != "OPTIONS":
             refused = self._refused(request)
             if refused is not None:
@@ -223,7 +223,7 @@ class _Connection:
                 reply = Reply(501)
         return reply
 
-    def _refused(self, request: Request) -> Reply | None:
+    def _refused(self, request: RtspRequest) -> Reply | None:
         """The answer to a request that may not be; None if it may."""
         login, given = self._login, request.headers.get("authorization", "")
         if login is None:
@@ -236,7 +236,7 @@ class _Connection:
             return Reply(403)
         return Reply(401, tuple(("WWW-Authenticate", value) for value in login.challenges()))
 
-    async def _describe(self, request: Request) -> Reply:
+    async def _describe(self, request: RtspRequest) -> Reply:
         stream = self._find(request.path)
         if stream is None:
             return Reply(404)
@@ -250,7 +250,7 @@ class _Connection:
         body = session_description(stream.parameter_sets, name=stream.name, address=address)
         return Reply(headers=(("Content-Base", request.url.rstrip("/") + "/"),), body=body)
 
-    def _setup(self, request: Request) -> Reply:
+    def _setup(self, request: RtspRequest) -> Reply:
         stream = self._find(request.path)
         if stream is None:
             return Reply(404)
@@ -272,7 +272,7 @@ class _Connection:
                                                 f"{self._channels[1]};ssrc={self._track.ssrc:08X}"),))
         return Reply(461)
 
-    def _play(self, request: Request) -> Reply:
+    def _play(self, request: RtspRequest) -> Reply:
         if self._stream is None:
             return Reply(455)
         if request.headers.get("session", "").partition(";")[0] != self._session:

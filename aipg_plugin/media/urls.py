@@ -54,5 +54,5 @@ def file_url(path: Path) -> str:
 
 
 def for_ffmpeg(path: Path) -> str:
-    """A path as FFmpeg takes it for a file, though its name hold a colon, look like a URL or start with `-`."""
+    """A path as FFmpeg takes it for a file, even if it has a colon, looks like a URL or starts with `-`."""
     return f"file:{path}"

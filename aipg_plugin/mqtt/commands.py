@@ -16,7 +16,7 @@ from typing import Any
 
 from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt import topics
-from aipg_plugin.mqtt.topics import Address
+from aipg_plugin.mqtt.topics import TopicAddress
 from aipg_plugin.mqtt.worker import Worker
 from aipg_plugin.options import Camera
 from aipg_plugin.settings import controls
@@ -119,7 +119,7 @@ class CommandGate:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         self._cameras = {camera.id: camera for camera in cameras}
 
-    def check_address(self, address: Address) -> None:
+    def check_address(self, address: TopicAddress) -> None:
         """Raises MqttError when nothing of ours is addressed."""
         if address.key == topics.RELOAD:
             return

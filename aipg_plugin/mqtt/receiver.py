@@ -10,7 +10,7 @@ from aipg_plugin.mqtt import topics as t
 from aipg_plugin.mqtt.commands import MAX_COMMAND_BYTES, Command, CommandGate, CommandWorker, parse_payload
 from aipg_plugin.mqtt.payloads import Throttle
 from aipg_plugin.mqtt.publisher import Outbox
-from aipg_plugin.mqtt.topics import Address, Topics
+from aipg_plugin.mqtt.topics import TopicAddress, Topics
 from aipg_plugin.options import Camera
 
 _log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class CommandReceiver:
         else:
             self._worker.put(command)
 
-    def _command(self, address: Address, payload: bytes, retained: bool) -> Command:
+    def _command(self, address: TopicAddress, payload: bytes, retained: bool) -> Command:
         if retained:
             raise MqttError("a retained command is ignored", cure="Publish it without the retain flag, and clear "
                             "the retained one")
@@ -84,7 +84,7 @@ class CommandReceiver:
         return Command(address.camera, address.stream, address.key, value, token, self._persist)
 
     def _run(self, command: Command) -> None:
-        address = Address(command.camera, command.stream, command.key)
+        address = TopicAddress(command.camera, command.stream, command.key)
         topic = self._topics.reload if command.key == t.RELOAD else self._topics.command(
             command.camera, command.stream, command.key)
         try:
@@ -99,7 +99,7 @@ class CommandReceiver:
         if command.key != t.RELOAD and value is not None:
             self._applied(command, value)
 
-    def _refuse(self, topic: str, address: Address | None, message: str) -> None:
+    def _refuse(self, topic: str, address: TopicAddress | None, message: str) -> None:
         """Report what was wrong, at most once a second each, and publish the state in force again."""
         kind = (address, message)
         if self._logged.allows(kind):

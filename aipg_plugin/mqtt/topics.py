@@ -29,7 +29,7 @@ def slug(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Address:
+class TopicAddress:
     """What a command topic addresses; `camera` and `stream` are empty for the whole plugin."""
 
     camera: str
@@ -97,10 +97,10 @@ class Topics:
         """Filters that match every command topic."""
         return self.reload, f"{self.prefix}/+/+/+/set", f"{self.prefix}/+/+/area/+/set"
 
-    def parse_command(self, topic: str) -> Address | None:
+    def parse_command(self, topic: str) -> TopicAddress | None:
         """What a command topic addresses, None if it is none of ours."""
         if topic == self.reload:
-            return Address("", "", RELOAD)
+            return TopicAddress("", "", RELOAD)
         head, tail = f"{self.prefix}/", "/set"
         if not (topic.startswith(head) and topic.endswith(tail)):
             return None
@@ -110,5 +110,5 @@ class Topics:
         camera, stream, key = parts
         found = controls.find(key)
         if key == SNAPSHOT or (found is not None and found[0].mqtt):
-            return Address(camera, stream, key)
+            return TopicAddress(camera, stream, key)
         return None

@@ -35,7 +35,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class PictureChange:
     """What changed from one picture to another: the `scene`, or the places where `different` (h, w) bool is set."""
 
     scene: bool
@@ -67,18 +67,18 @@ class SceneComparator:
         parts = [shrunk(_some_rows(plane), self._half_wh) for plane in planes[1:]]
         return Thumbnail(luma, parts[0] if len(parts) == 1 else np.dstack(parts).astype(np.uint8))
 
-    def compare(self, before: Thumbnail, now: Thumbnail) -> Change:
+    def compare(self, before: Thumbnail, now: Thumbnail) -> PictureChange:
         """What changed between two thumbnails; other sizes than this comparator's are another scene."""
         if not before.luma.shape == now.luma.shape == self.valid.shape:
-            return Change(True, self.valid)
+            return PictureChange(True, self.valid)
         if np.array_equal(before.luma, now.luma) and np.array_equal(before.chroma, now.chroma):
-            return Change(False, np.zeros_like(self.valid))
+            return PictureChange(False, np.zeros_like(self.valid))
         one, two = before.luma.astype(np.float32), now.luma.astype(np.float32)
         different = self._brighter(one, two)
         share = float(different[self.valid].mean())
         if share > _SCENE_SHARE and self._correlation(one, two) < _SAME_SCENE:
-            return Change(True, different)
-        return Change(False, _large(different | self._coloured(before.chroma, now.chroma)))
+            return PictureChange(True, different)
+        return PictureChange(False, _large(different | self._coloured(before.chroma, now.chroma)))
 
     def _correlation(self, one: Float32, two: Float32) -> float:
         """Of the detail of two thumbnails, 1 where neither has any."""

@@ -187,7 +187,7 @@ class Optionally:
 
 
 @dataclass(frozen=True)
-class Colour:
+class HexColour:
     """A colour as #rrggbb."""
 
     kind: str = "colour"

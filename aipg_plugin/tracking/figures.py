@@ -11,7 +11,7 @@ from aipg_plugin.geometry import Figure, Mount, Projection, paired_iou, to_local
 from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import both_here, joined, union
-from aipg_plugin.tracking.track import History, TrackPoint
+from aipg_plugin.tracking.track import TrackHistory, TrackPoint
 
 EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
 _STATIONARY_IOU = 0.5    # of two neighbouring points: both are covered where they are
@@ -33,7 +33,7 @@ _UNMOVED = 0.015         # moves smaller than this share of the box are none
 class _Guess:
     """A figure between two points (`other`, at `share` of the way) or beyond one (`other` None, after `dt_s`)."""
 
-    history: History
+    history: TrackHistory
     base: TrackPoint
     other: TrackPoint | None
     share: float
@@ -47,7 +47,7 @@ class FigureMaker:
     def __init__(self, projection: Projection, mount: Mount, plane: MotionPlane) -> None:
         self._projection, self._mount, self._plane = projection, mount, plane
 
-    def predicted(self, histories: Sequence[History], dts_s: Float64) -> Float64:
+    def predicted(self, histories: Sequence[TrackHistory], dts_s: Float64) -> Float64:
         """(N, 5) boxes `dts_s` (N,) after the last points (before the first ones where negative)."""
         if not histories:
             return np.zeros((0, 5))
@@ -63,7 +63,7 @@ class FigureMaker:
         angle = up_angle_deg(self._projection, self._mount, centres) + lean
         return np.where(moved[:, None], np.column_stack([centres, boxes[:, 2:4], angle]), boxes)
 
-    def figures(self, histories: Sequence[History], t_s: float) -> tuple[Figure, ...]:
+    def figures(self, histories: Sequence[TrackHistory], t_s: float) -> tuple[Figure, ...]:
         """Everybody at one moment."""
         guesses: list[_Guess] = []
         made: list[Figure] = []
@@ -123,7 +123,7 @@ def _box_near(point: TrackPoint, anchor: TrackPoint) -> Float64:
     return box
 
 
-def _tell_stationary(neighbours: list[tuple[History, TrackPoint | None, TrackPoint | None]]) -> None:
+def _tell_stationary(neighbours: list[tuple[TrackHistory, TrackPoint | None, TrackPoint | None]]) -> None:
     """Work out, once for each pair of points, whether they overlap so much that both are covered in place."""
     new = [(history, a, b) for history, a, b in neighbours
            if a is not None and b is not None and a.t_s not in history.stationary]
@@ -162,11 +162,11 @@ def _free_uncertainty_m(guess: _Guess) -> float:
     return min(_MAX_UNCERTAINTY_M, uncertainty_m)
 
 
-def _exact(history: History, seen: TrackPoint, age_s: float, position_uncertainty_m: float = 0.0) -> Figure:
+def _exact(history: TrackHistory, seen: TrackPoint, age_s: float, position_uncertainty_m: float = 0.0) -> Figure:
     return Figure(history.id, seen.box, seen.outline, seen.head, seen.score, seen.t_s, age_s, position_uncertainty_m)
 
 
-def _stationary(history: History, before: TrackPoint, after: TrackPoint, t_s: float) -> Figure:
+def _stationary(history: TrackHistory, before: TrackPoint, after: TrackPoint, t_s: float) -> Figure:
     """Both points covered where they are."""
     outline = history.unions.get(before.t_s)
     if outline is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from aipg_plugin.geometry.arrays import Bools, Float64
 from aipg_plugin.tracking.association import FORBIDDEN, assign
-from aipg_plugin.tracking.track import History, Miss
+from aipg_plugin.tracking.track import Miss, TrackHistory
 
 # Chosen with `benchmarks.fit` on rendered clips.
 _LONGEST_GAP_S = 3.0          # between two fragments of one track
@@ -16,7 +16,7 @@ _REACH_M, _REACH_M_S = 0.3, 1.2  # how far apart they may be, at once and per se
 _MOST_SIZE_RATIO = 1.8        # of their boxes
 
 
-def revised(histories: list[History]) -> list[History]:
+def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
     """The tracks of a recording whose end is known, those of one person joined and ended when they were gone."""
     joined = _joined(histories)
     for history in joined:
@@ -34,7 +34,7 @@ def _gone_s(misses: list[Miss]) -> float | None:
     return next((miss.t_s for miss in misses if miss.looked and miss.empty), None)
 
 
-def _joined(histories: list[History]) -> list[History]:
+def _joined(histories: list[TrackHistory]) -> list[TrackHistory]:
     """Fragments put together, each with at most one before and one after it."""
     if len(histories) < 2:
         return histories
@@ -54,7 +54,7 @@ def _joined(histories: list[History]) -> list[History]:
     return joined
 
 
-def _costs(histories: list[History]) -> tuple[Float64, Bools]:
+def _costs(histories: list[TrackHistory]) -> tuple[Float64, Bools]:
     """(N, N) cost (0 to about 1) of taking the second history for the rest of the first, and where that is possible."""
     ends, begins = [h.last for h in histories], [h.points[0] for h in histories]
     gap_s = np.array([p.t_s for p in begins])[None] - np.array([p.t_s for p in ends])[:, None]

@@ -63,7 +63,7 @@ class Miss:
 
 
 @dataclass(slots=True, eq=False)
-class History:
+class TrackHistory:
     """A track's points in order of time; `end_s` is set once it is over.
 
     It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. Tracks of

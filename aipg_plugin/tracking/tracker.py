@@ -17,7 +17,7 @@ from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
 from aipg_plugin.tracking.hindsight import revised
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import joined
-from aipg_plugin.tracking.track import History, Miss, Track, TrackPoint
+from aipg_plugin.tracking.track import Miss, Track, TrackHistory, TrackPoint
 
 __all__ = ["Track", "Tracker"]
 
@@ -71,7 +71,7 @@ class Tracker:
         self._period_px = seam.period_of(projection.parts)
         self._plane = MotionPlane(projection, mount)
         self._maker = FigureMaker(projection, mount, self._plane)
-        self._histories: list[History] = []
+        self._histories: list[TrackHistory] = []
         self._next_id = 1
         self._last_s: float | None = None
         self._looks: list[tuple[float, Looked]] = []
@@ -150,7 +150,7 @@ class Tracker:
         if not self._offline:
             self.prune(t_s - _HISTORY_S)
 
-    def _active(self) -> list[History]:
+    def _active(self) -> list[TrackHistory]:
         return [h for h in self._histories if h.end_s is None]
 
     def _points(self, detections: DetectionArrays, use: Ints, t_s: float) -> list[TrackPoint]:
@@ -166,7 +166,7 @@ class Tracker:
                          float(lean[k]), places[k], floor[k], float(boxes[k, 0]))
                 for k, index in enumerate(use.tolist())]
 
-    def _match(self, active: list[History], boxes: Float64, scores: Float64, t_s: float) -> list[tuple[int, int]]:
+    def _match(self, active: list[TrackHistory], boxes: Float64, scores: Float64, t_s: float) -> list[tuple[int, int]]:
         """Pairs (track, detection): the confident detections first, then the weak ones for those left over."""
         gaps = np.array([t_s - h.last.t_s for h in active])
         expected = self._maker.predicted(active, np.minimum(gaps, _PREDICT_S))
@@ -179,7 +179,7 @@ class Tracker:
         found = match(self._projection, expected[left], boxes[weak], gaps[left], WEAK)
         return pairs + [(int(left[row]), int(weak[column])) for row, column in found]
 
-    def _continue(self, history: History, point: TrackPoint) -> None:
+    def _continue(self, history: TrackHistory, point: TrackPoint) -> None:
         last = history.last
         step = float(seam.shortest_dx(np.array([point.box[0] - last.box[0]]), self._period_px)[0])
         box = point.box
@@ -189,7 +189,7 @@ class Tracker:
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
         history.add(replace(point, box=box, x_px=last.x_px + step))
 
-    def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, History]) -> None:
+    def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, TrackHistory]) -> None:
         """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
         for column, point in enumerate(points):
             if column in owners or point.score < self._on_score:
@@ -200,7 +200,7 @@ class Tracker:
                 owner = owners[known[int(double.argmax())]]
                 owner.replace_last(_merged(owner.last, point))
                 continue
-            owners[column] = History(self._next_id, point.t_s, [point], self._lead_s(point),
+            owners[column] = TrackHistory(self._next_id, point.t_s, [point], self._lead_s(point),
                                       self._segment)
             self._histories.append(owners[column])
             self._next_id += 1
@@ -212,7 +212,7 @@ class Tracker:
                 return min(self._backfill_s, first.t_s - at_s)
         return self._backfill_s
 
-    def _close(self, missed: list[History], seen: list[History], t_s: float, gone: Gone | None,
+    def _close(self, missed: list[TrackHistory], seen: list[TrackHistory], t_s: float, gone: Gone | None,
                looked: Looked | None) -> None:
         """End the tracks not seen whose time is up, whose place is empty, or that another has taken over."""
         if not missed:
@@ -232,7 +232,7 @@ class Tracker:
             if unseen_s > hold_s or _seen_gone(history.misses) or (unseen_s > _GHOST_S and share > _GHOST_SHARE):
                 history.end_s = t_s
 
-    def _hold_of(self, history: History) -> float:
+    def _hold_of(self, history: TrackHistory) -> float:
         glimpse = len(history.points) == 1 and history.last.score < GLIMPSE_SCORE
         return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
 
@@ -246,7 +246,7 @@ def _seen_gone(misses: list[Miss]) -> bool:
     return len(misses) >= _GONE_TIMES and all(miss.empty for miss in misses[-_GONE_TIMES:])
 
 
-def _empty(gone: Gone | None, history: History, box: Float64) -> bool | None:
+def _empty(gone: Gone | None, history: TrackHistory, box: Float64) -> bool | None:
     """Whether a track's place looks empty, both where it was seen last and where it is expected."""
     if gone is None:
         return None
@@ -263,7 +263,7 @@ def _merged(first: TrackPoint, second: TrackPoint) -> TrackPoint:
     return replace(first, outline=outline, head=head, score=max(first.score, second.score))
 
 
-def _public(history: History, box: Float64) -> Track:
+def _public(history: TrackHistory, box: Float64) -> Track:
     last = history.last
     metres, _ = history.speeds()
     return Track(history.id, history.first_seen_s, last.t_s, box, last.score,

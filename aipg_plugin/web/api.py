@@ -10,7 +10,7 @@ from aiohttp import web
 
 from aipg_plugin.errors import AipgError, HostError, Problem, SettingsError
 from aipg_plugin.facade import Facade
-from aipg_plugin.facade.changes import Change, Difference
+from aipg_plugin.facade.changes import Difference, SettingEdit
 from aipg_plugin.facade.trial import webcams
 from aipg_plugin.resources import translator
 from aipg_plugin.version import __version__
@@ -151,7 +151,7 @@ class Api:
         """Put a change in force."""
         return await self._apply(request, _changes(body["changes"]), confirmed=body.get("confirmed", False))
 
-    async def _apply(self, request: web.Request, changes: list[Change], *, confirmed: bool) -> web.Response:
+    async def _apply(self, request: web.Request, changes: list[SettingEdit], *, confirmed: bool) -> web.Response:
         """Changes that weaken protection are asked about once (428) unless confirmed."""
         found = await asyncio.to_thread(self._facade.preview, changes)
         if any(each.weakens for each in found) and not confirmed:
@@ -280,11 +280,11 @@ class Api:
         return web.json_response({"address": await asyncio.to_thread(self._facade.try_mqtt, body["mqtt"])})
 
 
-def _changes(given: list[Json]) -> list[Change]:
+def _changes(given: list[Json]) -> list[SettingEdit]:
     for each in given:
         if not each["path"] or ".." in each["path"]:
             raise BadRequestError("a change needs a path")
-    return [Change(each["path"], each["value"], each.get("before"), "before" in each) for each in given]
+    return [SettingEdit(each["path"], each["value"], each.get("before"), "before" in each) for each in given]
 
 
 def _difference(each: Difference) -> Json:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.media.attempts import LoginAttempts
 from aipg_plugin.media.auth import Authenticator, ConnectionLogin, authorization, basic_ok
-from aipg_plugin.media.rtsp import BadRequestError, parse_head, stream_name
+from aipg_plugin.media.rtsp import MalformedRequestError, parse_head, stream_name
 
 URL = "rtsp://192.0.2.7:8554/lobby/1"
 
@@ -105,7 +105,7 @@ def test_basic_takes_other_alphabets() -> None:
 def test_a_head_is_understood_or_refused(head: bytes) -> None:
     try:
         request, length = parse_head(head)
-    except BadRequestError:
+    except MalformedRequestError:
         return
     assert 0 <= length <= 65_536
     assert re.fullmatch("[0-9]{1,10}", request.headers.get("cseq", "0"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.errors import MqttError
 from aipg_plugin.mqtt.commands import Command, CommandGate, CommandWorker, parse_payload
-from aipg_plugin.mqtt.topics import Address
+from aipg_plugin.mqtt.topics import TopicAddress
 from tests.mqtt.broker import wait_for
 from tests.mqtt.conftest import make_camera
 
@@ -76,7 +76,8 @@ class TestCommandGate:
     keeper = CommandGate((make_camera(off_token="sesame"), make_camera("yard")))
 
     @pytest.mark.parametrize("address", [
-        Address("lobby", "3", "guard"), Address("cellar", "1", "guard"), Address("lobby", "1", "area/2")])
+        TopicAddress("lobby", "3", "guard"), TopicAddress("cellar", "1", "guard"),
+        TopicAddress("lobby", "1", "area/2")])
     def test_unknown_addresses(self, address):
         with pytest.raises(MqttError):
             self.keeper.check_address(address)

@@ -10,7 +10,7 @@ from aipg_plugin.mqtt import entities
 from aipg_plugin.mqtt.commands import parse_payload
 from aipg_plugin.mqtt.discovery import Announcer
 from aipg_plugin.mqtt.entities import ENTITIES, Of
-from aipg_plugin.mqtt.topics import Address, Topics
+from aipg_plugin.mqtt.topics import TopicAddress, Topics
 from aipg_plugin.settings import controls
 from aipg_plugin.settings.controls import CONTROLS, Control, Scope
 from aipg_plugin.settings.schema import validator_at
@@ -37,7 +37,7 @@ def components(topic: str) -> dict[str, dict[str, object]]:
 
 @pytest.mark.usefixtures("with_fakes")
 def test_a_control_has_topics_and_is_announced():
-    assert Topics().parse_command("aipg/lobby/1/hold/set") == Address("lobby", "1", "hold")
+    assert Topics().parse_command("aipg/lobby/1/hold/set") == TopicAddress("lobby", "1", "hold")
     assert parse_payload("hold", b"7.5") == (7.5, None)
     announced = components("homeassistant/device/aipg/lobby_2/config")["hold"]
     assert announced.items() >= {

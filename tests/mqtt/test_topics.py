@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aipg_plugin.errors import MqttError
-from aipg_plugin.mqtt.topics import Address, Topics, slug
+from aipg_plugin.mqtt.topics import TopicAddress, Topics, slug
 
 KEYS = ["guard", "snapshot", "masking_method", "sensitivity", "blur_intensity", "camera_height",
         "circumferential_mosaic", "area/3", "area/0"]
@@ -25,7 +25,7 @@ def test_tree_is_as_designed():
 @given(camera=LEVEL, stream=LEVEL, key=st.sampled_from(KEYS), prefix=st.sampled_from(["aipg", "site/7/aipg"]))
 def test_a_command_topic_comes_back_as_its_address(camera, stream, key, prefix):
     t = Topics(prefix)
-    assert t.parse_command(t.command(camera, stream, key)) == Address(camera, stream, key)
+    assert t.parse_command(t.command(camera, stream, key)) == TopicAddress(camera, stream, key)
 
 
 @given(st.text())
