@@ -24,7 +24,7 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.camera import find_image_circle
 from aipg_plugin.media.source import open_source
 from aipg_plugin.mqtt.probe import probe
-from aipg_plugin.options import Camera, CaptureMode, Output, OutputKind, Settings, Stream
+from aipg_plugin.options import STORED_KINDS, Camera, CaptureMode, Output, OutputKind, Settings, Stream
 from aipg_plugin.settings.installation import installation_id
 from aipg_plugin.settings.loader import load
 
@@ -94,7 +94,7 @@ def _steps(settings: Settings, file: Path) -> list[tuple[str, Callable[[], Found
         for stream in camera.streams:
             steps.append((f"{camera.id}/{stream.id}", partial(_check, camera, stream)))
             steps += [(f"{camera.id}/{stream.id} {output.kind}", partial(check_folder, output))
-                      for output in stream.outputs if output.kind in (OutputKind.FILE, OutputKind.SEGMENTS)]
+                      for output in stream.outputs if output.kind in STORED_KINDS]
     steps += [(name, partial(check_port, name, settings.web.host, port)) for name, port in _ports(settings)]
     if settings.mqtt.broker != "off":
         steps.append(("mqtt", lambda: _check_mqtt(settings, file)))

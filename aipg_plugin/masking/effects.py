@@ -13,13 +13,17 @@ benchmarks/attack.py measures what is left to an attacker; run it before changin
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.geometry.arrays import Bools, Float32, Ints, UInt8
-from aipg_plugin.masking.planes import PicturePlanes
+from aipg_plugin.masking.plan import MaskPlan
+from aipg_plugin.masking.planes import PicturePlanes, native_colour
 from aipg_plugin.masking.region import BlockRect
+from aipg_plugin.options import MaskingMethod
 
 HOLD_S = 4.0                    # no cell takes a new colour sooner than this …
 STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
@@ -76,6 +80,22 @@ class Mosaic:
         if cell_px not in self._grids:
             self._grids[cell_px] = _Grid(self._size_wh, cell_px)
         return self._grids[cell_px]
+
+
+class Effect(Protocol):
+    """Colours of masked cells."""
+
+    def colours(self, rect: BlockRect, cell_px: int) -> UInt8:
+        """Colours (rows, columns, 3) of the cells that `rect` touches, in the format's channels."""
+
+
+def own_effect(plan: MaskPlan, pixel_format: PixelFormat) -> Effect | None:
+    """The effect of a masking method that takes no colours from the picture; None for the methods over a mosaic."""
+    match plan.method:
+        case MaskingMethod.FILLING:
+            return Filling(native_colour(pixel_format, plan.fill_colour_bgr))
+        case MaskingMethod.BLURRING | MaskingMethod.BACKGROUND:
+            return None
 
 
 class Filling:

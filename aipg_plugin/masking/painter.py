@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.geometry.arrays import Bools, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
-from aipg_plugin.masking.effects import Filling, Mosaic
+from aipg_plugin.masking.effects import Effect, Mosaic, own_effect
 from aipg_plugin.masking.plan import Background, MaskPlan
-from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
+from aipg_plugin.masking.planes import PicturePlanes, bands
 from aipg_plugin.masking.region import BlockRect, RegionMap
 from aipg_plugin.options import MaskingMethod
 
@@ -50,8 +50,9 @@ class MaskPainter:
             self._t_s = t_s
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
-        if plan.method is MaskingMethod.FILLING:
-            self._paint(picture, Filling(native_colour(self._format, plan.fill_colour_bgr)))
+        effect = own_effect(plan, self._format)
+        if effect is not None:
+            self._paint(picture, effect)
             return self._region.share()
         self._sample(picture)
         self._paint(picture, self._mosaic)
@@ -64,7 +65,7 @@ class MaskPainter:
         for rect, n in self._region.parts:
             self._mosaic.sample(picture, rect, self._bits(rect, n), LADDER_PX[n - 1], self._t_s)
 
-    def _paint(self, picture: PicturePlanes, effect: Mosaic | Filling) -> None:
+    def _paint(self, picture: PicturePlanes, effect: Effect) -> None:
         if self._region.full:
             (rect, n), = self._region.parts
             picture.paint_all(LADDER_PX[n - 1], effect.colours(rect, LADDER_PX[n - 1]))

@@ -130,11 +130,6 @@ def can_hold(suffix: str, pages: int) -> bool:
     return name is not None and (pages == 1 or name in _SEVERAL_PAGES)
 
 
-def encode_image(guarded: GuardedFrame, suffix: str = ".jpg", quality: int = 92) -> bytes:
-    """A guarded frame as JPEG (or PNG, …) bytes. Raises GuardError for anything but a GuardedFrame."""
-    return encode_pages([(guarded, 0.0)], suffix, quality)
-
-
 def encode_pages(pages: Iterable[tuple[GuardedFrame, float]], suffix: str, quality: int = 92) -> bytes:
     """Guarded frames as the pages of one picture file, each with the seconds it is shown for (0: no animation).
 

@@ -129,15 +129,10 @@ class BackgroundModel:
                 self._known[inside] = False
                 self._calm_s[inside] = 0
 
-    @property
-    def different(self) -> Bools:
-        """(h, w) bool at the working size: where the last picture differed from the empty scene."""
-        return self._different & self._valid
-
     def _shrink(self, picture: UInt8) -> Float32:
         """Blurred YCrCb float32 at the working size; colour weighted as `_distance` wants it."""
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-            raise DetectionError("the scene model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
+            raise DetectionError("the background model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
                                  dtype=str(picture.dtype), shape=picture.shape)
         small = picture
         if picture.shape[1::-1] != self.size_wh:

@@ -52,11 +52,6 @@ def changes(before: Settings, after: Settings) -> list[Change]:
                     if (camera, stream) not in told]
 
 
-def weakening(before: Settings, after: Settings) -> list[Change]:
-    """The changes after which people are protected less."""
-    return [change for change in changes(before, after) if change.weakens]
-
-
 def _of_camera(old: Camera, new: Camera) -> Iterator[Change]:
     for control, place, value in controls.in_force(new):
         try:

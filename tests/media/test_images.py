@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from aipg_plugin.errors import GuardError, MediaError
 from aipg_plugin.frames import Frame, PixelFormat
-from aipg_plugin.media.images import PictureFile, encode_image, encode_pages, is_picture
+from aipg_plugin.media.images import PictureFile, encode_pages, is_picture
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Source
 from tests.media.clips import guarded, number_of
@@ -115,7 +115,7 @@ def test_pages_a_format_cannot_hold_are_refused() -> None:
     with pytest.raises(MediaError, match=r"\.jpg pictures have one page, not 2"):
         encode_pages([(guarded(1, pts_s=0.0), 0.0)] * 2, ".jpg")
     with pytest.raises(MediaError, match=r"\.heic"):
-        encode_image(guarded(1, pts_s=0.0), ".heic")
+        encode_pages([(guarded(1, pts_s=0.0), 0.0)], ".heic")
     with pytest.raises(GuardError):
         encode_pages([(object(), 0.0)], ".png")  # type: ignore[list-item]
 
@@ -124,7 +124,7 @@ def test_pages_a_format_cannot_hold_are_refused() -> None:
 def test_every_ending_is_written_without_a_word(tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (tmp_path / f"out{suffix}").write_bytes(encode_image(guarded(77, pts_s=0.0), suffix))
+        (tmp_path / f"out{suffix}").write_bytes(encode_pages([(guarded(77, pts_s=0.0), 0.0)], suffix))
     assert number_of(pages_of(tmp_path / f"out{suffix}")[0][..., 1]) == 77
     assert capfd.readouterr() == ("", "")
 
@@ -161,7 +161,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -
 
 
 def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(encode_image(guarded(9, pts_s=0.0), ".png"))
+    (tmp_path / "a.png").write_bytes(encode_pages([(guarded(9, pts_s=0.0), 0.0)], ".png"))
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "a.png").write_bytes(whole[:len(whole) // 2])
     with pytest.raises(MediaError, match=r"a\.png"), PictureFile(tmp_path / "a.png") as picture:
@@ -169,7 +169,7 @@ def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(encode_image(guarded(9, pts_s=0.0), ".png"))
+    (tmp_path / "a.png").write_bytes(encode_pages([(guarded(9, pts_s=0.0), 0.0)], ".png"))
     (tmp_path / "clip.mp4").write_bytes((tmp_path / "a.png").read_bytes())
     (tmp_path / "noending").write_bytes((tmp_path / "a.png").read_bytes())
     (tmp_path / "text.txt").write_text("hello")

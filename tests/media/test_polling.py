@@ -13,7 +13,7 @@ import pytest
 
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, PixelFormat
-from aipg_plugin.media.images import encode_image
+from aipg_plugin.media.images import encode_pages
 from aipg_plugin.media.live import Lost, Returned
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Source
@@ -42,7 +42,7 @@ class Camera:
                     self.send_header("WWW-Authenticate", 'Basic realm="camera"')
                 if status == 302:
                     self.send_header("Location", "/elsewhere.jpg")
-                body = encode_image(guarded(camera.number % 256, pts_s=0.0)) if status == 200 else b""
+                body = encode_pages([(guarded(camera.number % 256, pts_s=0.0), 0.0)], ".jpg") if status == 200 else b""
                 camera.number += 1
                 self.send_header("Content-Type", "image/jpeg")
                 self.send_header("Content-Length", str(len(body)))

@@ -17,7 +17,7 @@ import pytest
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, PixelFormat
 from aipg_plugin.media import webcam
-from aipg_plugin.media.images import encode_image
+from aipg_plugin.media.images import encode_pages
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.live import Lost
 from aipg_plugin.media.source import open_source
@@ -124,7 +124,7 @@ def test_a_cut_off_file_gives_what_is_there(tmp_path: Path) -> None:
 def test_pictures_come_one_by_one_in_order_of_name(tmp_path: Path) -> None:
     for number in (3, 1, 2):
         picture = guarded(number, pts_s=0.0, size_wh=(160 + number, 121))
-        (tmp_path / f"{number}.png").write_bytes(encode_image(picture, ".png"))
+        (tmp_path / f"{number}.png").write_bytes(encode_pages([(picture, 0.0)], ".png"))
     (tmp_path / "notes.txt").write_text("no picture")
     with open_source(Source(str(tmp_path)), "1") as frames:
         assert frames.info.frame_count == 3

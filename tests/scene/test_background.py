@@ -23,7 +23,7 @@ def person(x_m: float, y_m: float) -> np.ndarray:
 
 
 class Watch:
-    """A scene model fed with shots of one room."""
+    """A background model fed with shots of one room."""
 
     def __init__(self, seed: int = 3, contrast: float = 1.0, **options: float) -> None:
         self.model = BackgroundModel(CAMERA, MOUNT, **options)  # type: ignore[arg-type]

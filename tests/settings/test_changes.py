@@ -7,11 +7,15 @@ import pytest
 
 from aipg_plugin.options import Area, Settings
 from aipg_plugin.settings import apply_change, validate
-from aipg_plugin.settings.changes import changes, weakening
+from aipg_plugin.settings.changes import Change, changes
 from tests.settings.examples import LOBBY
 
 SETTINGS = validate(LOBBY)
 TRIANGLE = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.5))
+
+
+def weakening(before: Settings, after: Settings) -> list[Change]:
+    return [change for change in changes(before, after) if change.weakens]
 
 
 def with_guard(settings: Settings = SETTINGS, **guard: Any) -> Settings:
