@@ -66,7 +66,9 @@ class OutputKind(StrEnum):
     HTTP = "http"                  # MPEG-TS and MJPEG and snapshot under /streams/<camera>/<stream>
 
 
-SERVED_KINDS = frozenset({OutputKind.HTTP, OutputKind.RTSP_SERVE})   # by our own server
+TARGETS = {OutputKind.FILE: "a file ending in .mp4 or .mkv", OutputKind.SEGMENTS: "a folder",
+           OutputKind.RTSP_PUBLISH: "an rtsp:// address"}            # what an output writes to
+SERVED_KINDS = frozenset(OutputKind) - TARGETS.keys()                # by our own server
 STORED_KINDS = frozenset({OutputKind.FILE, OutputKind.SEGMENTS})     # on a disk
 
 

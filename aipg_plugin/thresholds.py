@@ -9,7 +9,7 @@ from aipg_plugin.options import Sensitivity
 
 
 class MaskedForeground(StrEnum):
-    """Which foreground regions are masked though the detector is not sure of them."""
+    """Which foreground regions are masked when the detector is not sure of them."""
 
     ALL = "all"
     NEAR_TRACK = "near_track"

@@ -36,7 +36,7 @@ _UNEVEN = 0.5  # spread of the frame intervals, as a share of the median: exposu
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of one check: `warnings` are what is doubtful though it works."""
+    """Result of one check: `warnings` tell what works but is doubtful."""
 
     what: str
     ok: bool

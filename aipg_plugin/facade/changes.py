@@ -73,7 +73,7 @@ def edit(settings: Settings, changes: Sequence[SettingEdit]) -> tuple[Settings, 
 
 
 def _passwords_hashed(value: Any, path: str) -> Any:
-    """Passwords of page users are kept as hashes, whoever sends them as plain text."""
+    """Passwords of page users are kept as hashes, also when they are sent as plain text."""
     if isinstance(value, dict) and path.startswith("web"):
         return {key: _passwords_hashed(item, f"{path}.{key}") for key, item in value.items()}
     if isinstance(value, str) and path.startswith("web.users.") and path.endswith(".password") and not is_hash(value):

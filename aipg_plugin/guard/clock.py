@@ -12,7 +12,7 @@ from aipg_plugin.frames import Frame
 JUMP_S = 2.0                # a gap longer than this breaks a source's time: what was seen before counts no longer
 BOUND_S = 3.0               # live: largest distance between a frame's time and its arrival; bursts of 2 s fit in
 _NOMINAL_S = 1 / 25         # step taken where nothing better is known
-_LEAST_LIVE_STEP_S = 0.001
+_LEAST_LIVE_STEP_S = 0.001  # times of a live source rise by at least this
 _LEAST_FILE_STEP_S = 0.002  # closer timestamps than this are repeats
 _LATEST_S = 1e12            # beyond it a float cannot tell frames apart
 _WINDOW_S = 2.5             # arrivals that the undelayed one is taken from: more than the longest burst of 2 s

@@ -14,7 +14,7 @@ Bools = NDArray[np.bool_]
 Shares = NDArray[np.float32]
 
 _FINE = 4              # masks are drawn at this many times the thumbnail's size
-_EXPLAINED_SHARE = 0.3  # of a thumbnail pixel under a mask: its change is that of whoever is masked
+_EXPLAINED_SHARE = 0.3  # of a thumbnail pixel under a mask: its change is that of the masked person
 _SHOWN_SHARE = 0.3    # of a thumbnail pixel that was masked in a look: it shows somebody
 _FIRST_KEY = -1000     # keys of covers; people have positive ones, foreground regions small negative ones
 MOST_UNEXPLAINED = 0.08  # share of the picture; more than this and all of it is masked
@@ -42,7 +42,7 @@ def unexplained(different: Bools, masked: Shares) -> Bools:
 
 
 def unmasked(changes: Sequence[tuple[Bools, Callable[[], Shares]]], masked: Shares) -> Bools:
-    """(h, w) bool: what a frame leaves clear though it should not, by the looks it rests on.
+    """(h, w) bool: what a frame wrongly leaves clear, by the looks it rests on.
 
     `changes` has for each look where the frame differs from it, and what was masked of the picture looked at. A place
     that differs from every look has not been looked at. One that differs from one look and is as it was in another

@@ -140,7 +140,7 @@ class Evidence:
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
-        except Exception:  # whoever listens may fail, the looks go on
+        except Exception:  # a listener may fail; looks go on
             _log.exception("telling of a look failed")
 
     def tune(self, guard: PrivacyGuard) -> None:
@@ -266,7 +266,7 @@ def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 
 class EvidenceWorker:
-    """Runs looks in a thread of its own: the newest picture wins, and a slow or hung detector delays nobody."""
+    """Runs looks in a thread of its own: the newest picture wins, and a slow or hung detector delays no frame."""
 
     def __init__(self, evidence: Evidence, name: str) -> None:
         self._evidence = evidence

@@ -7,7 +7,7 @@ import numpy as np
 
 from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
 
-_GREY = 96
+_GREY = 96  # level of the picture that leaves when masking has failed
 
 
 def blank(pixel_format: PixelFormat, size_wh: tuple[int, int]) -> Planes:

@@ -16,7 +16,7 @@ class Age(StrEnum):
     STALE = "stale"
 
 
-STALE_AFTER_S = 1.0
+STALE_AFTER_S = 1.0  # age of the evidence after which the whole picture is masked
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Facts:
 
 
 def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float = 0.0) -> Age:
-    """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s, however seldom looks are wanted.
+    """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s at any rate of looks.
 
-    Between two looks that are `gap_s` apart the age in the middle has to be fresh too: who came and went in a longer
-    gap was not seen. Where the look-ahead should have brought a look after the frame and has not (`gap_s` inf), the
-    next one is taken to be twice as far away as the last.
+    Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
+    longer gap was not seen. Where the look-ahead should have brought a look after the frame and has not (`gap_s` inf),
+    the next one is taken to be twice as far away as the last.
     """
     if not age_s <= STALE_AFTER_S:
         return Age.STALE

@@ -202,7 +202,7 @@ class Release:
 
     def _open_places(self, arrival: Arrival, known: Known | None, changes: dict[Look, PictureChange], plan: MaskPlan,
                      planner: MaskPlanner) -> NDArray[np.bool_]:
-        """(h, w) bool: the thumbnail's pixels that a plan leaves clear though nobody has looked at them."""
+        """(h, w) bool: the thumbnail's pixels that a plan leaves clear and no look has covered."""
         shape = arrival.thumbnail.luma.shape
         same_scene = [(look, change.different) for look, change in changes.items() if not change.scene]
         if plan.full or known is None or not any(different.any() for _, different in same_scene):

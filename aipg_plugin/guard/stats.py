@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass
 
-_WINDOW_S = 10.0
+_WINDOW_S = 10.0  # that rates are averaged over
 
 
 @dataclass(frozen=True)

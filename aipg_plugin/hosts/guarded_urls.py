@@ -59,9 +59,9 @@ def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
 class Addresses:
     """Tells guarded from raw addresses, whatever login, query or fragment they carry.
 
-    Without settings only what can be nobody else's is ours: `/streams/<camera>/<stream>.ts` (.mjpeg, .jpg) on our
-    HTTP port. An RTSP address on port 8554 could be any camera's, so those need the settings. `more` are further
-    addresses known to be guarded, host and all.
+    Without settings only addresses that no other program has are ours: `/streams/<camera>/<stream>.ts` (.mjpeg,
+    .jpg) on our HTTP port. An RTSP address on port 8554 could be any camera's, so those need the settings. `more` are
+    further addresses known to be guarded, host and all.
     """
 
     def __init__(self, settings: Settings | None, more: Iterable[str] = ()) -> None:

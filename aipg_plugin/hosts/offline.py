@@ -196,7 +196,7 @@ def _frames(source: VideoSource) -> Iterable[Frame]:
 
 @contextmanager
 def _whole(target: Path) -> Iterator[Path]:
-    """A hidden file beside the target, which becomes the target at the end; whatever goes wrong, it is removed.
+    """A hidden file beside the target, which becomes the target at the end; it is removed on any error.
 
     It is made at once, so that a folder that cannot be written to is told before any work. Raises MediaError.
     """

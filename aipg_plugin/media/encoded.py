@@ -85,12 +85,12 @@ class EncodedStream:
         self._key_wanted.set()
 
     def show_interest(self, seconds: float = 5.0) -> None:
-        """Encode for a while though nobody listens yet, until `parameter_sets` are known."""
+        """Encode before the first client, until `parameter_sets` are known."""
         self._interest_until_s = time.monotonic() + seconds
         self._key_wanted.set()
 
     def write(self, frame: GuardedFrame) -> None:
-        """Encode one frame for whoever listens. Raises GuardError for a clear frame, SinkError if encoding fails."""
+        """Encode one frame for all clients. Raises GuardError for a clear frame, SinkError if encoding fails."""
         guarded = require_guarded(frame)
         if self._closed:
             raise SinkError("the stream is closed")
@@ -171,7 +171,7 @@ class EncodedStream:
     def next_jpeg(self, after_s: float, width_px: int = 0, timeout_s: float = 1.0) -> tuple[float, bytes | None]:
         """Wait for a picture newer than `after_s` (monotonic); its time and JPEG, shared by all who ask for it.
 
-        None when none comes in time. Whoever asks keeps new pictures coming for some seconds. Any thread.
+        None when none comes in time. Each call keeps new pictures coming for some seconds. Any thread.
         """
         self._snapshots_until_s = time.monotonic() + 3.0
         with self._new_picture:

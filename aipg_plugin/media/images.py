@@ -120,7 +120,7 @@ def is_picture(path: Path) -> bool:
             return True
     except UnidentifiedImageError:
         return path.suffix.lower() in _WRITTEN or _is_heif(path)
-    except Exception:  # a picture all the same, though one that opening will refuse with the reason
+    except Exception:  # still a picture: opening it gives the reason
         return path.suffix.lower() in _WRITTEN
 
 

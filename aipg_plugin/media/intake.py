@@ -59,7 +59,7 @@ class Intake(Generic[T]):
             self._items.clear()
 
     def close(self) -> None:
-        """Take nothing more in and wake whoever waits."""
+        """Take nothing more in and wake the waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -68,8 +68,8 @@ class SegmentRecorder:
     """A folder of MKV or MP4 files, cut at a key frame every `segment_s`, named by UTC time.
 
     The target is a folder (MKV), `folder/*.mp4`, or a path with directives of strftime in it. A picture of another size
-    starts a new file. A segment has the suffix `.part` inserted until it is finished, so that whoever collects segments
-    takes whole ones only. What a crash left is finished first; old segments are deleted as `keep_days` and
+    starts a new file. A segment has the suffix `.part` inserted until it is finished, so that programs that collect
+    segments take whole ones only. What a crash left is finished first; old segments are deleted as `keep_days` and
     `min_free_gb` say.
     """
 

@@ -244,7 +244,7 @@ class AvSession:
 
 
 def _unheard(_packet: AudioPacket) -> None:
-    """Discard a packet: nobody asked for the audio."""
+    """Discard a packet: no output wants the audio."""
 
 
 def _hardware_device(wanted: str) -> str | None:

@@ -91,7 +91,7 @@ def _leaving(packet: Any) -> AudioPacket:
 
 
 def _header(template: Any, context: Any) -> bytes:
-    """A tiny Matroska file that carries the track's parameters; it has one packet, else nobody can open it."""
+    """A tiny Matroska file that carries the track's parameters; without its one packet it cannot be opened."""
     header = io.BytesIO()
     with av.open(header, "w", format="matroska") as box:
         if template is not None:

@@ -128,7 +128,7 @@ def _create(path: Path, mode: int, *, part: bool) -> tuple[Path, int]:
 
 
 def make_folders(folder: Path, mode: int) -> None:
-    """Create the folders that are missing; whoever may read a recording may open them. Raises OSError."""
+    """Create the folders that are missing; users who may read a recording may open them. Raises OSError."""
     if folder.is_dir():
         return
     make_folders(folder.parent, mode)

@@ -164,7 +164,7 @@ ENTITIES: tuple[Entity, ...] = (
 
 
 def retained(of: Of) -> dict[str, bytes]:
-    """Last part → first payload of every retained topic that a camera or a stream has beside its controls."""
+    """Last part → first payload of every retained topic that a camera or a stream has besides its controls."""
     found = {entity.retained: entity.first for entity in ENTITIES if entity.retained and entity.of is of}
     return found | ({"available": b"online"} if of is Of.STREAM else {})
 

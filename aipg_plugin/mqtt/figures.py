@@ -56,7 +56,7 @@ class FiguresWorker(Worker):
         self._watched: dict[str, _Watched] = {}
         self._reports: dict[str, _Reports] = {}
         self._pictures: dict[str, NDArray[np.uint8]] = {}
-        self._counting = threading.Lock()   # held while counting: the worker, and whoever changes cameras
+        self._counting = threading.Lock()   # held while counting: the worker, and a change of cameras
         self._urgent = False
 
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:

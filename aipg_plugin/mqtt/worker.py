@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Worker(ABC):
-    """Starts and stops one daemon thread. What is queued is guarded by `_changed`; whoever adds to it notifies."""
+    """Starts and stops one daemon thread. What is queued is guarded by `_changed`; code that adds to it notifies."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.masking.plan import Background
 
-_BLOCK_PX = 16
-_LEARN_EVERY_S = 0.5
+_BLOCK_PX = 16      # side of the blocks that are learned as one
+_LEARN_EVERY_S = 0.5  # least time between two looks
 _CLEAN_LOOKS = 10   # a block is learned after this many looks in a row without a mask: 5 s
 _REACH_BLOCKS = 2   # blocks next to a mask are not clean: shadows, hair and hands
 
@@ -54,7 +54,7 @@ class BackgroundImage:
         grown[np.unique(labels[before > 0])] = True
         grown[0] = True
         sudden = cv2.dilate((~grown[labels]).astype(np.uint8), np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
-        shown = sudden & (self._clean >= _CLEAN_LOOKS)  # else the scene there is older than whoever came
+        shown = sudden & (self._clean >= _CLEAN_LOOKS)  # else the scene there is older than the person
         self._clean[sudden] = 0
         if not shown.any():
             return False

@@ -13,9 +13,9 @@ from aipg_plugin.scene.quality import EDGES_NEEDED, Measures, part_size
 _SOFT_DROP = 0.5          # of the usual sharpness: the autofocus has lost the scene
 _SHARPNESS_RATE = 0.01    # per picture, at which the usual sharpness follows
 _SHAKE_SHARE = 0.012      # mean frame-to-frame shift, share of the picture's side
-_SHAKE_FRAMES = 6
+_SHAKE_FRAMES = 6         # that the shift is averaged over
 _SCENE_MATCH = 0.35       # correlation with the usual edges below which the camera looks elsewhere
-_SHIFT_AFTER_S = 1.5
+_SHIFT_AFTER_S = 1.5      # how long the scene must have failed to match
 _STEADY_AFTER_S = 2.0     # how long a scene is watched before it counts as the usual one
 _REFERENCE_TAU_S = 60.0   # how slowly a settled reference follows
 _STUCK_CLOCK_S = 2.0      # the source's time stands still for longer than this: frozen

@@ -66,7 +66,7 @@ class SettingsKeeper:
             loaded = save_changes(self._file, paths)
         except SettingsError as error:
             failure = error
-        except Exception as error:      # whatever a file system does
+        except Exception as error:      # any other error is reported too
             _log.exception("writing the settings failed")
             failure = SettingsError("cannot be written: {why}", path=str(self._file), why=type(error).__name__,
                                     cure="See the log")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aipg_plugin.options import (
+    SERVED_KINDS,
+    TARGETS,
     Camera,
     CaptureMode,
     LensModelName,
@@ -26,8 +28,6 @@ from aipg_plugin.settings.problems import Path, one_of, show
 
 SHORTEST_TOKEN = 12
 SHORTEST_PASSWORD = 8
-_NEEDS_TARGET = {OutputKind.FILE: "a file ending in .mp4 or .mkv", OutputKind.SEGMENTS: "a folder",
-                 OutputKind.RTSP_PUBLISH: "an rtsp:// address"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def outputs_have_targets(camera: Camera) -> Findings:
     for stream in camera.streams:
         for index, output in enumerate(stream.outputs):
             path = at(camera, "streams", stream.id, "outputs", index, "target")
-            wanted = _NEEDS_TARGET.get(output.kind)
+            wanted = TARGETS.get(output.kind)
             params: dict[str, object] = {"kind": output.kind.value, "wanted": wanted, "value": show(output.target)}
             if wanted is None and output.target:
                 yield Finding(path, "{kind} is served by aipg itself and has no target", "Remove the line", params)
@@ -172,7 +172,7 @@ def served_once(camera: Camera) -> Findings:
     for stream in camera.streams:
         seen: set[OutputKind] = set()
         for index, output in enumerate(stream.outputs):
-            if output.kind in seen and output.kind not in _NEEDS_TARGET:
+            if output.kind in seen and output.kind in SERVED_KINDS:
                 yield Finding(at(camera, "streams", stream.id, "outputs", index, "kind"),
                               "{kind} is there twice", "Remove one; many clients can share it",
                               {"kind": output.kind.value})

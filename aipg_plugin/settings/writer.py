@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _one_writer = threading.Lock()
 _IN_PLACE = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
-"""Why a file cannot be renamed over though it may be writable itself."""
+"""Errors of renaming over a file that may still be writable itself."""
 
 
 def last_good_path(path: str | os.PathLike[str]) -> FilePath:
@@ -101,7 +101,7 @@ def _reads_as(text: str, wanted: Any) -> bool:
 
 
 def write_atomically(file: FilePath, text: str) -> None:
-    """Replace a file's text: whoever reads it, or loses power, has all of the old or all of the new.
+    """Replace a file's text: a reader, or a loss of power, finds all of the old or all of the new.
 
     A file that cannot be renamed over (mounted by itself, in a folder that is read-only) is written in place.
     Raises SettingsError when it cannot be written.

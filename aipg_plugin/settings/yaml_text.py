@@ -57,7 +57,7 @@ def read_text(path: FilePath) -> str:
 
 def _read_regular(path: FilePath) -> bytes:
     """The first bytes of a regular file. Raises OSError, and SettingsError for a pipe, a device or a folder."""
-    # without O_NONBLOCK, opening a named pipe waits for whoever writes into it
+    # without O_NONBLOCK, opening a named pipe waits for a writer
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

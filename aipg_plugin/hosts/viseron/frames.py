@@ -78,7 +78,7 @@ class FrameGate:
         return Frame(stream, seq, None, time.time(), layout, size_wh, tuple(planes))
 
     def close(self) -> None:
-        """End the streams; frames still waiting are dropped, nobody would look at them."""
+        """End the streams; frames still waiting are dropped: nothing reads them any more."""
         for camera, stream in self._streams.items():
             if camera in self._seq:
                 self._plugin.on_stream_stop(camera, stream)
