@@ -61,7 +61,7 @@ class MaskPainter:
         return self._region.share()
 
     def _sample(self, picture: PicturePlanes) -> None:
-        """All colours are taken before anything is painted, for the cells of neighbours overlap."""
+        """All colours are taken before anything is painted, because cells of neighbours overlap."""
         for rect, n in self._region.parts:
             self._mosaic.sample(picture, rect, self._bits(rect, n), LADDER_PX[n - 1], self._t_s)
 
