@@ -12,6 +12,7 @@ import asyncio
 import json
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,6 @@ from typing import Any
 
 import aiohttp
 import psutil
-
-from aipg_plugin.web.live import live_message
 
 _START_S = 60.0
 _VIEWERS = 10
@@ -110,7 +109,7 @@ async def _watch(url: str, until_s: float, delays: list[float] | None = None) ->
         while time.monotonic() < until_s:
             message = await live.receive(timeout=10)
             if message.type is aiohttp.WSMsgType.BINARY and delays is not None:
-                delays.append(time.time() - live_message(message.data)[0]["left_s"])
+                delays.append(time.time() - _head(message.data)["left_s"])
 
 
 async def _delay_ms(url: str, seconds: float) -> float:
@@ -156,6 +155,12 @@ def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _head(message: bytes) -> dict[str, Any]:
+    """The head of a binary message of the pages' socket: a length (big-endian uint32), JSON, then the JPEG."""
+    head: dict[str, Any] = json.loads(message[4:4 + struct.unpack(">I", message[:4])[0]])
+    return head
 
 
 if __name__ == "__main__":

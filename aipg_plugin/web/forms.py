@@ -6,11 +6,10 @@ import json
 from functools import cache
 from typing import Any
 
-from aipg_plugin.resources import resource_path
+from aipg_plugin.resources import SOURCE_LANGUAGE, resource_path
 from aipg_plugin.settings.controls import CONTROLS
 from aipg_plugin.settings.describe import Setting, describe
 
-SOURCE_LANGUAGE = "en"
 _EXTENSION = frozenset({"sensitivity", "blur_intensity", "circumferential_mosaic", "circumferential_width",
                         "camera_height"})
 _AREAS = (".prohibited_areas", ".always_mask_areas")

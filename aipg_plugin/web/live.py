@@ -13,7 +13,6 @@ import json
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -169,10 +168,3 @@ class LiveSocket:
         for client in tuple(self._clients):
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.socket.close(code=1001), 1.0)
-
-
-def live_message(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The head and the JPEG of a binary message: for clients in Python, and tests."""
-    length = struct.unpack(">I", data[:4])[0]
-    head: dict[str, Any] = json.loads(data[4:4 + length])
-    return head, data[4 + length:]
