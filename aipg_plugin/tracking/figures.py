@@ -204,5 +204,7 @@ def _on_the_way(guess: _Guess, centre: Float64, up_deg: float) -> Figure:
         outline = union(a.outline * (a.box[2:4] / size), b.outline * (b.box[2:4] / size)) if cached is None else cached
         guess.history.unions[a.t_s] = outline
     nearer = a if share < 0.5 else b
+    if a.t_s in guess.history.skipped:  # maybe two people: the one who was missed may stand where they were seen
+        outline = joined(box, outline, _box_near(nearer, a), nearer.outline)
     return Figure(guess.history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, guess.age_s,
                   min(_MAX_UNCERTAINTY_M, _BETWEEN_M_S * guess.age_s))

@@ -66,8 +66,9 @@ class Miss:
 class TrackHistory:
     """A track's points in order of time; `end_s` is set once it is over.
 
-    It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. Tracks of
-    different segments (scenes) are never of one person.
+    It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. `skipped` has the
+    times of points after which a look at the place found nobody, before the next point was found. Tracks of different
+    segments (scenes) are never of one person.
     """
 
     id: int
@@ -80,6 +81,7 @@ class TrackHistory:
     times: list[float] = field(default_factory=list)
     unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier point
     stationary: dict[float, bool] = field(default_factory=dict)
+    skipped: set[float] = field(default_factory=set)
     _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,6 +94,8 @@ class TrackHistory:
 
     def add(self, point: TrackPoint) -> None:
         """Append a point newer than all before."""
+        if any(miss.looked for miss in self.misses):
+            self.skipped.add(self.last.t_s)
         self.points.append(point)
         self.times.append(point.t_s)
         self.misses.clear()
@@ -124,6 +128,7 @@ class TrackHistory:
             for t_s in self.times[:keep]:
                 self.unions.pop(t_s, None)
                 self.stationary.pop(t_s, None)
+                self.skipped.discard(t_s)
             del self.points[:keep], self.times[:keep]
             self._speeds.clear()
 

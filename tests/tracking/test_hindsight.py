@@ -120,3 +120,17 @@ def test_unwrapping_moves_by_whole_turns_to_the_nearest(x: float, near: float, p
     assert abs(moved[0] - near) <= period / 2 + 1e-6
     assert abs((moved[0] - x) / period - round((moved[0] - x) / period)) < 1e-6
     assert seam.unwrap_near(np.array([[x, 7.0]]), near, 0.0)[0, 0] == x
+
+
+def test_who_was_missed_between_two_places_is_covered_where_they_stood() -> None:
+    """A look that found nobody, then somebody a little further: perhaps another person, and the first still stands."""
+    t = tracker()
+    for k in range(4):
+        t.update(seen(at([[2, 1]])), k / 5, lambda _: False, everywhere)
+    t.update(seen(NOBODY), 0.8, lambda _: None, everywhere)
+    t.update(seen(at([[2.9, 1.4]])), 1.0, lambda _: False, everywhere)
+    t.finish()
+    for t_s in (0.65, 0.7, 0.75):
+        assert covered(t.figures(t_s), at([[2, 1]])[0]) > 0.97, t_s
+    for t_s in (0.85, 0.9, 0.95):
+        assert covered(t.figures(t_s), at([[2.9, 1.4]])[0]) > 0.97, t_s
