@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-_log = logging.getLogger(__name__)
 KEPT = 500
 
 
@@ -45,14 +43,11 @@ class Journal:
     _seq: int = 0
 
     def add(self, kind: str, origin: str, **details: Any) -> Entry:
-        """Note something now; what weakens protection also goes to the log as a warning."""
+        """Note something now."""
         with self._lock:
             self._seq += 1
             entry = Entry(self._seq, round(time.time(), 3), kind, origin, **details)
             self._entries.append(entry)
-        if entry.weakens:
-            _log.warning("protection weakened from %s%s: %s: %s → %s", origin, f" by {entry.who}" if entry.who else "",
-                         entry.path, entry.before, entry.after)
         return entry
 
     def since(self, seq: int = 0) -> list[Entry]:

@@ -139,8 +139,7 @@ def _switch_guard(document: Document, stream: str, on: Value) -> list[str]:
     others = [name for name in targets if name != stream]
     targets = [*others, stream] if on else others
     pinned = _pin_areas(guard, first[0]) if first and targets[:1] != first else []
-    every = targets == list(document["streams"])  # "all" guards a stream that is added later, too
-    guard.update(enabled=bool(targets), target_streams="all" if every and targets else targets or "off")
+    guard.update(enabled=bool(targets), target_streams=targets or "off")
     return ["privacy_guard.target_streams", "privacy_guard.enabled", *pinned]
 
 

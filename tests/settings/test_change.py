@@ -44,13 +44,6 @@ def test_the_guard_of_one_stream() -> None:
     assert apply_change(none, "lobby", "2", "guard", "ON") == second
 
 
-def test_all_streams_guarded_one_by_one_are_kept_as_all() -> None:
-    """A list would leave a stream that is added later clear."""
-    assert changed_paths(SETTINGS, "lobby", "2", "guard", "ON")["cameras.lobby.privacy_guard.target_streams"] == "all"
-    off = apply_change(SETTINGS, "lobby", "1", "guard", "OFF")
-    assert changed_paths(off, "lobby", "1", "guard", "ON")["cameras.lobby.privacy_guard.target_streams"] == ["1"]
-
-
 def test_areas_stay_on_their_stream_when_another_becomes_the_first_target() -> None:
     """A prohibited area leaves people clear: on the picture it was not drawn on it would bare the wrong ones."""
     before = SETTINGS.cameras[0].privacy_guard
