@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 import yaml
 
@@ -90,6 +91,9 @@ def test_run_talks_to_configured_addresses_only(tmp_path: Path) -> None:
             wait_for(lambda: _served(port) or not guard.running, 60, "a guarded picture")
             wait_for(lambda: time.monotonic() > until_s or not guard.running, 60, "the time watched")
             assert guard.running, guard.output()
+            for traced_process in psutil.Process(guard.pid).children():  # strace, told to end, would leave it running
+                traced_process.terminate()
+            wait_for(lambda: not guard.running, 30, "the end of the product")
     finally:
         broker.stop()
     assert traced.addresses() == {("127.0.0.1", broker.port)}
