@@ -45,7 +45,7 @@ def picture_of(luma: NDArray[np.uint8], pix_fmt: str = "yuv420p", *, full_range:
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         rows[:, :plane.width] = 128 if index else luma
     same = 2 if full_range or pix_fmt.startswith("yuvj") else 1
-    picture = picture.reformat(format=pix_fmt, src_color_range=same, dst_color_range=same)
+    picture = picture.reformat(format=pix_fmt, src_color_range=same, dst_color_range=same, threads=1)
     picture.color_range = same
     return picture
 
