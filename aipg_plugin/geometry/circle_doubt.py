@@ -83,13 +83,19 @@ def _common(one: ImageCircle, other: ImageCircle, size_wh: tuple[int, int]) -> f
     return float((a & b).sum()) / max(1.0, float((a | b).sum()))
 
 
+def _bounds(content: Bools) -> tuple[int, int, int, int] | None:
+    """First and last row, first and last column of what is set; None when nothing is."""
+    rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
+    return (int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])) if rows.size else None
+
+
 def _elliptic(lit: Bools) -> bool:
     """Whether the content is a circle once its width and height are made equal, and is none as it is."""
-    content = content_of(lit)
-    rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
-    if not rows.size:
+    bounds = _bounds(content_of(lit))
+    if bounds is None:
         return False
-    tall, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    top, bottom, left, right = bounds
+    tall, wide = bottom - top + 1, right - left + 1
     h, w = lit.shape
     if max(tall, wide) < _LEAST_AXES * min(tall, wide) or max(tall / h, wide / w) < _LEAST_SPAN:
         return False
@@ -113,13 +119,14 @@ def _two_circles(lit: Bools) -> bool:
 def _is_disc(lit: Bools) -> bool:
     """Whether the lit part is one whole disc that fills a good part of its frame."""
     content = content_of(lit)
-    rows, columns = np.flatnonzero(content.any(axis=1)), np.flatnonzero(content.any(axis=0))
-    if not rows.size:
+    bounds = _bounds(content)
+    if bounds is None:
         return False
-    tall, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    top, bottom, left, right = bounds
+    tall, wide = bottom - top + 1, right - left + 1
     if abs(tall - wide) > 0.1 * max(tall, wide) or max(tall, wide) < _SECOND * max(lit.shape):
         return False
     y, x = np.ogrid[:lit.shape[0], :lit.shape[1]]
-    centre = ((columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2)
+    centre = ((left + right) / 2, (top + bottom) / 2)
     disc = np.hypot(x - centre[0], y - centre[1]) <= (tall + wide) / 4
     return float((content & disc).sum()) > _LEAST_ROUND * float((content | disc).sum())
