@@ -169,7 +169,7 @@ class TruthAnalyzer:
     clip: Clip
 
     def look(self, picture_bgr: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...], *,
-             sweep_all: bool = False) -> Observation:  # noqa: ARG002 - it always sweeps all
+             sweep_all: bool = False, budget_s: float | None = None) -> Observation:  # noqa: ARG002 - it sweeps all
         """Everybody in the picture."""
         index, turn = read_mark(picture_bgr)
         ids = self.clip.silhouettes(index, turn)

@@ -47,11 +47,12 @@ class SweepSchedule:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
 
-    def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = ()) -> tuple[int, ...]:
+    def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
+             budget_s: float | None = None) -> tuple[int, ...]:
         """Indices of the tiles to look at now, most urgent first.
 
         `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
-        evidence, low score).
+        evidence, low score). `budget_s` is all the time there is for this decision: tiles are late rather than dear.
         """
         everything = tuple(range(len(self._tiles)))
         if self._budget_s is None or not self.complete:
@@ -66,6 +67,8 @@ class SweepSchedule:
         fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
         waiting, asked = int(late.sum()), int(((urgent > 0) & ~late).sum())
         count = max(fair, min(affordable, waiting + asked), waiting + min(asked, _BESIDES_LATE))
+        if budget_s is not None and (most := max(1, int(budget_s / max(self._cost_s, 1e-6)))) < count:
+            return tuple(int(i) for i in order[:most])
         ranked = [int(i) for i in order if late[i]] + [int(i) for i in order if not late[i]]
         return tuple(ranked[:count])
 

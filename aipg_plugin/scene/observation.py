@@ -46,10 +46,11 @@ class Analyzer(Protocol):
         ...
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
-             sweep_all: bool = False) -> Observation:
+             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
         """One look, knowing where everybody is expected; may raise anything, the guard survives it.
 
-        `sweep_all`: much has changed since the last look, so every part of the picture is due.
+        `sweep_all`: much has changed since the last look, so every part of the picture is due. `budget_s` is the
+        detector's time that this look may take, when cameras compete for it; None is the analyzer's own measure.
         """
         ...
 

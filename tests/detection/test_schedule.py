@@ -89,3 +89,16 @@ def test_nothing_to_look_at() -> None:
     assert schedule.next(0.0, motion_px=[[1.0, 2.0]]) == ()
     schedule.done((), 0.0, 0.0)
     assert schedule.complete
+
+
+@given(budget=numbers(0.001, 0.3), hz=numbers(0.5, 10))
+def test_a_given_budget_is_kept_but_for_one_tile_and_every_tile_has_its_turn(budget: float, hz: float) -> None:
+    schedule = SweepSchedule(TILES, max_age_s=1.5)
+    schedule.done(schedule.next(0.0), 0.0, 0.015 * len(TILES))
+    seen = set[int]()
+    for i in range(1, 3 * len(TILES)):
+        chosen = schedule.next(i / hz, motion_px=[(320.0, 100.0)], budget_s=budget)
+        assert len(chosen) <= max(1, int(budget / 0.015) + 1)
+        schedule.done(chosen, i / hz, 0.015 * len(chosen))
+        seen |= set(chosen)
+    assert seen == set(range(len(TILES)))

@@ -35,7 +35,7 @@ class OneLook:
         return CAMERA
 
     def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...], *,
-             sweep_all: bool = False) -> Observation:
+             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
         self.looks += 1
         boxes = at([START_M])[:2 - self.looks]
         if self.found or not len(boxes):
