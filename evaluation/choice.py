@@ -1,7 +1,8 @@
 """Choice among systems that is not made on the pictures it is reported on: cross-validation and intervals.
 
-A system is chosen, and the score that keeps its over-mask, on all scenes but one, and its figures are taken on that one
-(leave-one-group-out cross-validation). Intervals are percentiles of a bootstrap over scenes and the pictures in them
+Systems are compared at exactly the same over-mask, between two scores where need be. A system is chosen, and the score
+that keeps its over-mask, on all scenes but one, and its figures are taken on that one (leave-one-group-out
+cross-validation). Intervals are percentiles of a bootstrap over scenes and the pictures in them
 (Efron and Tibshirani 1993, chapter 13).
 """
 
@@ -72,17 +73,36 @@ def mean_rates(per_scene: list[NDArray[np.float64]]) -> dict[str, NDArray[np.flo
     return rates
 
 
-def score_index(rates: dict[str, NDArray[np.float64]], over_mask: float) -> int:
-    """The lowest score with which at most `over_mask` of the background is masked; the highest if none is."""
-    within = np.flatnonzero(rates["over_mask"] <= over_mask)
-    return int(within[0]) if len(within) else len(SCORES) - 1
+def position(rates: dict[str, NDArray[np.float64]], over_mask: float) -> float:
+    """Where on `SCORES` exactly `over_mask` of the background is masked, between two of them where need be.
+
+    0 if even the lowest score masks less, the last index if the highest masks more.
+    """
+    over = rates["over_mask"]
+    within = np.flatnonzero(over <= over_mask)
+    if not len(within):
+        return len(SCORES) - 1.0
+    i = int(within[0])
+    return float(i) if i == 0 else i - float((over_mask - over[i]) / (over[i - 1] - over[i]))
+
+
+def counts_at(counts: NDArray[np.float64], at: float) -> NDArray[np.float64]:
+    """(1, counts) of (scores, counts) at a position on `SCORES`, linear between two scores."""
+    low = min(int(at), len(SCORES) - 2)
+    return np.asarray(counts[low] + (at - low) * (counts[low + 1] - counts[low]))[None]
+
+
+def _rates_at(per_scene: list[NDArray[np.float64]], over_mask: float) -> tuple[float, dict[str, float]]:
+    """Position on `SCORES` and rates where `over_mask` of the background is masked."""
+    at = position(mean_rates(per_scene), over_mask)
+    rates = mean_rates([counts_at(counts, at) for counts in per_scene])
+    return at, {name: float(value[0]) for name, value in rates.items()}
 
 
 def at_over_mask(counts: Counts, over_mask: float) -> tuple[float, dict[str, float]]:
     """Score and rates of a system at an over-mask."""
-    rates = mean_rates([counts.of_scene(name) for name in counts.scenes()])
-    at = score_index(rates, over_mask)
-    return float(SCORES[at]), {name: float(values[at]) for name, values in rates.items()}
+    at, rates = _rates_at([counts.of_scene(name) for name in counts.scenes()], over_mask)
+    return float(np.exp(np.interp(at, np.arange(len(SCORES)), np.log(SCORES)))), rates
 
 
 @dataclass(frozen=True)
@@ -96,38 +116,37 @@ class Chosen:
 def cross_validated(systems: list[Counts], over_mask: float) -> Chosen:
     """What choosing among these systems is worth on a scene that took no part in the choice.
 
-    For each scene, the system with the lowest sum of head and body leak at the over-mask on the other scenes.
+    For each scene, the system with the lowest sum of head and body leak at the over-mask on the other scenes, at the
+    score that keeps it there: on the scene itself more or less may be masked.
     """
     held_out, names = [], {}
     for scene in systems[0].scenes():
-        others = [mean_rates([s.of_scene(name) for name in s.scenes() if name != scene]) for s in systems]
-        at = [score_index(rates, over_mask) for rates in others]
-        leaks = [rates["head_leak"][i] + rates["body_leak"][i] for rates, i in zip(others, at, strict=True)]
-        best = int(np.argmin(leaks))
+        others = [_rates_at([s.of_scene(name) for name in s.scenes() if name != scene], over_mask) for s in systems]
+        best = int(np.argmin([rates["head_leak"] + rates["body_leak"] for _, rates in others]))
         names[scene] = systems[best].name
-        held_out.append(systems[best].of_scene(scene)[at[best]:at[best] + 1])
+        held_out.append(counts_at(systems[best].of_scene(scene), others[best][0]))
     return Chosen({name: float(value[0]) for name, value in mean_rates(held_out).items()}, names)
 
 
-def intervals(one: Counts, other: Counts, over_mask: float, draws: int = 1000, seed: int = 1,
+def intervals(one: Counts, other: Counts | None, over_mask: float, draws: int = 1000, seed: int = 1,
               ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of the difference `one` - `other` of every rate at an over-mask, paired by picture.
+    """95 % intervals of every rate of `one` at an over-mask, or of the difference `one` - `other`, paired by picture.
 
-    Scenes are drawn with replacement, then pictures within each. Both systems must have seen the same pictures.
+    Scenes are drawn with replacement, then pictures within each. Both systems must have seen the same pictures. With as
+    few scenes as `real_dev` has, such intervals are rather too narrow (Cameron, Gelbach and Miller 2008).
     """
     rng, differences = np.random.default_rng(seed), []
     scenes = one.scenes()
     for _ in range(draws):
         drawn = [rng.choice(np.flatnonzero(one.scene == scenes[k]), int((one.scene == scenes[k]).sum()))
                  for k in rng.integers(len(scenes), size=len(scenes))]
-        ours, theirs = (_drawn_rates(system, drawn, over_mask) for system in (one, other))
-        differences.append(ours - theirs)
+        ours = _drawn_rates(one, drawn, over_mask)
+        differences.append(ours if other is None else ours - _drawn_rates(other, drawn, over_mask))
     low, high = np.nanpercentile(np.array(differences), [2.5, 97.5], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(RATES)}
 
 
 def _drawn_rates(system: Counts, drawn: list[NDArray[np.intp]], over_mask: float) -> NDArray[np.float64]:
     """The rates of `RATES` at an over-mask, from the pictures drawn of each scene."""
-    rates = mean_rates([np.asarray(system.table[pictures].sum(0)) for pictures in drawn])
-    at = score_index(rates, over_mask)
-    return np.array([rates[name][at] for name in RATES])
+    _, rates = _rates_at([np.asarray(system.table[pictures].sum(0)) for pictures in drawn], over_mask)
+    return np.array([rates[name] for name in RATES])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from training.canvas import log_uniform
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 Rng = np.random.Generator
 
 
@@ -79,12 +81,17 @@ def _some_pixels(instance: U8, ids: NDArray[np.intp]) -> F32:
 
 
 class ScenePool:
-    """A few decoded scenes at hand, slowly exchanged, so that decoding costs little per tile."""
+    """A few decoded scenes at hand, slowly exchanged, so that decoding costs little per tile.
+
+    A set (folder) is drawn by the square root of its number of scenes: rare kinds of rooms are shown more often.
+    """
 
     def __init__(self, folder: Path, rng: Rng, size: int = 48, reuse: float = 0.6) -> None:
         self.folder, self.rng, self.size, self.reuse = folder, rng, size, reuse
         self.pool: list[StoredScene] = []
         self.stems: list[Path] = []
+        self.sets: list[list[Path]] = []
+        self.shares: F64 = np.zeros(0)
         self.listed_at = -1e9
 
     def count(self) -> int:
@@ -92,6 +99,9 @@ class ScenePool:
         if time.monotonic() - self.listed_at > 60:
             # The .npz is written last, so a scene with one is complete.
             self.stems = sorted(p.with_suffix("") for p in self.folder.glob("*/*.npz"))
+            self.sets = [list(stems) for _, stems in groupby(self.stems, lambda stem: stem.parent)]
+            roots = np.sqrt([len(stems) for stems in self.sets])
+            self.shares = roots / roots.sum()
             self.listed_at = time.monotonic()
         return len(self.stems)
 
@@ -100,8 +110,9 @@ class ScenePool:
         if full and rng.random() < self.reuse:
             return self.pool[rng.integers(len(self.pool))]
         for _ in range(20):
+            stems = self.sets[rng.choice(len(self.sets), p=self.shares)]
             try:
-                scene = load_scene(self.stems[rng.integers(len(self.stems))])
+                scene = load_scene(stems[rng.integers(len(stems))])
             except (OSError, KeyError, ValueError):
                 continue
             if full:

@@ -19,11 +19,31 @@ def system(name: str, head_leaks: dict[str, int], over: float = 0.05) -> Counts:
     return Counts(name, np.array(scenes), np.array(rows, float), 1.0)
 
 
-def test_the_score_keeps_the_over_mask() -> None:
-    score, rates = at_over_mask(system("a", {"hall": 1, "shop": 3}), 0.025)
-    assert rates["over_mask"] <= 0.025
-    assert score == pytest.approx(SCORES[np.flatnonzero(0.05 * np.linspace(1, 0, len(SCORES)) <= 0.025)[0]])
+@pytest.mark.parametrize("over_mask", [0.025, 0.0313, 0.0487])
+def test_systems_compare_at_exactly_the_same_over_mask(over_mask: float) -> None:
+    score, rates = at_over_mask(system("a", {"hall": 1, "shop": 3}), over_mask)
+    assert rates["over_mask"] == pytest.approx(over_mask)
     assert rates["head_leak"] == pytest.approx(0.2)
+    share = np.linspace(1, 0, len(SCORES))
+    inside = np.interp(-over_mask / 0.05, -share, np.arange(len(SCORES)))
+    assert SCORES[int(inside)] <= score <= SCORES[int(inside) + 1]
+
+
+def test_a_finer_grid_of_scores_is_no_advantage() -> None:
+    """Over-mask that falls in one large step: the figures lie on the line between the scores beside it."""
+    one = system("one", {"hall": 0, "shop": 0})
+    coarse = one.table.copy()
+    half = len(SCORES) // 2
+    coarse[:, :half, 8], coarse[:, half:, 8] = 0.05, 0.03
+    coarse[:, :half, 4], coarse[:, half:, 4] = 1, 3
+    _, rates = at_over_mask(Counts("coarse", one.scene, coarse, 1.0), 0.04)
+    assert rates["over_mask"] == pytest.approx(0.04)
+    assert rates["head_leak"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("over_mask", "at"), [(0.06, 0), (-0.01, len(SCORES) - 1)])
+def test_an_over_mask_that_no_score_reaches_takes_the_nearest(over_mask: float, at: int) -> None:
+    assert at_over_mask(system("a", {"hall": 1}), over_mask)[0] == pytest.approx(SCORES[at])
 
 
 def test_a_system_that_is_good_on_one_scene_alone_is_not_reported_there() -> None:
@@ -41,3 +61,4 @@ def test_intervals_hold_the_difference_and_none_where_nothing_differs() -> None:
     assert low == pytest.approx(-0.2)
     assert high == pytest.approx(-0.2)
     assert intervals(one, one, 0.03, draws=50)["head_leak"] == (0.0, 0.0)
+    assert intervals(other, None, 0.03, draws=50)["head_leak"] == pytest.approx((0.3, 0.3))

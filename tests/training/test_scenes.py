@@ -178,6 +178,17 @@ def test_the_pool_cuts_usable_tiles_and_skips_damaged_scenes(tmp_path: Path) -> 
     assert found >= 8
 
 
+def test_sets_of_few_scenes_are_shown_more_often_than_their_share(tmp_path: Path) -> None:
+    for name, count in (("many", 16), ("few", 1)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            (tmp_path / name / f"{i:06d}.npz").touch()
+    pool = ScenePool(tmp_path, np.random.default_rng(5))
+    assert pool.count() == 17
+    assert {stems[0].parent.name: share for stems, share in zip(pool.sets, pool.shares, strict=True)} == {
+        "few": pytest.approx(0.2), "many": pytest.approx(0.8)}
+
+
 def test_mirrored_tiles_keep_their_truth(tmp_path: Path) -> None:
     write_scene(tmp_path / "set", "wall")
     rng = np.random.default_rng(4)
