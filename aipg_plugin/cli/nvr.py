@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from aipg_plugin.errors import HostError, SettingsError, UsageError
-from aipg_plugin.hosts.nvr import NVRS, snippet, verify
+from aipg_plugin.hosts.nvr import NVRS, snippet, verify, viseron_component
 from aipg_plugin.hosts.nvr_sources import parsed, read
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
 from aipg_plugin.options import Settings
@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nvr", choices=list(NVRS), help="which NVR")
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="our YAML configuration")
     parser.add_argument("--host", default="", help="name or address under which the NVR reaches this machine")
+    parser.add_argument("--component", metavar="FOLDER", type=Path,
+                        help="viseron: copy the component for Viseron's own image to FOLDER/aipg")
     # two values, for argparse gives an optional positional away before it sees what follows the option
     parser.add_argument("--verify", nargs="+", metavar=("NVR_CONFIG", "CONFIG"),
                         help="check this configuration of the NVR instead; our CONFIG may come before or after")
@@ -48,9 +50,21 @@ def run(options: argparse.Namespace) -> int:
             kind = "WARNING" if options.host else "NOTE"
             print(f"# {kind}: web.host is {settings.web.host}: what we serve is reached from this machine only; for an "
                   "NVR elsewhere set web.host: 0.0.0.0, web.username and web.password")
-        print(snippet(options.nvr, settings, options.host), end="")
+        print(_printed(options, settings), end="")
         return 0
     return _verify(options.nvr, Path(theirs), settings)
+
+
+def _printed(options: argparse.Namespace, settings: Settings) -> str:
+    if options.component is None:
+        return snippet(options.nvr, settings, options.host)
+    if options.nvr != "viseron":
+        raise UsageError("--component is for viseron", cure="Leave it out")
+    try:
+        return viseron_component(settings, options.component, options.host)
+    except OSError as error:
+        raise UsageError("{file} cannot be written: {error}", file=str(options.component),
+                         error=error.strerror or type(error).__name__) from error
 
 
 def _settings(path: Path) -> Settings:

@@ -136,6 +136,20 @@ class Facade:
         return {"t_s": round(time.time(), 1), "revision": self.revision(), "cameras": cameras,
                 "mqtt": {"broker": self._app.settings.mqtt.broker, "connected": link.connected}}
 
+    def people_json(self, camera_id: str) -> dict[str, Any]:
+        """Who is tracked before a camera: upright boxes x1, y1, x2, y2 as shares of its picture, and scores.
+
+        `age_s` is the age of the look they are from, None before the first.
+        """
+        camera = self._camera(camera_id)
+        size_wh = self._app.guard(camera_id).picture_wh if camera.enabled else None
+        age_s, reports = self.history.people(camera_id)
+        if size_wh is None or age_s == float("inf"):
+            return {"age_s": None, "people": []}
+        boxes = overlays.upright_boxes([report.box for report in reports], size_wh)
+        return {"age_s": round(age_s, 2), "people": [{"box": box, "score": round(report.score, 3)}
+                                                     for box, report in zip(boxes, reports, strict=True)]}
+
     def sample(self) -> None:
         """Note one point of history; to be called every `history.EVERY_S`."""
         self.history.sample(self._app.stats(), time.time())

@@ -31,6 +31,7 @@ class History:
     def __init__(self, settings: Settings) -> None:
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._analytics: dict[str, CameraAnalytics] = {}
+        self._people: dict[str, tuple[float, tuple[TrackReport, ...]]] = {}
         self._lock = threading.Lock()
         self.settings_changed(settings)
 
@@ -45,6 +46,7 @@ class History:
                     self._analytics[camera.id] = CameraAnalytics(areas)
             kept = {camera.id for camera in settings.cameras}
             self._analytics = {name: value for name, value in self._analytics.items() if name in kept}
+            self._people = {name: value for name, value in self._people.items() if name in kept}
             self._streams = {key: value for key, value in self._streams.items() if key[0] in kept}
 
     def left(self, camera: str, stream: str, came_s: float) -> None:
@@ -58,7 +60,14 @@ class History:
         with self._lock:
             analytics = self._analytics.get(camera)
             if analytics is not None:
+                self._people[camera] = time.monotonic(), reports
                 analytics.update(t_s, reports)
+
+    def people(self, camera: str) -> tuple[float, tuple[TrackReport, ...]]:
+        """Age in seconds of the newest look at a camera (infinite before the first), and who was tracked."""
+        with self._lock:
+            told_s, reports = self._people.get(camera, (-float("inf"), ()))
+        return time.monotonic() - told_s, reports
 
     def sample(self, stats: dict[str, dict[str, dict[str, Any]]], now_s: float) -> None:
         """Note one point for every stream."""

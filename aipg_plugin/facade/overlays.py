@@ -43,6 +43,14 @@ def expected_figures(projection: Projection, mount: Mount, kind: MountKind) -> l
     return found
 
 
+def upright_boxes(boxes: Sequence[Sequence[float]], size_wh: tuple[int, int]) -> list[list[float]]:
+    """Normalised x1, y1, x2, y2 around turned boxes (cx, cy, w, h as shares of the picture, degrees clockwise)."""
+    turned = np.asarray(boxes, np.float64).reshape(-1, 5) * (*size_wh, *size_wh, 1)
+    outlines = np.clip(corners(turned) / size_wh, 0, 1)
+    found: list[list[float]] = np.round(np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], 1), 4).tolist()
+    return found
+
+
 def area_elsewhere(source: Projection, target: Projection,
                    points: Sequence[Sequence[float]]) -> list[list[list[float]]]:
     """An area drawn on one stream (normalised points) as polygons (normalised) in another."""

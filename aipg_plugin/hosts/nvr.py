@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from aipg_plugin.credentials import redacted
 from aipg_plugin.errors import HostError, Problem
@@ -13,6 +15,7 @@ from aipg_plugin.hosts.guarded_urls import Addresses, GuardedUrls, guarded_urls
 from aipg_plugin.hosts.nvr_sources import Found
 from aipg_plugin.options import Settings
 
+_CLIENT = Path(__file__).with_name("viseron") / "client"
 _CURE = "Put the guarded address in its place"
 
 
@@ -41,11 +44,29 @@ NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
 
 def snippet(nvr: str, settings: Settings, host: str = "") -> str:
     """The configuration an NVR needs. Raises HostError when no stream has a served or published output."""
+    return NVRS[nvr].snippet(_urls(settings, host))
+
+
+def viseron_component(settings: Settings, folder: Path, host: str = "") -> str:
+    """Copy the component for Viseron's own image to `folder`/aipg; returns the configuration that goes with it.
+
+    Raises HostError when no stream has an output, OSError when the folder cannot be written.
+    """
+    urls, web = _urls(settings, host), settings.web
+    for file in sorted(_CLIENT.glob("*.py")):
+        (folder / "aipg").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, folder / "aipg" / file.name)
+    place = host or web.host
+    pages = f"http://[{place}]:{web.port}" if ":" in place else f"http://{place}:{web.port}"
+    return nvr_snippets.viseron_client(urls, pages, (web.username or "", web.password or ""))
+
+
+def _urls(settings: Settings, host: str) -> list[GuardedUrls]:
     urls = guarded_urls(settings, host)
     if not urls:
         raise HostError("no stream has an output that an NVR can read", path="cameras.*.streams.*.outputs",
                         cure="Add an output of kind rtsp_serve or http")
-    return NVRS[nvr].snippet(urls)
+    return urls
 
 
 def verify(nvr: str, text: str, settings: Settings | None = None, *,

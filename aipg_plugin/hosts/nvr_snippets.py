@@ -31,6 +31,21 @@ def frigate(urls: list[GuardedUrls]) -> str:
 
 def viseron(urls: list[GuardedUrls]) -> str:
     """One camera for each guarded stream."""
+    return ("# Viseron: the guarded streams as its cameras; it records by stream copy, so it must know no other.\n"
+            + _dump(_viseron(urls)))
+
+
+def viseron_client(urls: list[GuardedUrls], pages_url: str, login: tuple[str, str]) -> str:
+    """The same for the component that `aipg nvr viseron --component` copies; `login` is that of the pages."""
+    cameras = {_viseron_name(url): {"camera": url.camera, "sources": [_without_login(url.video)]} for url in urls}
+    detector = {name: {"labels": [{"label": "person", "confidence": 0.2}]} for name in cameras}
+    ours = {"url": pages_url, **({"username": login[0], "password": login[1]} if login[0] else {}),
+            "cameras": cameras, "object_detector": {"cameras": detector}}
+    return ("# Viseron with the component aipg: it stops a camera that has another source than those listed, and its\n"
+            "# object detector are the people that aipg run sees.\n" + _dump({**_viseron(urls), "aipg": ours}))
+
+
+def _viseron(urls: list[GuardedUrls]) -> dict[str, Any]:
     cameras = {}
     for url in urls:
         parts = urlsplit(url.video)
@@ -41,9 +56,18 @@ def viseron(urls: list[GuardedUrls]) -> str:
             entry["stream_format"] = "mjpeg"  # its word for HTTP; ffmpeg finds out that it is MPEG-TS
         if parts.username:
             entry |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
-        cameras[_word(f"{url.camera}_{url.stream}").lower().replace("-", "_")] = entry
-    return ("# Viseron: the guarded streams as its cameras; it records by stream copy, so it must know no other.\n"
-            + _dump({"ffmpeg": {"camera": cameras}}))
+        cameras[_viseron_name(url)] = entry
+    return {"ffmpeg": {"camera": cameras}}
+
+
+def _viseron_name(url: GuardedUrls) -> str:
+    return _word(f"{url.camera}_{url.stream}").lower().replace("-", "_")
+
+
+def _without_login(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
 
 
 def zoneminder(urls: list[GuardedUrls]) -> str:

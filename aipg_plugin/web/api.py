@@ -59,6 +59,8 @@ class Api:
                   body=table(("points",), points=_POINTS), statuses=(404,)),
             Route("GET", where + "/history", "The last hour in numbers", self.history, statuses=(404,)),
             Route("GET", "/api/cameras/{camera}/floor", "Heat map and areas over the floor", self.floor),
+            Route("GET", "/api/cameras/{camera}/people", "Upright boxes of who is tracked now", self.people,
+                  statuses=(404,)),
             Route("POST", "/api/trials", "Try a camera that is not saved yet", self.trial, "admin", statuses=(422,),
                   body=table(("camera",), camera={"type": "object"})),
             Route("GET", "/api/trials/{trial}.jpg", "The guarded picture of a trial", self.trial_picture, "admin",
@@ -236,6 +238,10 @@ class Api:
     async def floor(self, request: web.Request, _query: Json) -> web.Response:
         """Heat map and areas."""
         return web.json_response(self._facade.history.floor_json(request.match_info["camera"]))
+
+    async def people(self, request: web.Request, _query: Json) -> web.Response:
+        """Who is there now."""
+        return web.json_response(await asyncio.to_thread(self._facade.people_json, request.match_info["camera"]))
 
     async def events(self, _request: web.Request, _query: Json) -> web.Response:
         """The journal."""

@@ -171,6 +171,55 @@ def test_the_command_judges_the_layout_with_our_component_in_it(tmp_path: Path) 
     assert main(["nvr", "viseron", "--verify", str(file)]) == 7
 
 
+def test_a_reload_that_names_the_raw_camera_is_refused(started: Viseron, caplog: pytest.LogCaptureFixture) -> None:
+    started.reload(config())
+    assert started.cameras["lobby"].recording
+    started.reload(config(RAW))
+    assert "lobby" not in started.cameras
+    assert "rtsp://192.0.2.10:554/stream1" in caplog.text
+    started.reload(config())
+    assert started.cameras["lobby"].recording, "a safe one is set up again"
+
+
+@pytest.mark.parametrize("change", [
+    {"raw_command": "ffmpeg -i rtsp://192.0.2.10/stream1 pipe:1"}, {"still_image": {"url": "http://192.0.2.10/s.jpg"}},
+    {"path": "/lobby/2"}])
+def test_every_source_is_looked_at_after_a_reload(started: Viseron, change: dict[str, Any]) -> None:
+    started.reload(config(change))
+    assert "lobby" not in started.cameras
+
+
+def test_a_camera_that_is_started_again_is_looked_at_again(started: Viseron) -> None:
+    started.reload(config())
+    lobby = started.cameras["lobby"]
+    lobby.stop_camera()
+    lobby.config.update(RAW)
+    lobby.start_camera()
+    assert not lobby.recording
+
+
+def test_a_raw_host_that_becomes_known_stops_who_records_it(vis: Viseron) -> None:
+    """Viseron's sub-streams are on the host of the main stream: here the guard runs on the camera itself."""
+    place = {"host": "192.0.2.10", "port": 8554}
+    whole = config(place)
+    whole["aipg"]["guarded_sources"] = ["rtsp://192.0.2.10:8554/lobby/1"]
+    assert vis.start(whole)
+    whole["ffmpeg"]["camera"]["again"] = RAW
+    vis.reload(whole)
+    assert vis.cameras["again"].recording, "a camera of its own, as far as is known"
+    again = vis.cameras["again"]
+    vis.reload(config({**place, "substream": RAW_SUB}))
+    assert vis.cameras["lobby"].recording
+    assert not again.recording
+
+
+def test_go2rtc_is_not_reloaded_with_a_raw_stream(started: Viseron) -> None:
+    started.reload(config(go2rtc={"streams": {"lobby": [GUARDED]}}))
+    assert started.data["go2rtc"].config["go2rtc"]["streams"] == {"lobby": [GUARDED]}
+    started.reload(config(go2rtc={"streams": {"lobby": ["rtsp://192.0.2.10/stream1"]}}))
+    assert started.data["go2rtc"].config["go2rtc"]["streams"] == {"lobby": [GUARDED]}
+
+
 def test_an_unsafe_component_asks_viseron_to_shut_down(vis: Viseron, monkeypatch: pytest.MonkeyPatch,
                                                        caplog: pytest.LogCaptureFixture) -> None:
     asked: list[tuple[int, int]] = []

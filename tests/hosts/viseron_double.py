@@ -11,6 +11,9 @@ Read, not run: Viseron's development version of November 2026 (components and ob
   dispatched as the event `<camera>/camera/frame_bytes`; everybody reads it with `get_decoded_frame`.
 - `setup_domain(vis, component, domain, config, identifier=, require_domains=)` makes Viseron import
   `viseron.components.<component>.<domain>` and call its `setup(vis, config, identifier)`.
+- Every camera derives from `AbstractCamera(vis, component, config, identifier)`, which has `start_camera` and
+  `stop_camera`; a set-up that raises leaves the camera out. A reload makes new cameras of what has changed.
+- `Go2RTC(vis, config)` hands go2rtc its part of the whole configuration.
 - `AbstractObjectDetector(vis, component, config, camera_identifier)` has `_camera`, and calls `preprocess` and
   `return_objects`, which gives `DetectedObject`s.
 """
@@ -22,7 +25,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -81,13 +84,38 @@ class AbstractObjectDetector:
         vis.domains["object_detector", camera_identifier] = self
 
 
-@dataclass
-class Camera:
+class AbstractCamera:
+    """The base of the cameras of every component; `recording` stands for the FFmpeg that writes segments."""
+
+    def __init__(self, vis: Viseron, component: str, config: dict[str, Any], identifier: str) -> None:
+        self.identifier, self.config, self.recording = identifier, config, False
+        self.shared_frames = SharedFrames(vis)
+
+    def start_camera(self) -> None:
+        self.recording = True
+
+    def stop_camera(self) -> None:
+        self.recording = False
+
+    @property
+    def is_on(self) -> bool:
+        return self.recording
+
+
+class Go2RTC:
+    """Writes go2rtc's own configuration and restarts it."""
+
+    def __init__(self, vis: Viseron, config: dict[str, Any]) -> None:
+        self.config = config
+
+
+class Camera(AbstractCamera):
     """A camera of the ffmpeg component, its reader thread replaced by `decoded`."""
 
-    identifier: str
-    resolution: tuple[int, int]
-    shared_frames: SharedFrames = field(default_factory=lambda: SharedFrames(None))
+    def __init__(self, identifier: str, resolution: tuple[int, int], vis: Any = None,
+                 config: dict[str, Any] | None = None) -> None:
+        super().__init__(vis, "ffmpeg", config or {}, identifier)
+        self.resolution = resolution
 
     def decoded(self, data: bytes, pixel_format: str = "nv12") -> SharedFrame:
         """A frame has come out of FFmpeg: store it, as `Stream.read` does."""
@@ -117,8 +145,29 @@ class Viseron:
         checked = module.CONFIG_SCHEMA(config)
         if not module.setup(self, checked):
             return False
+        if checked.get("go2rtc"):
+            self.data["go2rtc"] = Go2RTC(self, checked)
         module.setup_domains(self, checked)
         return True
+
+
+    def reload(self, config: dict[str, Any]) -> None:
+        """Set the cameras of a changed configuration up anew, as its reload does; one that raises is left out."""
+        if config.get("go2rtc"):
+            with suppress(RuntimeError):
+                self.data["go2rtc"] = Go2RTC(self, config)
+        for name, camera in config["ffmpeg"]["camera"].items():
+            if name in self.cameras:
+                self.cameras.pop(name).stop_camera()
+            with suppress(RuntimeError):
+                self.cameras[name] = Camera(name, (480, 480), self, validated(camera))
+                self.cameras[name].start_camera()
+
+
+def validated(camera: dict[str, Any]) -> dict[str, Any]:
+    """A camera's configuration as Viseron's schema completes it."""
+    return {"stream_format": "rtsp", "protocol": None, "raw_command": None, "substream": None,
+            "still_image": {"url": None}, **camera}
 
 
 def setup_domain(vis: Viseron, component: str, domain: str, config: dict[str, Any], *, identifier: str,
@@ -133,7 +182,9 @@ def installed() -> Iterator[None]:
     contents: dict[str, dict[str, Any]] = {
         "viseron": {}, "viseron.components": {},
         "viseron.domains": {"RequireDomain": RequireDomain, "setup_domain": setup_domain},
-        "viseron.domains.camera": {}, "viseron.domains.camera.shared_frames": {"SharedFrames": SharedFrames},
+        "viseron.components.go2rtc": {"Go2RTC": Go2RTC},
+        "viseron.domains.camera": {"AbstractCamera": AbstractCamera},
+        "viseron.domains.camera.shared_frames": {"SharedFrames": SharedFrames},
         "viseron.domains.object_detector": {
             "AbstractObjectDetector": AbstractObjectDetector,
             "BASE_CONFIG_SCHEMA": vol.Schema({vol.Required("cameras"): {str: vol.Any(dict, None)}})},

@@ -61,7 +61,7 @@ def test_the_test_command_hands_its_arguments_to_pytest(tmp_path: Path) -> None:
 
 def test_no_module_imports_torch() -> None:
     modules = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "aipg_plugin.")
-               if not module.name.endswith("__main__")]
+               if not module.name.endswith(("__main__", "viseron.client.object_detector"))]  # in Viseron only
     assert len(modules) > 50
     code = ("import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
             "heavy = {'torch', 'torchvision', 'onnx', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules)\n"

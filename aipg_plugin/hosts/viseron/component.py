@@ -8,14 +8,15 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import voluptuous as vol
 
 from aipg_plugin.errors import AipgError
-from aipg_plugin.geometry.boxes import corners
+from aipg_plugin.facade.overlays import upright_boxes
 from aipg_plugin.hooks import Plugin
+from aipg_plugin.hosts.viseron.client import watch_viseron
+from aipg_plugin.hosts.viseron.client.watch import Watch
 from aipg_plugin.hosts.viseron.frames import FrameGate
-from aipg_plugin.hosts.viseron.safety import COMPONENT, Ours, read_key, refuse_unsafe
+from aipg_plugin.hosts.viseron.safety import COMPONENT, Judge, Ours, judged, read_key
 from aipg_plugin.options import Settings
 from aipg_plugin.plugin import create_plugin
 
@@ -39,8 +40,9 @@ class ViseronHost:
 
     name = "viseron"
 
-    def __init__(self, ours: Ours) -> None:
+    def __init__(self, ours: Ours, judge: Judge) -> None:
         self.ours = ours
+        self.watch = Watch(judge.camera_faults)
         self._figures: dict[str, dict[str, Any]] = {}
         self.plugin: Plugin = create_plugin(self, ours.settings)
         self.gate = FrameGate(self.plugin, streams_of(ours.settings))
@@ -55,17 +57,15 @@ class ViseronHost:
         seen = self._figures.get(camera)
         if seen is None or not seen["figures"]:
             return []
-        w, h = seen["size_wh"]
-        boxes = np.array([figure["box"] for figure in seen["figures"]], float) * (w, h, w, h, 1)
-        outlines = np.clip(corners(boxes) / (w, h), 0, 1)
-        low, high = outlines.min(axis=1), outlines.max(axis=1)
-        return [(float(figure["score"]), (float(a[0]), float(a[1]), float(b[0]), float(b[1])))
-                for figure, a, b in zip(seen["figures"], low, high, strict=True)]
+        boxes = upright_boxes([figure["box"] for figure in seen["figures"]], seen["size_wh"])
+        return [(float(figure["score"]), (x1, y1, x2, y2))
+                for figure, (x1, y1, x2, y2) in zip(seen["figures"], boxes, strict=True)]
 
     def close(self) -> None:
         """Take the gate away and stop the guard."""
         from viseron.domains.camera.shared_frames import SharedFrames
 
+        self.watch.end()
         self.gate.close()
         self.gate.unwrap(SharedFrames)
         self.plugin.close()
@@ -85,12 +85,14 @@ def setup(vis: Any, config: Mapping[str, Any]) -> bool:
     from viseron.domains.camera.shared_frames import SharedFrames
 
     try:
-        host = ViseronHost(refuse_unsafe(config))
+        ours, judge = judged(config)
+        host = ViseronHost(ours, judge)
     except AipgError as error:
         _log.critical("Viseron must not run like this and is being shut down:\n%s", error)
         os.kill(os.getpid(), signal.SIGTERM)
         return False
     host.gate.wrap(SharedFrames)
+    watch_viseron(host.watch, judge.go2rtc_faults)
     vis.data[COMPONENT] = host
     vis.register_signal_handler("shutdown", host.close)
     return True
