@@ -22,7 +22,7 @@ def mask_of(found: Detections, projection: Projection, mount: Mount, level: Sens
                score=float(score), seen_s=0.0)
         for i, (box, shape, head, score) in enumerate(
             zip(found.boxes, found.outlines, found.heads, found.scores, strict=True)))
-    scene = MaskPlanner(projection=projection, source=projection, mount=mount, same=True, stream="1")
+    scene = MaskPlanner(projection=projection, source=projection, mount=mount, same=True)
     regions = RegionMap(projection.size_wh)
     regions.compose(scene.plan(figures, PrivacyGuard(sensitivity=level), full=False), {})
     w, h = projection.size_wh

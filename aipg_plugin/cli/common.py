@@ -13,6 +13,7 @@ from pathlib import Path
 from aipg_plugin.errors import MediaError, Problem, UsageError
 from aipg_plugin.media.urls import local_path
 from aipg_plugin.options import (
+    Area,
     Camera,
     CaptureMode,
     Lens,
@@ -80,11 +81,35 @@ def camera_from(options: argparse.Namespace, size_wh: tuple[int, int]) -> tuple[
         lens = replace(lens, fov_deg=_within(options.fov, "--fov", 90, 220))
     if options.circle:
         lens = replace(lens, circle=_circle(options.circle, size_wh))
-    guard = replace(camera.privacy_guard, enabled=True, target_streams=(stream.id,))
+    guard = replace(_areas_here(camera, stream), enabled=True, target_streams=(stream.id,))
     models = replace(models, tier=options.tier or models.tier, precision=options.precision or models.precision)
     camera = replace(camera, streams=(stream,), lens=lens, privacy_guard=guard,
                      mount=MountKind(options.mount) if options.mount else camera.mount)
     return with_controls(camera, _controls(options)), models
+
+
+def _areas_here(camera: Camera, stream: Stream) -> PrivacyGuard:
+    """The guard with the areas that have a place in the pictures of one stream alone.
+
+    Fisheye streams of a camera show the same. Raises UsageError for an always-mask area drawn on a stream that shows
+    something else: without its pictures nobody knows where it lies.
+    """
+    guard = camera.privacy_guard
+    same = {each.id for each in camera.streams if each.id == stream.id
+            or each.capture_mode is stream.capture_mode is CaptureMode.FISHEYE}
+    first = guard.target_streams[0] if guard.target_streams else stream.id
+    for area in guard.always_mask_areas:
+        if area.enabled and (area.stream or first) not in same:
+            raise UsageError("always-mask area {number} is drawn on stream {drawn_on} and has no place in pictures of "
+                             "stream {stream} alone", number=area.number, drawn_on=area.stream or first,
+                             stream=stream.id,
+                             cure="Draw it on that stream in the configuration, or switch it off there")
+
+    def here(areas: tuple[Area, ...]) -> tuple[Area, ...]:
+        return tuple(replace(area, stream=stream.id) for area in areas if (area.stream or first) in same)
+
+    return replace(guard, prohibited_areas=here(guard.prohibited_areas),
+                   always_mask_areas=here(guard.always_mask_areas))
 
 
 def _controls(options: argparse.Namespace) -> dict[Control, controls.Value]:

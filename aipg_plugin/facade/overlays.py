@@ -12,7 +12,7 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import standing_boxes
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.geometry.transfer import remap_outline
+from aipg_plugin.geometry.transfer import remap_area
 from aipg_plugin.options import MountKind
 
 DISTANCES_M = (1.5, 3.5, 6.0)
@@ -55,4 +55,4 @@ def area_elsewhere(source: Projection, target: Projection,
                    points: Sequence[Sequence[float]]) -> list[list[list[float]]]:
     """An area drawn on one stream (normalised points) as polygons (normalised) in another."""
     outline = np.asarray(points, np.float64).reshape(-1, 2) * source.size_wh
-    return [np.round(polygon / target.size_wh, 4).tolist() for polygon in remap_outline(source, target, outline)]
+    return [np.round(polygon / target.size_wh, 4).tolist() for polygon, _ in remap_area(source, target, outline)]

@@ -16,11 +16,11 @@ from aipg_plugin.geometry.gravity import aligned, up_angle_deg
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import DewarpedView, Projection, make_projection, pixels_near, scaled
-from aipg_plugin.geometry.transfer import remap_outline
+from aipg_plugin.geometry.transfer import remap_area, remap_outline
 
 __all__ = [
     "DewarpedView", "Figure", "FisheyeCamera", "ImageCircle", "LensLaw", "Mount", "Projection", "aligned",
     "contains", "corners", "default_circle", "find_image_circle", "floor_position", "intersection", "iou",
-    "make_projection", "paired_iou", "pixels_near", "pixels_per_metre", "plausible", "remap_outline", "scaled",
-    "share_inside", "standing_boxes", "to_local", "to_pixels", "up_angle_deg",
+    "make_projection", "paired_iou", "pixels_near", "pixels_per_metre", "plausible", "remap_area", "remap_outline",
+    "scaled", "share_inside", "standing_boxes", "to_local", "to_pixels", "up_angle_deg",
 ]

@@ -6,6 +6,7 @@ import threading
 
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import EvidenceWorker
 from aipg_plugin.guard.layout import mount_of
 from aipg_plugin.guard.observer import MakeAnalyzer, MakeTracker, MakeWorker, Observer, OnLook
@@ -95,7 +96,8 @@ class Guard:
                     raise GuardError("{stream!r} is not a stream of camera {camera!r}", stream=stream_id,
                                      path=f"cameras.{self._camera.id}.streams", camera=self._camera.id,
                                      cure="Name it there or use one of the streams that are")
-                self._streams[stream_id] = StreamGuard(self._camera, settings, self._observer, live=self._live)
+                self._streams[stream_id] = StreamGuard(self._camera, settings, self._observer, live=self._live,
+                                                      projections=self._projection)
             return self._streams[stream_id]
 
     def stats(self) -> dict[str, StreamStats]:
@@ -116,6 +118,12 @@ class Guard:
     def close(self, timeout_s: float = 2.0) -> None:
         """Stop the detector's thread; frames that still come leave masked whole."""
         self._observer.close(timeout_s)
+
+    def _projection(self, stream_id: str) -> Projection | None:
+        """What a stream's pictures show; None before its first one, and while its image circle is not known."""
+        stream = self._streams.get(stream_id)
+        layout = stream.layout if stream is not None else None
+        return None if layout is None or layout.circle_wanting else layout.projection
 
     def _newest_s(self) -> float:
         return max((stream.now_s for stream in list(self._streams.values())), default=-float("inf"))

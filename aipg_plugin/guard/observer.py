@@ -189,7 +189,7 @@ class Observer:
     def _planner_of(self, known: Known) -> MaskPlanner:
         """The planner of the detection stream."""
         if self._planner is None or self._planner.source is not known.source:
-            self._planner = planner_of(self._camera, known.layout, known.source, detection_stream(self._camera).id)
+            self._planner = planner_of(self._camera, known.layout, known.source)
         return self._planner
 
     def _open(self, arrival: Arrival) -> Known:

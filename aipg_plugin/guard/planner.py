@@ -14,10 +14,11 @@ from aipg_plugin.geometry.figure import Figure, pixels_per_metre
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.geometry.transfer import remap_outline
+from aipg_plugin.guard.areas import NO_AREAS, Areas
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
 from aipg_plugin.masking.cells import cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Area, Camera, MaskingMethod, PrivacyGuard
+from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class MaskPlanner:
     source: Projection
     mount: Mount
     same: bool  # the stream shows what the detector sees, at another size at most
-    stream: str
+    areas: Areas = NO_AREAS
 
     def plan(self, figures: tuple[Figure, ...], guard: PrivacyGuard, *, full: bool) -> MaskPlan:
         """What to mask, in this stream's pixels."""
@@ -37,8 +38,8 @@ class MaskPlanner:
         red, green, blue = (int(colour[i:i + 2], 16) for i in (0, 2, 4))
         return MaskPlan(
             figures=() if full else tuple(self.regions(figures, guard)),
-            always=self._areas(guard.always_mask_areas, guard),
-            prohibited=self._areas(guard.prohibited_areas, guard),
+            always=self.areas.always,
+            prohibited=self.areas.prohibited,
             circumferential=self._rim(guard),
             full=full,
             method=MaskingMethod.BLURRING if full else guard.masking_method,
@@ -84,13 +85,6 @@ class MaskPlanner:
         middles = np.stack([(polygon.min(axis=0) + polygon.max(axis=0)) / 2 for polygon in polygons])
         return tuple(self.projection.parts[index].rect for index in self.projection.part_of(middles).tolist())
 
-    def _areas(self, areas: tuple[Area, ...], guard: PrivacyGuard) -> tuple[NDArray[np.float32], ...]:
-        """The enabled areas drawn on this stream; those that name no stream are drawn on the first target."""
-        first = guard.target_streams[0] if guard.target_streams else self.stream
-        size_wh = np.array(self.projection.size_wh, np.float32)
-        return tuple(np.array(area.points, np.float32) * size_wh for area in areas
-                     if area.enabled and (area.stream or first) == self.stream)
-
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
         if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):
             return None
@@ -98,6 +92,6 @@ class MaskPlanner:
         return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
 
 
-def planner_of(camera: Camera, layout: Layout, source: Projection, stream_id: str) -> MaskPlanner:
+def planner_of(camera: Camera, layout: Layout, source: Projection, areas: Areas = NO_AREAS) -> MaskPlanner:
     """The planner of a stream's layout for figures found in `source`."""
-    return MaskPlanner(layout.projection, source, mount_of(camera), same_view(layout.projection, source), stream_id)
+    return MaskPlanner(layout.projection, source, mount_of(camera), same_view(layout.projection, source), areas)

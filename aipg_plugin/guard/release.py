@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from aipg_plugin.frames import Frame, GuardedFrame, Planes, _mint_guarded
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import placeholder
+from aipg_plugin.guard.areas import Projections, areas_of
 from aipg_plugin.guard.cover import MOST_UNEXPLAINED, Shares, covers, masked_share, unmasked
 from aipg_plugin.guard.evidence import Look, Status
 from aipg_plugin.guard.layout import Layout
@@ -68,11 +69,13 @@ class Waiting:
 class Release:
     """Masks one stream's frames by the settings in force when they leave. Used by the stream's thread."""
 
-    def __init__(self, camera: Camera, stream: Stream, observer: Observer, stats: StatsKeeper) -> None:
+    def __init__(self, camera: Camera, stream: Stream, observer: Observer, stats: StatsKeeper,
+                 projections: Projections) -> None:
         self._camera = camera
         self._stream = stream
         self._observer = observer
-        self._planner: tuple[Layout, Projection, Camera, MaskPlanner] | None = None
+        self._projections = projections
+        self._planner: tuple[Layout, Projection, Camera, tuple[Projection | None, ...], MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
         self._references: deque[tuple[float, Thumbnail]] = deque()
         self._masked_then: dict[Look, Shares] = {}
@@ -148,10 +151,11 @@ class Release:
         camera, arrival = self._camera, waiting.arrival
         guard, known = camera.privacy_guard, self._known(arrival)
         status, changes = self._judge(arrival, known)
+        planner = self._planner_of(arrival.layout, camera, known)
+        status = replace(status, doubt=status.doubt or planner.areas.missing)
         state, reason = self._decide(waiting, status, guard)
         share, people = 0.0, 0
         if state is not State.OFF:
-            planner = self._planner_of(arrival.layout, camera, known)
             figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
             plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
             open_places = self._open_places(arrival, known, changes, plan, planner)
@@ -238,14 +242,20 @@ class Release:
                      for figure in figures)
 
     def _planner_of(self, layout: Layout, camera: Camera, known: Known | None) -> MaskPlanner:
-        """The planner of a layout, kept until layout, evidence or settings change."""
+        """The planner of a layout, kept until layouts (other streams' too), evidence or settings change."""
         source = known.source if known is not None else layout.projection
+        others = tuple(self._projections(stream.id) for stream in camera.streams if stream.id != self._stream.id)
         kept = self._planner
-        if kept is not None and kept[0] is layout and kept[1] is source and kept[2] is camera:
-            return kept[3]
-        planner = planner_of(camera, layout, source, self._stream.id)
-        self._planner = (layout, source, camera, planner)
+        if kept is not None and _the_same(kept[:3], (layout, source, camera)) and _the_same(kept[3], others):
+            return kept[4]
+        areas = areas_of(camera.privacy_guard, self._stream.id, layout.projection, self._projections)
+        planner = planner_of(camera, layout, source, areas)
+        self._planner = (layout, source, camera, others, planner)
         return planner
+
+
+def _the_same(one: Sequence[object], other: Sequence[object]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 def _paint(waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:

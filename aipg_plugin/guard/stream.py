@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.guard.areas import Projections
 from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
 from aipg_plugin.guard.layout import Layout, LayoutFinder
 from aipg_plugin.guard.observer import Arrival, Observer
@@ -22,7 +23,8 @@ _log = logging.getLogger(__name__)
 class StreamGuard:
     """One stream's frames, from intake to release. Used by one thread at a time; settings may change meanwhile."""
 
-    def __init__(self, camera: Camera, stream: Stream, observer: Observer, *, live: bool) -> None:
+    def __init__(self, camera: Camera, stream: Stream, observer: Observer, *, live: bool,
+                 projections: Projections) -> None:
         self._camera = camera
         self._stream = stream
         self._observer = observer
@@ -33,7 +35,7 @@ class StreamGuard:
         self._now_s = -float("inf")
         self._lost = False
         self.stats = StatsKeeper()
-        self._release = Release(camera, stream, observer, self.stats)
+        self._release = Release(camera, stream, observer, self.stats, projections)
 
     @property
     def now_s(self) -> float:

@@ -2,6 +2,6 @@
 
 from aipg_plugin.masking.cells import cell_px_for
 from aipg_plugin.masking.painter import MaskPainter
-from aipg_plugin.masking.plan import Background, FigureRegion, MaskPlan
+from aipg_plugin.masking.plan import AreaRegion, Background, FigureRegion, MaskPlan
 
-__all__ = ["Background", "FigureRegion", "MaskPainter", "MaskPlan", "cell_px_for"]
+__all__ = ["AreaRegion", "Background", "FigureRegion", "MaskPainter", "MaskPlan", "cell_px_for"]

@@ -33,17 +33,29 @@ class FigureRegion:
 
 
 @dataclass(frozen=True, eq=False)
+class AreaRegion:
+    """One area in one picture: the places inside any of its polygons, each (K, 2) in px.
+
+    `bounds_px` are rectangles x0, y0, x1, y1, one for each polygon: the view it was cut off by, which is no edge of the
+    area itself; none for the whole picture.
+    """
+
+    polygons_px: tuple[Polygon, ...]
+    bounds_px: tuple[Bounds, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class MaskPlan:
     """Everything to be masked in one picture.
 
-    `prohibited` and `always` hold the enabled areas only, as (K, 2) px polygons. `circumferential` is
+    `prohibited` and `always` hold the enabled areas only, `always` as (K, 2) px polygons. `circumferential` is
     (cx_px, cy_px, r_inner_px): all outside that circle is masked, the picture's corners too. `full` masks everything.
     Areas and the circumference use `default_cell_px`.
     """
 
     figures: tuple[FigureRegion, ...] = ()
     always: tuple[Polygon, ...] = ()
-    prohibited: tuple[Polygon, ...] = ()
+    prohibited: tuple[AreaRegion, ...] = ()
     circumferential: tuple[float, float, float] | None = None
     full: bool = False
     method: MaskingMethod = MaskingMethod.BLURRING

@@ -28,11 +28,14 @@ import numpy as np
 from aipg_plugin.errors import GuardError
 from aipg_plugin.geometry.arrays import Float64, Int32, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px, snap_up
-from aipg_plugin.masking.plan import Bounds, FigureRegion, MaskPlan, Polygon
+from aipg_plugin.masking.plan import AreaRegion, Bounds, FigureRegion, MaskPlan, Polygon
 
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
 _SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
 _TOO_LARGE = 4                  # a polygon wider than so many pictures is doubtful
+# Areas drawn to the picture's edge end within half a pixel of it, and an odd picture half a block before its last block
+# does; those cut by a view's edge end on it.
+_DRAWN_SLACK, _CUT_SLACK = (0.25, 0.75), (0.005, 0.005)
 _INWARD_BLOCKS = 2              # how far a prohibited area is narrowed before a figure counts as inside
 
 
@@ -79,6 +82,7 @@ class RegionMap:
         self.area: UInt8 = np.zeros_like(self.level)
         self.parts: list[tuple[BlockRect, int]] = []
         self.full = False
+        self._areas: tuple[MaskPlan, list[Patch], list[Patch]] = (MaskPlan(), [], [])  # as drawn for the last plan
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
         """Replace the map by that of `plan`; `cell_px_by_key` overrides the figures' own cell sizes. Never raises."""
@@ -88,8 +92,10 @@ class RegionMap:
         self.full = plan.full
         try:
             if not self.full:
-                self._figures(plan, cell_px_by_key)
-                self._always(plan)
+                always, prohibited = self._drawn(plan)
+                self._figures(plan, cell_px_by_key, prohibited)
+                for patch in always:
+                    self._add(patch, plan.default_cell_px, area=True)
                 self._circumferential(plan)
         except DoubtfulPolygonError:
             self.full = True
@@ -100,19 +106,23 @@ class RegionMap:
         """Masked share of the picture, 0–1."""
         return 1.0 if self.full else cv2.countNonZero(self.level) / self.level.size
 
-    def _figures(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
+    def _drawn(self, plan: MaskPlan) -> tuple[list[Patch], list[Patch]]:
+        """The blocks of the always-mask and the prohibited areas, drawn anew when the plan's areas are others."""
+        last, *drawn = self._areas
+        if plan.always is not last.always or plan.prohibited is not last.prohibited:
+            always = [rasterise(polygon, 0.0, self._blocks_wh) for polygon in plan.always]
+            prohibited = [_area_patch(area, self._blocks_wh) for area in plan.prohibited]
+            drawn = [[patch for patch in patches if patch is not None] for patches in (always, prohibited)]
+            self._areas = (plan, drawn[0], drawn[1])
+        return drawn[0], drawn[1]
+
+    def _figures(self, plan: MaskPlan, cell_px_by_key: dict[int, int], prohibited: list[Patch]) -> None:
         for figure in plan.figures:
             patches = figure_patches(figure, self._blocks_wh)
-            if any(_inside(patches, area, self._blocks_wh) for area in plan.prohibited):
+            if any(_inside(patches, area) for area in prohibited):
                 continue
             for patch in patches:
                 self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px))
-
-    def _always(self, plan: MaskPlan) -> None:
-        for polygon in plan.always:
-            patch = rasterise(polygon, 0.0, self._blocks_wh)
-            if patch is not None:
-                self._add(patch, plan.default_cell_px, area=True)
 
     def _circumferential(self, plan: MaskPlan) -> None:
         if plan.circumferential is None:
@@ -186,27 +196,54 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
     return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
 
 
-def _inside(patches: tuple[Patch, ...], area: Polygon, blocks_wh: tuple[int, int]) -> bool:
-    """Whether all patches lie within the area; a doubtful area holds nothing."""
+def _inside(patches: tuple[Patch, ...], area: Patch) -> bool:
+    """Whether all patches lie within an area's."""
+    held = area.rect
+    for patch in patches:
+        x, y, w, h = cv2.boundingRect(patch.bits)
+        left, top = patch.rect.x0 + x - held.x0, patch.rect.y0 + y - held.y0
+        if left < 0 or top < 0 or left + w > held.x1 - held.x0 or top + h > held.y1 - held.y0:
+            return False
+        if (patch.bits[y:y + h, x:x + w] & ~area.bits[top:top + h, left:left + w] & 1).any():
+            return False
+    return bool(patches)
+
+
+def _area_patch(area: AreaRegion, blocks_wh: tuple[int, int]) -> Patch | None:
+    """The blocks surely inside an area; None if there are none. A doubtful area holds nothing."""
+    whole: Bounds = (0.0, 0.0, 2.0 * blocks_wh[0], 2.0 * blocks_wh[1])
     try:
-        points = _block_points(area)
+        outlines = [_block_points(polygon) for polygon in area.polygons_px]
     except DoubtfulPolygonError:
-        return False
-    if len(points) < 3 or not patches or (np.abs(points) > _TOO_LARGE * max(blocks_wh) + 64).any():
-        return False
-    return all(not (patch.bits & ~_area_bits(points, patch.rect, blocks_wh) & 1).any() for patch in patches)
+        return None
+    limit = _TOO_LARGE * max(blocks_wh) + 64
+    if not outlines or any(len(o) < 3 or (np.abs(o) > limit).any() for o in outlines):
+        return None
+    corners = np.concatenate(outlines)
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, blocks_wh).tolist()
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, blocks_wh).tolist()
+    if x0 >= x1 or y0 >= y1:
+        return None
+    rect, bounds = BlockRect(x0, y0, x1, y1), area.bounds_px or (whole,) * len(outlines)
+    bits: UInt8 = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    for points, bound in zip(outlines, bounds, strict=True):
+        bits |= _area_bits(points, rect, bound, _CUT_SLACK if area.bounds_px else _DRAWN_SLACK)
+    return Patch(rect, bits)
 
 
-def _area_bits(points: Float64, rect: BlockRect, blocks_wh: tuple[int, int]) -> UInt8:
-    """Blocks of `rect` that lie inside the area, those on its edges left out unless along the picture's edge."""
+def _area_bits(points: Float64, rect: BlockRect, bounds: Bounds, slack: tuple[float, float]) -> UInt8:
+    """Blocks of `rect` that lie inside a polygon, those on its edges left out unless along those of its view.
+
+    `slack` in blocks: an edge so near to the view's low or high edge runs along it.
+    """
     bits: UInt8 = np.zeros((rect.y1 - rect.y0, rect.x1 - rect.x0), np.uint8)
-    cv2.fillPoly(bits, [_fixed(points - (rect.x0, rect.y0))], 1, shift=_SHIFT)
-    low, high = -0.25, np.asarray(blocks_wh) - 0.75 - 0.5      # half a pixel within the picture's edge
-    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        along_edge = ((start <= low) & (end <= low)) | ((start >= high) & (end >= high))
-        if not along_edge.any():
-            line = _fixed(np.stack([start, end]) - (rect.x0, rect.y0))
-            cv2.polylines(bits, [line], False, 0, _INWARD_BLOCKS, shift=_SHIFT)
+    fixed = _fixed(points - (rect.x0, rect.y0))
+    cv2.fillPoly(bits, [fixed], 1, shift=_SHIFT)
+    low, high = np.divide(bounds[:2], 2) - 0.5 + slack[0], np.divide(bounds[2:], 2) - 0.5 - slack[1]
+    ends = np.roll(points, -1, axis=0)
+    along_edge = (((points <= low) & (ends <= low)) | ((points >= high) & (ends >= high))).any(axis=1)
+    edges = np.stack([fixed, np.roll(fixed, -1, axis=0)], axis=1)[~along_edge]
+    cv2.polylines(bits, list(edges), False, 0, _INWARD_BLOCKS, shift=_SHIFT)
     return bits
 
 

@@ -86,7 +86,7 @@ def test_who_walks_on_while_looks_are_late_stays_covered(turn_deg: int) -> None:
 
 def _masked(figures: tuple[Figure, ...]) -> NDArray[np.bool_]:
     """(H, W) bool: what the product masks for these figures."""
-    scene = MaskPlanner(projection=CAMERA, source=CAMERA, mount=CEILING, same=True, stream="1")
+    scene = MaskPlanner(projection=CAMERA, source=CAMERA, mount=CEILING, same=True)
     regions = RegionMap(CAMERA.size_wh)
     regions.compose(scene.plan(figures, PrivacyGuard(), full=False), {})
     return np.kron(regions.level > 0, np.ones((2, 2), bool))

@@ -17,7 +17,7 @@ HEIGHTS_M = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 def masked_blocks(height_m: float, sensitivity: Sensitivity, place_m: tuple[float, float]) -> int:
     box = standing_boxes(CAMERA, CEILING, [place_m])[0]
     figure = Figure(1, box, 0.62 * np.asarray(rounded_box(), np.float64), np.full(3, np.nan), 0.9, 0.0)
-    planner = MaskPlanner(CAMERA, CAMERA, Mount("ceiling", height_m), same=True, stream="1")
+    planner = MaskPlanner(CAMERA, CAMERA, Mount("ceiling", height_m), same=True)
     regions = RegionMap(CAMERA.size_wh)
     regions.compose(planner.plan((figure,), PrivacyGuard(sensitivity=sensitivity), full=False), {})
     return int((regions.level > 0).sum())

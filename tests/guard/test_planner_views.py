@@ -17,7 +17,7 @@ def masked(place_m: tuple[float, float], position_uncertainty_m: float = 0.0) ->
     box = standing_boxes(CAMERA, CEILING, [place_m])[0]
     figure = Figure(1, box, OVAL, np.full(3, np.nan), 0.9, 0.0, position_uncertainty_m=position_uncertainty_m)
     regions = RegionMap(DOUBLE.size_wh)
-    planner = MaskPlanner(DOUBLE, CAMERA, CEILING, same=False, stream="1")
+    planner = MaskPlanner(DOUBLE, CAMERA, CEILING, same=False)
     regions.compose(planner.plan((figure,), PrivacyGuard(), full=False), {})
     return regions.level > 0
 

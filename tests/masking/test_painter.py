@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import PixelFormat, Planes, planes_to_bgr
-from aipg_plugin.masking import Background, MaskPainter, MaskPlan
+from aipg_plugin.masking import AreaRegion, Background, MaskPainter, MaskPlan
 from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px
 from aipg_plugin.masking.effects import HOLD_S
 from aipg_plugin.options import MaskingMethod
@@ -36,7 +36,8 @@ SIZE = (61, 45)
 AREA = rectangle(6, 5, 61, 45)
 METHODS = st.sampled_from(list(MaskingMethod))
 PLANS = st.builds(MaskPlan, figures=figures, always=st.lists(polygons, max_size=1).map(tuple),
-                  prohibited=st.lists(polygons, max_size=1).map(tuple), method=METHODS,
+                  prohibited=st.lists(polygons, max_size=2).map(lambda found: (AreaRegion(tuple(found)),)),
+                  method=METHODS,
                   circumferential=st.none() | st.just((30.0, 20.0, 25.0)), full=st.booleans(),
                   default_cell_px=st.sampled_from(LADDER_PX))
 
@@ -134,7 +135,8 @@ def test_no_geometry_makes_it_raise(
         size_wh: tuple[int, int], outlines: list[list[tuple[float, float]]], margin: float, cell_px: int) -> None:
     shapes = tuple(np.array(points, np.float32) for points in outlines)
     regions = tuple(figure(shape, margin_px=margin, cell_px=cell_px) for shape in shapes)
-    paint(I420, size_wh, noise(I420, size_wh), MaskPlan(regions, prohibited=shapes[:1], default_cell_px=cell_px))
+    paint(I420, size_wh, noise(I420, size_wh),
+          MaskPlan(regions, prohibited=(AreaRegion(shapes[:2]),), default_cell_px=cell_px))
     paint(I420, size_wh, noise(I420, size_wh), MaskPlan(always=shapes, circumferential=(margin, 3.0, margin)))
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.masking import FigureRegion, MaskPlan
+from aipg_plugin.masking import AreaRegion, FigureRegion, MaskPlan
 from aipg_plugin.masking.region import RegionMap, rasterise
 
 from .support import distance_px, figure, polygons, rectangle
 
 SIZE = (64, 48)
-LEFT_HALF = rectangle(0, 0, 32, 48)
+LEFT_HALF = AreaRegion((rectangle(0, 0, 32, 48),))
 
 
 def pixels(plan: MaskPlan, size_wh: tuple[int, int] = SIZE) -> np.ndarray:
@@ -72,19 +72,19 @@ class TestOrder:
         assert np.array_equal(pixels(MaskPlan(figures=(self.straddling,), prohibited=(LEFT_HALF,))), pixels(plan))
 
     def test_two_areas_together_do_not_clear_a_figure(self) -> None:
-        halves = (LEFT_HALF, rectangle(32, 0, 64, 48))
+        halves = (LEFT_HALF, AreaRegion((rectangle(32, 0, 64, 48),)))
         assert pixels(MaskPlan(figures=(self.straddling,), prohibited=halves))[8:30, 20:44].all()
 
     def test_all_parts_of_a_figure_must_lie_in_the_same_area(self) -> None:
         parts = FigureRegion(1, (rectangle(4, 4, 10, 10), rectangle(50, 4, 56, 10)), 0.0, 8)
-        halves = (LEFT_HALF, rectangle(32, 0, 64, 48))
+        halves = (LEFT_HALF, AreaRegion((rectangle(32, 0, 64, 48),)))
         assert pixels(MaskPlan(figures=(parts,), prohibited=halves))[5:9, 5:9].all()
 
     def test_a_figure_at_the_pictures_edge_can_be_clear(self) -> None:
         at_edge = figure(rectangle(-6, 10, 12, 30))
         assert not pixels(MaskPlan(figures=(at_edge,), prohibited=(LEFT_HALF,))).any()
         last = figure(rectangle(50, 30, 64, 48))
-        assert not pixels(MaskPlan(figures=(last,), prohibited=(rectangle(30, 10, 64, 48),))).any()
+        assert not pixels(MaskPlan(figures=(last,), prohibited=(AreaRegion((rectangle(30, 10, 64, 48),)),))).any()
 
     def test_a_clear_figure_does_not_uncover_its_neighbour(self) -> None:
         plan = MaskPlan(figures=(self.straddling, self.inside), prohibited=(LEFT_HALF,))
@@ -94,21 +94,21 @@ class TestOrder:
         np.full((4, 2), np.nan), rectangle(0, 0, 1e30, 48), np.zeros((0, 2)), np.zeros((3, 5)), rectangle(0, 0, 9, 9),
     ])
     def test_a_doubtful_or_smaller_area_clears_nothing(self, area: np.ndarray) -> None:
-        assert pixels(MaskPlan(figures=(self.inside,), prohibited=(area,)))[8:30, 8:20].all()
+        assert pixels(MaskPlan(figures=(self.inside,), prohibited=(AreaRegion((area,)),)))[8:30, 8:20].all()
 
     def test_always_mask_areas_win_over_prohibited_ones(self) -> None:
         area = rectangle(10, 10, 30, 20)
         assert pixels(MaskPlan(always=(area,), prohibited=(LEFT_HALF,)))[10:20, 10:30].all()
 
     def test_circumferential_wins_over_prohibited_and_takes_the_corners(self) -> None:
-        plan = MaskPlan(circumferential=(32.0, 24.0, 15.0), prohibited=(rectangle(0, 0, 64, 48),))
+        plan = MaskPlan(circumferential=(32.0, 24.0, 15.0), prohibited=(AreaRegion((rectangle(0, 0, 64, 48),)),))
         y, x = np.mgrid[0:48, 0:64] + 0.5
         away = np.hypot(x - 32, y - 24)
         assert pixels(plan)[away > 15].all()
         assert not pixels(plan)[away < 12].any()
 
     def test_full_wins_over_all(self) -> None:
-        assert pixels(MaskPlan(full=True, prohibited=(rectangle(0, 0, 64, 48),))).all()
+        assert pixels(MaskPlan(full=True, prohibited=(AreaRegion((rectangle(0, 0, 64, 48),)),))).all()
 
     def test_the_largest_cells_win_where_grids_meet(self) -> None:
         region = RegionMap(SIZE)
