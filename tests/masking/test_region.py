@@ -131,7 +131,7 @@ class TestDoubt:
 
     @pytest.mark.parametrize("margin", [np.nan, np.inf, 1e30])
     def test_a_doubtful_margin_masks_the_whole_picture(self, margin: float) -> None:
-        assert pixels(MaskPlan(figures=(figure(LEFT_HALF, margin_px=margin),))).all()
+        assert pixels(MaskPlan(figures=(figure(LEFT_HALF.polygons_px[0], margin_px=margin),))).all()
 
     def test_a_doubtful_circle_masks_the_whole_picture(self) -> None:
         assert pixels(MaskPlan(circumferential=(np.nan, 0.0, 9.0))).all()
@@ -146,7 +146,8 @@ class TestDoubt:
         assert pixels(MaskPlan(figures=many)).any()
 
     def test_a_negative_margin_is_none(self) -> None:
-        a, b = rasterise(LEFT_HALF, -9.0, (32, 24)), rasterise(LEFT_HALF, 0.0, (32, 24))
+        left = LEFT_HALF.polygons_px[0]
+        a, b = rasterise(left, -9.0, (32, 24)), rasterise(left, 0.0, (32, 24))
         assert a is not None
         assert b is not None
         assert np.array_equal(a.bits, b.bits)
