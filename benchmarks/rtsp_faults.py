@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,8 +35,9 @@ from aipg_plugin.media.live import Lost
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Models, Sensitivity, Source
 from aipg_plugin.states import FULL_MOSAIC
-from benchmarks.field_faults import FPS, Clip, Result, Shot, camera, judge, marked, steady
+from benchmarks.field_faults import Clip, Result, camera, judge, marked
 from benchmarks.leak import busy
+from benchmarks.shots import FPS, Shot, steady
 
 _EVERY_S = 4.0
 _SERVER = Path(__file__).resolve().parent.parent / "tests" / "gst_rtsp_server.py"
@@ -73,6 +74,8 @@ class Proxy:
         except OSError:
             pass  # the other direction has ended
         for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # closing alone ends nothing while the other direction still reads
             end.close()
 
 
@@ -93,7 +96,7 @@ def main() -> int:
                 if guarded.state in FULL_MOSAIC or index < len(clip.frames):
                     judge(guarded, Shot(min(index, len(clip.frames) - 1), None, 0.0), clip, result)
     told = result.as_dict()
-    told["breaks_left"] = proxy.breaks_left
+    told["broken_off"] = options.breaks - proxy.breaks_left
     print(json.dumps(told, indent=2))
     return int(bool(result.clear["guarding"]))
 

@@ -105,6 +105,12 @@ class Evidence:
         """Whether a picture of this time should be looked at."""
         return t_s >= self._due_s
 
+    @property
+    def looked_until_s(self) -> float:
+        """Time of the newest picture that has been looked at."""
+        with self._lock:
+            return self._times[-1] if self._times else -float("inf")
+
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown()) -> None:
         """Look at one picture. Total: an analyzer that raises leaves a doubt."""
         self._due_s = t_s + self.period_s * 0.98

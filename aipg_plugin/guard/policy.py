@@ -35,12 +35,12 @@ def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float
 
     Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
     longer gap was not seen. Where the look-ahead should have brought a look after the frame and has not (`gap_s` inf),
-    the next one is taken to be twice as far away as the last.
+    whoever came in since the last one may be clear.
     """
     if not age_s <= STALE_AFTER_S:
         return Age.STALE
-    if gap_s == float("inf"):
-        gap_s = 3 * age_s if lookahead_s >= period_s else 0.0
+    if gap_s == float("inf") and lookahead_s < period_s:
+        gap_s = 0.0  # it could not have come yet
     return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 else Age.OLD
 
 

@@ -70,8 +70,9 @@ class Release:
     """Masks one stream's frames by the settings in force when they leave. Used by the stream's thread."""
 
     def __init__(self, camera: Camera, stream: Stream, observer: Observer, stats: StatsKeeper,
-                 projections: Projections) -> None:
+                 projections: Projections, *, live: bool) -> None:
         self._camera = camera
+        self._live = live
         self._stream = stream
         self._observer = observer
         self._projections = projections
@@ -88,6 +89,11 @@ class Release:
         guard = self._camera.privacy_guard
         return guard.enabled and self._stream.id in guard.target_streams
 
+    @property
+    def lookahead_s(self) -> float:
+        """How long frames wait for what is seen after them; a file's do not, what came after is known or never will."""
+        return self._camera.privacy_guard.lookahead_s if self._live else 0.0
+
     def configure(self, camera: Camera, stream: Stream) -> None:
         """New settings from the next frame on."""
         self._camera, self._stream = camera, stream
@@ -102,6 +108,15 @@ class Release:
     def frames(self, waiting: Iterable[Waiting]) -> list[GuardedFrame]:
         """Mask frames. Total: where that fails a frame leaves as a blank."""
         return [self._one(frame) for frame in waiting]
+
+    def explained(self, waiting: Waiting) -> bool:
+        """Whether waiting any longer is of no use: somebody looked at what came after, or nobody is going to."""
+        if not self.wanted or waiting.arrival.layout.doubt:
+            return True
+        guard = self._camera.privacy_guard
+        known = self._observer.known(waiting.t_s)
+        return (known is None or self.lookahead_s < 1 / guard.detect_hz
+                or known.evidence.looked_until_s >= waiting.t_s)
 
     def last_resort(self, frame: Frame) -> GuardedFrame:
         """A blank in place of a frame that could not be guarded."""
@@ -172,7 +187,7 @@ class Release:
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
-                            age=age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, guard.lookahead_s)))
+                            age=age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, self.lookahead_s)))
 
     def _known(self, arrival: Arrival) -> Known | None:
         """The evidence for a frame; none if it was found in pictures of this stream that had another size."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -64,42 +64,61 @@ class Timed(Protocol):
 
 T = TypeVar("T", bound=Timed)
 
+_STALL_S = 0.15    # an item this late had nothing come in its place that could be looked at
+_PATIENCE_S = 0.5  # beyond the look-ahead, and at most as long as that, an item waits to be explained
+
+
+def _explained(_item: object) -> bool:
+    return True
+
 
 class Ring(Generic[T]):
     """First in, first out after `lookahead_s` on both clocks; at most `max_items` wait.
 
-    By their own time alone, items that arrive together would leave at once, before anybody could look at them.
+    By their own time alone, items that arrive together would leave at once, before anybody could look at them. A time
+    in which nothing arrives counts for nobody: those before it would leave before anybody looked at what came after.
+    An item that is not yet explained (nobody has looked at what came after it) waits for 0.5 s more at most.
     """
 
     def __init__(self, lookahead_s: float, max_items: int = 120) -> None:
         self.lookahead_s = lookahead_s
         self._max_items = max_items
-        self._waiting: deque[T] = deque()
+        self._waiting: deque[tuple[T, float]] = deque()  # with the stalls up to each
+        self._stalled_s = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._waiting)
+        return (item for item, _ in self._waiting)
 
     def push(self, item: T) -> None:
         """Add the newest item."""
-        self._waiting.append(item)
+        if self._waiting:
+            before, _ = self._waiting[-1]
+            late_s = (item.arrived_s - before.arrived_s) - (item.t_s - before.t_s)
+            self._stalled_s += late_s if late_s > _STALL_S else 0.0
+        self._waiting.append((item, self._stalled_s))
 
-    def due(self) -> list[T]:
+    def due(self, explained: Callable[[T], bool] = _explained) -> list[T]:
         """The items whose time has come by that of the newest, oldest first."""
         due = []
-        while self._waiting and (self._waited_s() >= self.lookahead_s or len(self._waiting) > self._max_items):
-            due.append(self._waiting.popleft())
+        longest_s = self.lookahead_s + min(self.lookahead_s, _PATIENCE_S)
+        while self._waiting:
+            waited_s, item = self._waited_s(), self._waiting[0][0]
+            waits = waited_s < self.lookahead_s or (waited_s < longest_s and not explained(item))
+            if waits and len(self._waiting) <= self._max_items:
+                break
+            due.append(self._waiting.popleft()[0])
         return due
 
     def _waited_s(self) -> float:
-        """How long the oldest item has waited, by the clock that says less."""
-        oldest, newest = self._waiting[0], self._waiting[-1]
-        return min(newest.t_s - oldest.t_s, newest.arrived_s - oldest.arrived_s)
+        """How long the oldest item has waited, by the clock that says less, stalls taken out."""
+        (oldest, before_s), (newest, now_s) = self._waiting[0], self._waiting[-1]
+        return min(newest.t_s - oldest.t_s, newest.arrived_s - oldest.arrived_s - (now_s - before_s))
 
     def drain(self) -> list[T]:
         """All items still waiting, oldest first."""
-        due = list(self._waiting)
+        due = list(self)
         self._waiting.clear()
         return due

@@ -31,11 +31,11 @@ class StreamGuard:
         self._live = live
         self._clock: Clock = LiveClock() if live else FileClock()
         self._layouts = LayoutFinder(stream)
-        self._ring: Ring[Waiting] = Ring(camera.privacy_guard.lookahead_s if live else 0.0)
         self._now_s = -float("inf")
         self._lost = False
         self.stats = StatsKeeper()
-        self._release = Release(camera, stream, observer, self.stats, projections)
+        self._release = Release(camera, stream, observer, self.stats, projections, live=live)
+        self._ring: Ring[Waiting] = Ring(self._release.lookahead_s)
 
     @property
     def now_s(self) -> float:
@@ -56,7 +56,7 @@ class StreamGuard:
             return [*self._release.frames(self._ring.drain()), self._release.last_resort(frame)]
         settled, arrival = self._settle(arrival)
         self._observe(arrival, [waiting.arrival for waiting in self._ring])
-        return settled + self._release.frames(self._ring.due())
+        return settled + self._release.frames(self._ring.due(self._release.explained))
 
     def scout(self, frame: Frame) -> None:
         """Show a frame to the observer and keep nothing of it. May raise."""
@@ -89,7 +89,7 @@ class StreamGuard:
         """New settings from the next released frame on; `moved` when the geometry changed."""
         self._camera, self._stream = camera, stream
         self._release.configure(camera, stream)
-        self._ring.lookahead_s = camera.privacy_guard.lookahead_s if self._live else 0.0
+        self._ring.lookahead_s = self._release.lookahead_s
         if moved:
             self._layouts.forget(stream)
 

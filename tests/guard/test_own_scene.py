@@ -131,10 +131,11 @@ def test_after_a_return_nothing_leaves_before_a_sweep_and_a_background() -> None
     again = [room(1, seq, t_s=5 + seq / 25, seq=seq) for seq in range(30, 90)]
     back = hand_in(subject, again[:40])
     analyzers[0].background_known = True
-    back += hand_in(subject, again[40:]) + subject.flush("1")
+    back += hand_in(subject, again[40:])
+    assert back[-1].state == State.GUARDING
+    back += subject.flush("1")
     assert analyzers[0].sweeps.count(True) == 1
     assert {guarded.state for guarded in back[:30]} == {State.STARTING}
-    assert back[-1].state == State.GUARDING
     assert max(shares(back, again, [person_xywh(one.seq)[:2] for one in again])) < CHANCE
 
 
@@ -240,3 +241,29 @@ def test_bursts_cuts_losses_and_late_looks_in_any_order_show_nobody(
             index += 1
     judge(subject.flush("1"))
     assert worst < 0.25, (events, look_s, lookahead_s)
+
+
+@pytest.mark.parametrize("look_s", [0.05, 0.2, 0.35])
+@pytest.mark.parametrize("phase_s", [0.0, 0.3, 0.9, 1.7, 2.6])
+def test_whoever_guards_has_looked_at_what_came_after(look_s: float, phase_s: float) -> None:
+    """1.5 s of every 4 s arrive together: a frame in "guarding" never rests on looks before it alone.
+
+    Somebody who has just come in, too faint for the comparison of pictures, is known by the look after it only.
+    """
+    frames = []
+    for seq in range(150):
+        t_s = seq / 15
+        within_s = (t_s + phase_s) % 4
+        frames.append(replace(room(1, seq, t_s=t_s, seq=seq),
+                              wall_time_s=1000 + t_s + (max(0.0, 4 - within_s) if within_s > 2.5 else 0.0)))
+    subject = guard(camera(lookahead_s=0.4), live=True, make_worker=SlowWorker)
+    looked: list[float] = []
+    subject.on_look = lambda t_s, _tracks: looked.append(t_s)
+    guarding = 0
+    SlowWorker.look_s = look_s
+    for one in frames:
+        for guarded in hand_in(subject, [one]):
+            if guarded.state == State.GUARDING:
+                guarding += 1
+                assert looked[-1] >= 1000 + frames[guarded.seq].pts_s - 0.01, guarded.seq
+    assert guarding > 40
