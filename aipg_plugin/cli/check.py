@@ -180,7 +180,8 @@ def _check(camera: Camera, stream: Stream) -> Found:
                 break
     w, h = info.size_wh
     rate = f"{info.fps:.3g} fps" if info.fps else "unknown rate"
-    parts, warnings = [f"{info.codec} {w}x{h}, {rate}, {stream.capture_mode}"], _uneven(arrivals)
+    polled = info.codec == "pictures"  # its rate is the setting `poll_s`, not the camera's
+    parts, warnings = [f"{info.codec} {w}x{h}, {rate}, {stream.capture_mode}"], [] if polled else _uneven(arrivals)
     if picture is None:
         warnings.append("no picture within 3 s")
     else:

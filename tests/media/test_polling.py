@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from aipg_plugin import options
+from aipg_plugin.cli.check import _check as check_stream
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, PixelFormat
 from aipg_plugin.media.images import encode_pages
 from aipg_plugin.media.live import Lost, Returned
 from aipg_plugin.media.source import open_source
-from aipg_plugin.options import Source
+from aipg_plugin.options import Source, Stream
 from tests.media.clips import guarded, number_of
 
 
@@ -122,3 +124,10 @@ def test_only_the_configured_address_is_asked(camera: Camera) -> None:
             pass
     assert "302" in item.reason
     assert set(camera.paths) == {"/snap.jpg"}
+
+
+def test_check_does_not_take_the_rate_of_polling_for_the_cameras(camera: Camera) -> None:
+    stream = Stream("1", Source(f"http://{camera.host}/snap.jpg", poll_s=1.0))
+    words, warnings = check_stream(options.Camera("lobby", streams=(stream,)), stream)
+    assert "pictures" in words
+    assert not [warning for warning in warnings if "fps" in warning or "uneven" in warning]
