@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.service import DetectionService, Load, spare_threads
 from aipg_plugin.hooks import Health
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import Extend, StreamServer
@@ -36,6 +38,7 @@ from aipg_plugin.version import __version__
 _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
 _COMPLAIN_EVERY_S = 10.0
+_LOOK_ENDS_S = 2.0
 
 Metadata = Callable[[str, str, dict[str, object]], None]
 Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
@@ -71,7 +74,9 @@ class App:
             config_file, saved=self._kept, failed=self._not_kept)
         self._metadata = metadata
         self._lock = threading.RLock()
-        self._net = load_model(settings.models)
+        # The service's threads each run the net by themselves: a look that is spread over threads costs more.
+        self._net = load_model(replace(settings.models, threads=1))
+        self._looks = DetectionService(settings.models.threads or spare_threads())
         self._guards: dict[str, Guard] = {}
         self.statuses = StatusRegistry(stream_keys(settings.cameras))
         self.statuses.watch(_log_status)
@@ -104,6 +109,11 @@ class App:
         """The detector in use."""
         return self._net
 
+    @property
+    def load(self) -> Load:
+        """How much of the looking that is wanted gets done."""
+        return self._looks.load()
+
     def start(self) -> None:
         """Start the stream server (if an output is served or there are pages), the broker link and the statistics."""
         kinds = {output.kind for camera in self._settings.cameras for stream in camera.streams
@@ -126,7 +136,7 @@ class App:
                 if camera is None:
                     raise HostError("{camera!r} is no enabled camera", path="cameras", camera=camera_id,
                                     cure="Name it there, or enable it")
-                guard = make_guard(camera, self._net, live=True)
+                guard = make_guard(camera, self._net, live=True, make_worker=self._looks.worker)
                 guard.on_look = lambda t_s, tracks: self._tell_figures(camera_id, guard, t_s, tracks)
                 self._guards[camera_id] = guard
             return self._guards[camera_id]
@@ -252,6 +262,7 @@ class App:
             for guard in self._guards.values():
                 guard.close()
             self._guards.clear()
+        self._looks.close(_LOOK_ENDS_S)
         self.link.stop()
         if self.server is not None:
             self.server.close()
@@ -302,7 +313,8 @@ class App:
     def _tell_stats(self) -> None:
         while not self._stop.wait(_STATS_EVERY_S):
             self._tell("statistics", lambda: self.link.stats(
-                {"t_s": round(time.time(), 3), "streams": self.stats(), "weakened": self.weakened}))
+                {"t_s": round(time.time(), 3), "streams": self.stats(), "detector": asdict(self.load),
+                 "weakened": self.weakened}))
 
 
 def _log_status(camera: str, stream: str, status: StreamStatus) -> None:

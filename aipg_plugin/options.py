@@ -270,7 +270,7 @@ class Models:
     tier: str = "standard"                   # small | standard
     precision: str = "fp32"
     providers: tuple[str, ...] = ("cpu",)
-    threads: int = 2
+    threads: int = 0                         # 0: live as many as there are cores to spare, for files two
     custom: CustomModel | None = None
 
 

@@ -20,7 +20,7 @@ __all__ = ["ModelEntry", "PersonNet", "load_model", "manifest"]
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider",
               "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
               "cpu": "CPUExecutionProvider"}
-_MAX_THREADS = 16  # more gain nothing on nets of this size
+_DEFAULT_THREADS, _MAX_THREADS = 2, 16  # more gain nothing on nets of this size
 _lock = threading.Lock()
 _nets: dict[tuple[object, ...], PersonNet] = {}
 
@@ -40,7 +40,7 @@ def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: i
     if "CPUExecutionProvider" not in wanted:
         wanted.append("CPUExecutionProvider")
     session_options = ort.SessionOptions()
-    session_options.intra_op_num_threads = max(1, min(threads, _MAX_THREADS))
+    session_options.intra_op_num_threads = min(threads or _DEFAULT_THREADS, _MAX_THREADS)
     session_options.inter_op_num_threads = 1
     session_options.log_severity_level = 3
     # Idle worker threads would otherwise spin on cores the video needs.

@@ -7,9 +7,9 @@ from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import LIVE, TilePlan
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import EvidenceWorker
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.observer import MakeWorker
+from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.scene.observation import Analyzer
@@ -18,7 +18,7 @@ from aipg_plugin.tracking.tracker import Tracker
 
 
 def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = LIVE, keep_all: bool = False,
-               single_image: bool = False, make_worker: MakeWorker = EvidenceWorker) -> Guard:
+               single_image: bool = False, make_worker: MakeWorker = alone) -> Guard:
     """A guard for one camera around a loaded net.
 
     `keep_all`: for two-pass offline masking; `single_image`: every frame is a picture of its own, without motion.

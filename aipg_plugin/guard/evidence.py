@@ -7,6 +7,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +30,29 @@ NEW_SCENE_HOLD_S = 0.5  # people of the scene before, once another has been look
 MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
 
 
+class Urgency(IntEnum):
+    """The weight of a picture among those of all cameras that wait for a look."""
+
+    ROUTINE = 1   # it looks as it did
+    MOVING = 2    # something has moved
+    NEWCOMER = 4  # something has moved that no mask covers
+    SCENE = 8     # it shows another scene
+
+
 @dataclass(frozen=True, eq=False)
 class Shown:
     """What is known of a picture before it is looked at.
 
     `thumbnail` as the stream's comparator makes it; `uncertainty_s` of its time; `new_scene`: it shows another scene
-    than the picture looked at before; `changed`: it differs from that one where no track explains it.
+    than the picture looked at before; `changed`: it differs from that one where no track explains it, so that all of
+    it is to be looked at.
     """
 
     thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
     new_scene: bool = False
     changed: bool = False
+    urgency: Urgency = Urgency.ROUTINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +113,11 @@ class Evidence:
         self._forget_scene = self._sweep_all = self._needs_background = False
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
+    @property
+    def epoch(self) -> int:
+        """Counts the resets."""
+        return self._epoch
+
     def due(self, t_s: float) -> bool:
         """Whether a picture of this time should be looked at."""
         return t_s >= self._due_s
@@ -111,17 +128,23 @@ class Evidence:
         with self._lock:
             return self._times[-1] if self._times else -float("inf")
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown()) -> None:
-        """Look at one picture. Total: an analyzer that raises leaves a doubt."""
-        self._due_s = t_s + self.period_s * 0.98
+    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown(), *,
+             budget_s: float | None = None, epoch: int | None = None) -> None:
+        """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
+
+        A picture of an `epoch` that is over is left out.
+        """
         with self._lock:
+            if epoch is not None and epoch != self._epoch:
+                return
+            self._due_s = t_s + self.period_s * 0.98
             epoch, expected = self._epoch, self._tracker.figures(t_s)
             forget, self._forget_scene = self._forget_scene, False
             sweep_all, self._sweep_all = self._sweep_all or shown.new_scene or shown.changed, False
         try:
             if forget:
                 self._analyzer.reset()
-            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all)
+            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all, budget_s=budget_s)
             found = observation.detections
             if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")
@@ -269,47 +292,3 @@ def _shown_again(shape: _Shape, shapes: list[_Shape], figures: tuple[Figure, ...
 def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     reach_px = (max(box[2], box[3]) + max(other[2], other[3])) / 2
     return bool(np.hypot(*(box[:2] - other[:2])) <= reach_px)
-
-
-class EvidenceWorker:
-    """Runs looks in a thread of its own: the newest picture wins, and a slow or hung detector delays no frame."""
-
-    def __init__(self, evidence: Evidence, name: str) -> None:
-        self._evidence = evidence
-        self._slot: tuple[NDArray[np.uint8], float, Shown] | None = None
-        self._busy = False
-        self._stop = False
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=f"evidence-{name}", daemon=True)
-        self._thread.start()
-
-    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
-        """Whether `offer` would be looked at now: due or urgent, and nothing else in hand."""
-        return not self._busy and (urgent or self._evidence.due(t_s))
-
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
-        """Hand over a picture the worker may keep."""
-        with self._wake:
-            self._slot = (picture_bgr, t_s, shown)
-            self._busy = True
-            self._wake.notify()
-
-    def close(self, timeout_s: float = 0.0) -> None:
-        """Stop the thread after the look in hand, for which it waits `timeout_s` (the thread is a daemon)."""
-        with self._wake:
-            self._stop = True
-            self._wake.notify()
-        if timeout_s > 0:
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while self._slot is None and not self._stop:
-                    self._wake.wait()
-                if self._stop:
-                    return
-                slot, self._slot = self._slot, None
-            if slot is not None:
-                self._evidence.look(*slot)
-            self._busy = False

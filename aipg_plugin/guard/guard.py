@@ -7,9 +7,9 @@ import threading
 from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import EvidenceWorker
 from aipg_plugin.guard.layout import mount_of
 from aipg_plugin.guard.observer import MakeAnalyzer, MakeTracker, MakeWorker, Observer, OnLook
+from aipg_plugin.guard.service import alone
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.options import Camera
@@ -28,7 +28,7 @@ class Guard:
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool = False, make_worker: MakeWorker = EvidenceWorker) -> None:
+                 keep_all: bool = False, make_worker: MakeWorker = alone) -> None:
         self._camera = camera
         self._live = live
         self._lock = threading.RLock()

@@ -15,9 +15,10 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.cover import masked_share, unexplained
-from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Shown
+from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
+from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.observation import Analyzer
@@ -29,12 +30,13 @@ MakeTracker = Callable[[Projection, Mount, Camera], Tracker]
 OnLook = Callable[[float, tuple[Track, ...]], None]
 
 _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
+_SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
 _BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
 
 class LookWorker(Protocol):
-    """Runs looks beside the frames (`evidence.EvidenceWorker`; measurements bring their own)."""
+    """Runs looks beside the frames (`service.CameraWorker`; measurements bring their own)."""
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool: ...
 
@@ -80,7 +82,7 @@ class Observer:
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool, make_worker: MakeWorker = EvidenceWorker) -> None:
+                 keep_all: bool, make_worker: MakeWorker = alone) -> None:
         self._camera = camera
         self._make_analyzer = make_analyzer
         self._make_tracker = make_tracker
@@ -125,9 +127,11 @@ class Observer:
         worker = self._worker
         if worker is not None:
             arrival = self._pick(arrival, waiting)
+            if not worker.wants(arrival.t_s, urgent=True):
+                return
         shown = self._compare(arrival, known)
         if worker is not None:
-            if worker.wants(arrival.t_s, urgent=shown.new_scene):
+            if worker.wants(arrival.t_s, urgent=shown.urgency >= Urgency.NEWCOMER):
                 self._last, self._last_s = arrival.thumbnail, arrival.t_s
                 worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
         elif known.evidence.due(arrival.t_s) or shown.new_scene or shown.changed:
@@ -176,15 +180,22 @@ class Observer:
         if self._last is None:
             return Shown(arrival.thumbnail, arrival.uncertainty_s)
         change = arrival.layout.comparator.compare(self._last, arrival.thumbnail)
-        changed = False
-        if self._worker is None and not change.scene and change.different.any():
-            guard, planner = self._camera.privacy_guard, self._planner_of(known)
-            figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity)
-            seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
-            regions = planner.regions(seen, guard)
-            masked = masked_share(regions, change.different.shape, arrival.layout.size_wh)
-            changed = bool(unexplained(change.different, masked).any())
-        return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=change.scene, changed=changed)
+        if change.scene:
+            return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=True, urgency=Urgency.SCENE)
+        if not change.different.any():
+            return Shown(arrival.thumbnail, arrival.uncertainty_s)
+        soon = self._worker is not None and arrival.t_s - self._last_s < _SOONEST * known.evidence.period_s
+        newcomer = not soon and self._unexplained(change.different, arrival, known)
+        return Shown(arrival.thumbnail, arrival.uncertainty_s, changed=newcomer and self._worker is None,
+                     urgency=Urgency.NEWCOMER if newcomer else Urgency.MOVING)
+
+    def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> bool:
+        """Whether a picture differs from the one looked at last where nobody who was seen then is masked."""
+        guard, planner = self._camera.privacy_guard, self._planner_of(known)
+        figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity)
+        seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
+        masked = masked_share(planner.regions(seen, guard), different.shape, arrival.layout.size_wh)
+        return bool(unexplained(different, masked).any())
 
     def _planner_of(self, known: Known) -> MaskPlanner:
         """The planner of the detection stream."""

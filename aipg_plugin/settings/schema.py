@@ -225,7 +225,7 @@ MODELS = Table("models", {
     _models("tier"): Choice(("small", "standard")),
     _models("precision"): Choice(("fp32",)),
     _models("providers"): ListOf(Choice(("cpu", "cuda", "tensorrt", "openvino", "coreml")), 1, 8),
-    _models("threads"): Whole(1, 64),
+    _models("threads"): Whole(0, 64),
     _models.own("custom", None): Optionally(CUSTOM_MODEL),
 })
 

@@ -15,9 +15,10 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Evidence, EvidenceWorker, Shown
+from aipg_plugin.guard.evidence import Evidence, Shown
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.observer import MakeWorker
+from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import Analyzer, Observation
@@ -139,7 +140,7 @@ def observed(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) ->
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
           keep_all: bool = False, score: float = 0.9, opened: list[Camera] | None = None,
-          analyzers: list[TruthAnalyzer] | None = None, make_worker: MakeWorker = EvidenceWorker) -> Guard:
+          analyzers: list[TruthAnalyzer] | None = None, make_worker: MakeWorker = alone) -> Guard:
     """A guard whose analyzer sees the truth but for its faults.
 
     `opened` gets the settings it is opened with, `analyzers` each analyzer that is made.

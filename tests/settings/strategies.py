@@ -106,7 +106,7 @@ settings_dicts = some(
               client_id=names, protocol=st.sampled_from(["5", "3.1.1", 5]), discovery=flags,
               snapshot_interval_s=numbers(0, 86_400)),
     web=some(port=st.integers(9000, 9999), rtsp_port=st.just(0)),
-    models=some(tier=st.sampled_from(["small", "standard"]), threads=st.integers(1, 64),
+    models=some(tier=st.sampled_from(["small", "standard"]), threads=st.integers(0, 64),
                 providers=st.lists(st.sampled_from(["cpu", "CUDA"]), min_size=1, max_size=3),
                 custom=st.one_of(st.none(), st.just({"file": "m.onnx", "layout": "yolov8"}))),
     instance_id=names, language=st.sampled_from(["en", "de"]))

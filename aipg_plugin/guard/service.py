@@ -1,0 +1,277 @@
+"""One detection service for a process: all cameras' looks compete for a few threads, the most urgent first."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aipg_plugin.guard.evidence import Evidence, Shown
+
+_log = logging.getLogger(__name__)
+
+LOOK_S = 0.08              # of the detector's time: the most a look gets when there is too much work …
+_LEAST_SHARE = 0.15        # … and this share of it the least: one tile or one close-up
+_LATE, _EARLY = 0.5, 0.25  # of a look period that looks wait: above it they get less time, below it more
+_LESS, _MORE = 0.9, 1.05   # factors on that time after each look
+_SMOOTHING = 0.2           # share of the newest look in the averages
+_HUNG_S = 5.0              # a look that takes longer gets its thread replaced, so that other cameras go on
+_NICE = 5                  # the video goes first where both want the processor (Linux)
+_OVERLOADED = (0.5, 0.7)   # shares of the wanted time and rate; below either there is too much work
+_TOLD_AFTER_S, _CALM_AFTER_S = 3.0, 10.0  # how long that must have been so, or not so, to be told
+_WINDOW_S = 5.0            # that looks are counted over
+_GONE_S = 2.0              # a camera that has not asked for so long wants no looks
+_NEVER_S = 10.0            # the age that counts before the first look
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much of the looking that is wanted gets done.
+
+    `looks_hz` of `wanted_hz` a second over all cameras; `look_s` and `wait_s`: how long a look takes and has waited;
+    `time_share` of the detector's time that a look would take, 1 while there is enough.
+    """
+
+    threads: int
+    cameras: int
+    looks_hz: float
+    wanted_hz: float
+    look_s: float
+    wait_s: float
+    time_share: float
+    overloaded: bool
+
+    @property
+    def text(self) -> str:
+        """The overload in a few words, with figures; "" if there is none."""
+        if not self.overloaded:
+            return ""
+        return (f"overloaded: {self.looks_hz:.0f} of {self.wanted_hz:.0f} looks a second, "
+                f"with {100 * self.time_share:.0f} % of their time")
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A picture to be looked at, and its evidence's epoch; `since_s`: when its camera first asked for this look."""
+
+    picture_bgr: NDArray[np.uint8]
+    t_s: float
+    shown: Shown
+    epoch: int
+    since_s: float
+
+
+class DetectionService:
+    """Threads that look for all cameras. A camera has one picture waiting at most, its newest, and one in hand.
+
+    Taken next is the picture whose camera was looked at longest ago, in periods, times the weight of what it shows
+    (`evidence.Urgency`): under load every camera's rate falls, by its weight, and none waits for ever. When looks wait,
+    they also get less of the detector's time, so that sweeps take longer before rates fall. Any thread may call.
+
+    `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves.
+    """
+
+    def __init__(self, threads: int, *, ends_alone: bool = False,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.threads = max(1, threads)
+        self.now_s = clock
+        self._ends_alone = ends_alone
+        self._lock = threading.Lock()
+        self._asked = threading.Condition(self._lock)
+        self._answered = threading.Condition(self._lock)
+        self._seats: list[CameraWorker] = []
+        self._pool: dict[threading.Thread, float | None] = {}  # each thread, and since when it has been looking
+        self._stop = False
+        self._share = 1.0
+        self._late = self._look_s = self._wait_s = 0.0
+        self._done: deque[float] = deque(maxlen=4096)
+        self._overloaded = False
+        self._otherwise_since_s: float | None = None
+
+    def worker(self, evidence: Evidence, name: str) -> CameraWorker:
+        """A camera joins; it leaves by closing what it gets here."""
+        seat = CameraWorker(self, evidence, name)
+        with self._lock:
+            self._seats.append(seat)
+        return seat
+
+    def load(self) -> Load:
+        """How it goes."""
+        now_s = self.now_s()
+        with self._lock:
+            wanted_hz = sum(1 / seat.evidence.period_s for seat in self._seats if now_s - seat.asked_s < _GONE_S)
+            done = sum(at_s > now_s - _WINDOW_S for at_s in self._done)
+            return Load(self.threads, len(self._seats), round(done / _WINDOW_S, 1), round(wanted_hz, 1),
+                        round(self._look_s, 4), round(self._wait_s, 4), round(self._share, 2), self._overloaded)
+
+    def offer(self, seat: CameraWorker, waiting: _Waiting) -> None:
+        """A camera's picture; it takes the place of the one that waits."""
+        with self._lock:
+            if seat.closed or self._stop:
+                return
+            if (before := seat.waiting) is not None:
+                shown = replace(waiting.shown, new_scene=waiting.shown.new_scene or before.shown.new_scene,
+                                changed=waiting.shown.changed or before.shown.changed,
+                                urgency=max(waiting.shown.urgency, before.shown.urgency))
+                waiting = replace(waiting, shown=shown, since_s=before.since_s)
+            seat.waiting = waiting
+            self._staff()
+            self._asked.notify()
+
+    def leave(self, seat: CameraWorker, timeout_s: float) -> None:
+        """A camera leaves: what waits is dropped, the look in hand awaited for `timeout_s`."""
+        with self._lock:
+            seat.closed, seat.waiting = True, None
+            if seat in self._seats:
+                self._seats.remove(seat)
+            if self._ends_alone and not self._seats:
+                self._stop = True
+                self._asked.notify_all()
+            if timeout_s > 0:
+                self._answered.wait_for(lambda: not seat.in_hand, timeout_s)
+
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Look no more. Waits `timeout_s` for the looks in hand; the threads are daemons."""
+        with self._lock:
+            self._stop = True
+            self._asked.notify_all()
+            pool = list(self._pool)
+        end_s = time.monotonic() + timeout_s
+        for thread in pool if timeout_s > 0 else ():
+            thread.join(max(0.0, end_s - time.monotonic()))
+
+    def _run(self) -> None:
+        _let_the_video_go_first()
+        me = threading.current_thread()
+        while True:
+            with self._lock:
+                while self._serves(me) and (taken := self._take()) is None:
+                    self._asked.wait()
+                if not self._serves(me):
+                    return
+                assert taken is not None
+                seat, waiting = taken
+                start_s = self._pool[me] = self.now_s()
+                budget_s = None if self._share >= 1.0 else LOOK_S * self._share
+            try:
+                seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=budget_s,
+                                   epoch=waiting.epoch)
+            except Exception:  # one camera's fault is its own
+                _log.exception("camera %s: a look failed", seat.name)
+            del waiting, taken
+            with self._lock:
+                if me in self._pool:
+                    self._pool[me] = None
+                self._finish(seat, start_s)
+
+    def _serves(self, thread: threading.Thread) -> bool:
+        return not self._stop and thread in self._pool
+
+    def _staff(self) -> None:
+        """See that there are as many threads as there should be and none of them hangs."""
+        now_s = self.now_s()
+        for thread in [one for one, since_s in self._pool.items() if since_s is not None and now_s - since_s > _HUNG_S]:
+            _log.warning("a look has taken more than %.0f s; another thread goes on with the other cameras", _HUNG_S)
+            del self._pool[thread]  # it ends when its look does
+        while len(self._pool) < min(self.threads, len(self._seats)):
+            thread = threading.Thread(target=self._run, name=f"aipg-look-{len(self._pool)}", daemon=True)
+            self._pool[thread] = None
+            thread.start()
+
+    def _take(self) -> tuple[CameraWorker, _Waiting] | None:
+        """The most urgent picture, which is now in hand; None while none waits."""
+        now_s = self.now_s()
+        ready = [(seat, seat.waiting) for seat in self._seats if seat.waiting is not None and not seat.in_hand]
+        if not ready:
+            return None
+        seat, waiting = max(ready, key=lambda one: one[0].age(now_s) * one[1].shown.urgency)
+        seat.waiting, seat.in_hand, seat.begun_s = None, True, now_s
+        self._measure(now_s - waiting.since_s, seat.evidence.period_s, now_s)
+        return seat, waiting
+
+    def _finish(self, seat: CameraWorker, start_s: float) -> None:
+        now_s = self.now_s()
+        seat.in_hand = False
+        took_s = now_s - start_s
+        self._look_s += _SMOOTHING * (took_s - self._look_s) if self._done else took_s
+        self._done.append(now_s)
+        self._answered.notify_all()
+
+    def _measure(self, wait_s: float, period_s: float, now_s: float) -> None:
+        """Give late looks less time and others more, and tell an overload that lasts."""
+        self._wait_s += _SMOOTHING * (wait_s - self._wait_s)
+        self._late += _SMOOTHING * (wait_s / period_s - self._late)
+        if self._late > _LATE:
+            self._share = max(_LEAST_SHARE, self._share * _LESS)
+        elif self._late < _EARLY:
+            self._share = min(1.0, self._share * _MORE)
+        too_much = self._share < _OVERLOADED[0] or 1 / (1 + self._late) < _OVERLOADED[1]
+        if too_much == self._overloaded:
+            self._otherwise_since_s = None
+        elif self._otherwise_since_s is None:
+            self._otherwise_since_s = now_s
+        elif now_s - self._otherwise_since_s > (_TOLD_AFTER_S if too_much else _CALM_AFTER_S):
+            self._overloaded, self._otherwise_since_s = too_much, None
+
+
+class CameraWorker:
+    """One camera's place in the service (`observer.LookWorker`)."""
+
+    def __init__(self, service: DetectionService, evidence: Evidence, name: str) -> None:
+        self._service, self.evidence, self.name = service, evidence, name
+        self.waiting: _Waiting | None = None
+        self.in_hand = self.closed = False
+        self.begun_s = self.asked_s = -float("inf")  # its last look, its last question
+
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
+        """Whether to `offer` a picture of this time: if one is due or urgent and none in hand.
+
+        Where one waits already, another is wanted once that one is a period old.
+        """
+        self.asked_s = self._service.now_s()
+        if self.in_hand or self.closed:
+            return False
+        waiting = self.waiting
+        if waiting is None:
+            return urgent or self.evidence.due(t_s)
+        return (urgent and not waiting.shown.new_scene) or t_s - waiting.t_s >= self.evidence.period_s
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+        """Hand over a picture that the service may keep."""
+        self._service.offer(self, _Waiting(picture_bgr, t_s, shown, self.evidence.epoch,
+                                            self._service.now_s()))
+
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Leave the service."""
+        self._service.leave(self, timeout_s)
+
+    def age(self, now_s: float) -> float:
+        """Periods since the last look."""
+        return min(now_s - self.begun_s, _NEVER_S) / self.evidence.period_s
+
+
+def alone(evidence: Evidence, name: str) -> CameraWorker:
+    """A service of one thread for one camera."""
+    return DetectionService(1, ends_alone=True).worker(evidence, name)
+
+
+def spare_threads() -> int:
+    """How many threads may look beside the video: the processor's cores that this process may use, but for one."""
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, usable - 1)
+
+
+def _let_the_video_go_first() -> None:
+    if sys.platform == "linux":  # where niceness is a thread's own
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        except OSError:
+            _log.debug("the priority of the looking threads cannot be lowered")
