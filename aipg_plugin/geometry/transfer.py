@@ -14,6 +14,7 @@ from aipg_plugin.geometry.projection import Projection
 _SOURCE_STEP_PX = 4.0    # edges are sampled at most so far apart in the source …
 _TARGET_STEP_PX = 8.0    # … and in the target: an arc of 8 px deviates from its chord by less than a pixel
 _MARGIN_PX = 64.0        # edges farther outside the picture are not followed closely
+_MASK_STEP_PX = 4.0
 _AREA_STEP_PX = 2.0      # areas are drawn once and have to be exact: a tenth of a pixel
 _TILE_DEG = 90.0         # areas of a strip are cut into tiles about as large, so that none closes to a ring
 _ROUNDS = 4              # of refinement; each divides a gap by up to 16
@@ -35,11 +36,17 @@ def remap_outline(source: Projection, target: Projection, outline_px: ArrayLike)
         return [outline.copy()]
     if isinstance(source, FisheyeCamera) and isinstance(target, FisheyeCamera) and source.law == target.law:
         return [_resized(source, target, outline)]
-    polygons: list[Float64] = []
-    for piece, inside in _pieces(source, outline):
-        for part in target.parts:
-            polygons += _followed(piece, inside, part)
-    return polygons
+    return [polygon for piece, inside in pieces_of(source, outline)
+            for polygon, _ in remap_piece(piece, target, inside)]
+
+
+def remap_piece(piece: Part, target: Projection, outline_px: ArrayLike) -> list[tuple[Float64, Rect]]:
+    """Polygons (K, 2) in `target` that cover the polygon (K, 2) of one piece of a picture, each with its view."""
+    outline = rows(outline_px, 2)
+    if len(outline) < 3 or not np.isfinite(outline).all():
+        return []
+    return [(polygon, part.rect) for part in target.parts
+            for polygon in _followed(piece, outline, part, _MASK_STEP_PX)]
 
 
 def remap_area(source: Projection, target: Projection, area_px: ArrayLike) -> list[tuple[Float64, Rect]]:
@@ -92,8 +99,8 @@ def _sections(low: float, high: float, count: float) -> list[tuple[float, float]
     return [(max(float(s - width / 4), low), min(float(s + width * 5 / 4), high)) for s in starts]
 
 
-def _pieces(source: Projection, outline: Float64) -> list[tuple[Part, Float64]]:
-    """The outline in the piece its middle lies in, and what of it reaches into other pieces of the source."""
+def pieces_of(source: Projection, outline: Float64) -> list[tuple[Part, Float64]]:
+    """An outline (K, 2) in the piece its middle lies in, and what of it reaches into other pieces of the source."""
     home = int(source.part_of(outline.mean(axis=0))[0])
     pieces: list[tuple[Part, Float64]] = [(source.parts[home], outline)]
     for index, part in enumerate(source.parts):

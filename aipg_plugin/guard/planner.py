@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin import thresholds
 from aipg_plugin.geometry import boxes as box_ops
@@ -13,8 +12,8 @@ from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import Figure, pixels_per_metre
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.geometry.transfer import remap_outline
 from aipg_plugin.guard.areas import NO_AREAS, Areas
+from aipg_plugin.guard.carried import carried
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
 from aipg_plugin.masking.cells import cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
@@ -51,39 +50,25 @@ class MaskPlanner:
         """What each figure's mask covers, keyed by its id; figures outside this stream's picture are left out."""
         if not figures:
             return []
+        if not self.same:
+            found = replace(self, projection=self.source, same=True).regions(figures, guard)
+            return carried(found, self.source, self.projection, self.mount, guard.blur_intensity)
         scale = self.projection.size_wh[0] / self.source.size_wh[0]
-        centres = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2)
-        if self.same:
-            outlines = [[box_ops.to_pixels(figure.box, figure.outline) * scale] for figure in figures]
-            places = centres * scale
-        else:
-            outlines = [remap_outline(self.source, self.projection, box_ops.to_pixels(figure.box, figure.outline))
-                        for figure in figures]
-            places = np.array([polygons[0].mean(0) if polygons else (np.nan, np.nan) for polygons in outlines])
+        outlines = [box_ops.to_pixels(figure.box, figure.outline) * scale for figure in figures]
+        places = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale
         ppm = pixels_per_metre(self.projection, self.mount, places)
         margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
         regions = []
-        for figure, polygons, density in zip(figures, outlines, ppm, strict=True):
-            if not polygons:
-                continue
-            smaller_px = float(min(figure.box[2], figure.box[3])) * scale if self.same else max(
-                float(np.ptp(polygon, axis=0).min()) for polygon in polygons)
+        for figure, outline, density in zip(figures, outlines, ppm, strict=True):
+            smaller_px = float(min(figure.box[2], figure.box[3])) * scale
             per_metre = float(density) if np.isfinite(density) else smaller_px / 0.5
             regions.append(FigureRegion(
                 key=figure.id,
-                polygons_px=tuple(np.asarray(polygon, np.float32) for polygon in polygons),
+                polygons_px=(np.asarray(outline, np.float32),),
                 margin_px=max((margin_m + figure.position_uncertainty_m) * per_metre,
                               thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
-                cell_px=cell_px_for(guard.blur_intensity, per_metre),
-                bounds_px=self._bounds(polygons)))
+                cell_px=cell_px_for(guard.blur_intensity, per_metre)))
         return regions
-
-    def _bounds(self, polygons: list[NDArray[np.float64]]) -> tuple[tuple[float, float, float, float], ...]:
-        """The view each polygon lies in: its margin must not reach into the next, which shows another place."""
-        if len(self.projection.parts) < 2:
-            return ()
-        middles = np.stack([(polygon.min(axis=0) + polygon.max(axis=0)) / 2 for polygon in polygons])
-        return tuple(self.projection.parts[index].rect for index in self.projection.part_of(middles).tolist())
 
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
         if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):

@@ -1,36 +1,85 @@
-"""Figures carried into another projection: over no border between views, and no wider than there need be."""
+"""Figures carried into another projection: as wide as where they were found, over no border between views."""
 
+from functools import lru_cache
+
+import cv2
 import numpy as np
 import pytest
 
-from aipg_plugin.geometry import Figure, make_projection, standing_boxes
+from aipg_plugin.geometry import Figure, Projection, make_projection, standing_boxes
 from aipg_plugin.guard.planner import MaskPlanner
 from aipg_plugin.masking.region import RegionMap
-from aipg_plugin.options import CaptureMode, PrivacyGuard
+from aipg_plugin.options import CaptureMode, PrivacyGuard, View
 from tests.tracking.walkers import CAMERA, CEILING, OVAL
 
-DOUBLE = make_projection(CaptureMode.DOUBLE_PANORAMA, law=CAMERA.law, circle=CAMERA.circle, mount=CEILING,
-                         size_wh=(1600, 800))
+SIZES = {CaptureMode.PANORAMA: (2000, 520), CaptureMode.DOUBLE_PANORAMA: (1600, 800),
+         CaptureMode.QUAD_PTZ: (1000, 800), CaptureMode.SINGLE_PTZ: (900, 700)}
 
 
-def masked(place_m: tuple[float, float], position_uncertainty_m: float = 0.0) -> np.ndarray:
+def dewarped(mode: CaptureMode) -> Projection:
+    view = View(90.0, -60.0, 0.0, 100.0) if mode is CaptureMode.SINGLE_PTZ else View()
+    return make_projection(mode, law=CAMERA.law, circle=CAMERA.circle, mount=CEILING, size_wh=SIZES[mode], view=view)
+
+
+DOUBLE = dewarped(CaptureMode.DOUBLE_PANORAMA)
+PLACES_M = [(0.0, 0.0), (0.3, 0.1), (0.0, 0.9), (-0.8, 1.5), (0.0, -2.5), (0.05, -1.2), (2.0, 0.0), (3.5, -2.5)]
+
+
+def regions_of(place_m: tuple[float, float], position_uncertainty_m: float, target: Projection) -> RegionMap:
     box = standing_boxes(CAMERA, CEILING, [place_m])[0]
     figure = Figure(1, box, OVAL, np.full(3, np.nan), 0.9, 0.0, position_uncertainty_m=position_uncertainty_m)
-    regions = RegionMap(DOUBLE.size_wh)
-    planner = MaskPlanner(DOUBLE, CAMERA, CEILING, same=False)
+    regions = RegionMap(target.size_wh)
+    planner = MaskPlanner(target, CAMERA, CEILING, same=target is CAMERA)
     regions.compose(planner.plan((figure,), PrivacyGuard(), full=False), {})
-    return regions.level > 0
+    assert not regions.full
+    return regions
+
+
+def masked(place_m: tuple[float, float], position_uncertainty_m: float = 0.0,
+           target: Projection = DOUBLE) -> np.ndarray:
+    """(H, W) bool."""
+    w, h = target.size_wh
+    level = regions_of(place_m, position_uncertainty_m, target).level
+    return np.repeat(np.repeat(level > 0, 2, axis=0), 2, axis=1)[:h, :w]
+
+
+@lru_cache
+def dewarped_map(mode: CaptureMode) -> tuple[Projection, np.ndarray]:
+    """The projection of a mode, and the place (H, W, 2) in the fisheye picture of each of its pixels."""
+    target = dewarped(mode)
+    w, h = target.size_wh
+    grid = np.stack(np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5), -1).reshape(-1, 2)
+    px = CAMERA.ray_to_pixel(target.pixel_to_ray(grid)).astype(np.float32).reshape(h, w, 2)
+    return target, np.nan_to_num(px, nan=-9) - np.float32(0.5)
+
+
+@pytest.mark.parametrize("uncertainty_m", [0.0, 0.4])
+@pytest.mark.parametrize("mode", SIZES)
+@pytest.mark.parametrize("place_m", PLACES_M)
+def test_a_figure_is_masked_as_its_mask_in_the_first_picture_dewarped_would(
+        place_m: tuple[float, float], mode: CaptureMode, uncertainty_m: float) -> None:
+    target, source_px = dewarped_map(mode)
+    got = masked(place_m, uncertainty_m, target)
+    source = masked(place_m, uncertainty_m, CAMERA).astype(np.float32)
+    wanted = cv2.remap(source, source_px, None, cv2.INTER_LINEAR) > 0.5
+    assert got.sum() <= 1.07 * wanted.sum() + outline_px(wanted)  # whole blocks are masked
+    assert (wanted & ~got).sum() <= 0.005 * wanted.sum()
+
+
+def outline_px(mask: np.ndarray) -> int:
+    """Length of a mask's outline in pixels."""
+    return int((mask & ~(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)).sum())
 
 
 @pytest.mark.parametrize("place_m", [(0.0, 0.9), (0.3, 1.2), (0.0, 2.5), (-0.8, 1.5)])
 def test_a_figure_in_the_upper_strip_masks_nothing_of_the_lower(place_m: tuple[float, float]) -> None:
-    bits = masked(place_m, 0.3)
-    assert bits[:200].any()
-    assert not bits[200:].any()
+    bits = masked(place_m, 0.0)
+    assert bits[:400].any()
+    assert not bits[400:].any()
 
 
 def test_the_margin_is_that_of_the_stream_it_is_painted_in() -> None:
     bits = masked((0.0, 3.0))
-    wide_px = 2 * np.flatnonzero(bits.any(axis=0)).size
+    wide_px = np.flatnonzero(bits.any(axis=0)).size
     metre_px = 1600 / np.pi / 3.0  # a half turn across the strip, 3 m away
     assert 0.5 * metre_px < wide_px < 1.1 * metre_px
