@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from aipg_plugin.errors import HostError, SettingsError, UsageError
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nvr", choices=list(NVRS), help="which NVR")
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="our YAML configuration")
     parser.add_argument("--host", default="", help="name or address under which the NVR reaches this machine")
+    parser.add_argument("--size", metavar="WxH", type=_size,
+                        help="zoneminder: size of the guarded pictures, where no `aipg run` serves them now")
     parser.add_argument("--component", metavar="FOLDER", type=Path,
                         help="viseron: copy the component for Viseron's own image to FOLDER/aipg")
     # two values, for argparse gives an optional positional away before it sees what follows the option
@@ -55,9 +58,18 @@ def run(options: argparse.Namespace) -> int:
     return _verify(options.nvr, Path(theirs), settings)
 
 
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT")
+    return int(found[1]), int(found[2])
+
+
 def _printed(options: argparse.Namespace, settings: Settings) -> str:
+    if options.size and not NVRS[options.nvr].wants_size:
+        raise UsageError("--size is for zoneminder", cure="Leave it out")
     if options.component is None:
-        return snippet(options.nvr, settings, options.host)
+        return snippet(options.nvr, settings, options.host, size_wh=options.size)
     if options.nvr != "viseron":
         raise UsageError("--component is for viseron", cure="Leave it out")
     try:

@@ -18,7 +18,7 @@ _OURS = re.compile(rf"{served.HTTP_PREFIX}[^/]+/[^/]+\.({'|'.join(served.HTTP_KI
 
 @dataclass(frozen=True)
 class GuardedUrls:
-    """The guarded addresses of one stream; empty where it has no such output."""
+    """The guarded addresses of one stream; empty where it has no such output. `size_wh` is None until measured."""
 
     camera: str
     stream: str
@@ -26,6 +26,7 @@ class GuardedUrls:
     ts: str = ""
     mjpeg: str = ""
     jpeg: str = ""
+    size_wh: tuple[int, int] | None = None
 
     @property
     def video(self) -> str:

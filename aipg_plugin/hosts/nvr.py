@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aipg_plugin.credentials import redacted
 from aipg_plugin.errors import HostError, Problem
-from aipg_plugin.hosts import nvr_snippets, nvr_sources
+from aipg_plugin.hosts import nvr_snippets, nvr_sources, zoneminder
 from aipg_plugin.hosts.guarded_urls import Addresses, GuardedUrls, guarded_urls
 from aipg_plugin.hosts.nvr_sources import Found
+from aipg_plugin.hosts.zoneminder import measured
 from aipg_plugin.options import Settings
 
 _CLIENT = Path(__file__).with_name("viseron") / "client"
@@ -30,21 +31,29 @@ class Nvr:
     snippet: Callable[[list[GuardedUrls]], str]
     sources: Callable[[str, Mapping[str, str]], Iterator[Found]] | None
     may_be_empty: Callable[[str], bool] = lambda _text: False
+    wants_size: bool = False
 
 
 NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
     Nvr("frigate", nvr_snippets.frigate, nvr_sources.frigate),
     Nvr("viseron", nvr_snippets.viseron, nvr_sources.viseron),
-    Nvr("zoneminder", nvr_snippets.zoneminder, None),
+    Nvr("zoneminder", zoneminder.snippet, None, wants_size=True),
     Nvr("motion", nvr_snippets.motion, nvr_sources.motion),
     Nvr("homeassistant", nvr_snippets.homeassistant, nvr_sources.homeassistant,
         may_be_empty=nvr_sources.is_config_entries),
 )}
 
 
-def snippet(nvr: str, settings: Settings, host: str = "") -> str:
-    """The configuration an NVR needs. Raises HostError when no stream has a served or published output."""
-    return NVRS[nvr].snippet(_urls(settings, host))
+def snippet(nvr: str, settings: Settings, host: str = "", *, size_wh: tuple[int, int] | None = None) -> str:
+    """The configuration an NVR needs. Raises HostError when no stream has a served or published output.
+
+    For an NVR that wants the pictures' size, that is `size_wh` for every stream, else what a running guard serves now.
+    """
+    urls = _urls(settings, host)
+    if NVRS[nvr].wants_size:
+        here = guarded_urls(settings, "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else "")
+        urls = [replace(url, size_wh=size_wh or measured(near.video)) for url, near in zip(urls, here, strict=True)]
+    return NVRS[nvr].snippet(urls)
 
 
 def viseron_component(settings: Settings, folder: Path, host: str = "") -> str:

@@ -70,15 +70,6 @@ def _without_login(url: str) -> str:
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
 
 
-def zoneminder(urls: list[GuardedUrls]) -> str:
-    """What to fill in on the pages: ZoneMinder keeps its settings in a database."""
-    lines = ["# ZoneMinder: Console → Add; one monitor for each guarded stream, and none for the raw camera."]
-    for url in urls:
-        lines += [f"Monitor {url.camera}-{url.stream}:", "  General: Source Type  Ffmpeg",
-                  f"  Source:  Source Path  {url.video}", *(["           Method       TCP"] if url.rtsp else [])]
-    return "\n".join(lines) + "\n"
-
-
 def motion(urls: list[GuardedUrls]) -> str:
     """One file for each camera."""
     parts = ["# motion: one file for each camera, named in motion.conf with `camera`."]

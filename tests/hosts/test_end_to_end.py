@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,87 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
 
 from tests import needs
-from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, walker_net, write_walk
+from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px
+from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
 from tests.samples import CLIP
 from tests.servers import Process, free_port, rtsp_player, wait_for
 
-FILL_BGR = (64, 160, 32)
-MASKED = 0.02  # of the walker: edges that lossy coding makes of the mask's own border
 SECONDS = int(os.environ.get("AIPG_TEST_SECONDS", "4"))  # 60 for the long run
-
-
-class Guard(Process):
-    """`aipg run` on a configuration, which `rewrite` replaces. `net` None is the shipped detector."""
-
-    def __init__(self, folder: Path, source: dict[str, object] | str, *, outputs: list[object],
-                 **more: object) -> None:
-        self.config = folder / "guard.yaml"
-        self.port, self.rtsp_port = free_port(), free_port()
-        net = more.pop("net", walker_net(folder / "walker.onnx"))
-        custom = {"custom": {"file": str(net), "layout": "yolox", "classes": 1}} if net else {}
-        self.document: dict[str, object] = {
-            "cameras": {"lobby": {
-                "streams": {"1": {"source": source, "outputs": outputs}},
-                "privacy_guard": {"enabled": True, "target_streams": "all", "masking_method": "filling",
-                                  "fill_colour": "#20a040", "lookahead_s": 0.6}}},
-            "web": {"port": self.port, "rtsp_port": self.rtsp_port},
-            "models": {"threads": 1, **custom}, **more}
-        self.rewrite(yaml.safe_dump(self.document))
-        super().__init__([sys.executable, "-m", "aipg_plugin", "run", str(self.config)])
-        wait_for(lambda: filled_px(self.picture()) > 1000 or not self.running, 40, "masks in the picture")
-        assert self.running, self.output()
-
-    @property
-    def rtsp(self) -> str:
-        return f"rtsp://127.0.0.1:{self.rtsp_port}/lobby/1"
-
-    @property
-    def http(self) -> str:
-        return f"http://127.0.0.1:{self.port}/streams/lobby/1"
-
-    @property
-    def code(self) -> int | None:
-        return self._popen.poll()
-
-    def rewrite(self, text: str) -> None:
-        self.config.write_text(text)
-
-    def signal(self, signum: signal.Signals) -> None:
-        os.kill(self.pid, signum)
-
-    def picture(self) -> NDArray[np.uint8]:
-        """What the snapshot shows now; black before the first."""
-        try:
-            with urllib.request.urlopen(self.http + ".jpg", timeout=5) as reply:
-                return np.asarray(cv2.imdecode(np.frombuffer(reply.read(), np.uint8), cv2.IMREAD_COLOR), np.uint8)
-        except urllib.error.URLError:
-            return np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
-
-
-def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BGR) -> int:
-    """Pixels in the masks' colour."""
-    low, high = (tuple(float(value + reach) for value in colour_bgr) for reach in (-23, 23))
-    return cv2.countNonZero(cv2.inRange(bgr, low, high))
-
-
-def copy(url: str, target: Path, seconds: int) -> str:
-    """Record by stream copy, as NVRs do; returns what ffmpeg complained about."""
-    transport = ["-rtsp_transport", "tcp"] if url.startswith("rtsp") else []
-    done = subprocess.run([needs.need("ffmpeg"), "-v", "error", *transport, "-analyzeduration", "500000", "-i", url,
-                           "-c", "copy", "-t", str(seconds), str(target)],
-                          capture_output=True, text=True, timeout=seconds + 30, check=False)
-    return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
-
-
-def decoding_errors(path: Path) -> str:
-    """What ffmpeg says when it decodes a recording."""
-    return subprocess.run([needs.need("ffmpeg"), "-v", "error", "-i", str(path), "-f", "rawvideo", "-y", "/dev/null"],
-                          capture_output=True, text=True, timeout=60, check=False).stderr
 
 
 @pytest.fixture(scope="module")

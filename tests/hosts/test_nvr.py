@@ -269,7 +269,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["nvr", "frigate", "--verify", str(tmp_path / "missing")]) == 2
     assert main(["nvr", "zoneminder", str(ours), "--verify", str(theirs)]) == 7
     assert main(["nvr", "zoneminder", str(ours), "--host", "guard"]) == 0
-    assert "rtsp://" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "rtsp://" in printed
+    assert "Capture Resolution  not known" in printed
+    assert "INSERT" not in printed, "no monitor of an unknown size"
+    assert main(["nvr", "zoneminder", str(ours), "--host", "guard", "--size", "2880x2880"]) == 0
+    assert "2880, 2880" in capsys.readouterr().out
+    assert main(["nvr", "motion", str(ours), "--size", "2880x2880"]) == 2
 
 
 NVRS_WITH_FILES = [name for name, known in NVRS.items() if known.sources is not None]

@@ -24,19 +24,19 @@ FPS = 10
 WALKER_WH = (40, 90)
 
 
-def picture(index: int) -> NDArray[np.uint8]:
-    """Frame `index`, (480, 480, 3) uint8 BGR; the walker goes to and fro in the lower left."""
+def picture(index: int, room: int = 3) -> NDArray[np.uint8]:
+    """Frame `index`, (480, 480, 3) uint8 BGR; the walker goes to and fro in the lower left. `room` is a seed."""
     w, h = WALKER_WH
     x, y = 120 + int(8 * abs(index * 0.2 % 24 - 12)), 325
     squares = np.array([(0, 0, 90), (90, 90, 255)], np.uint8)[np.random.default_rng(7).integers(0, 2, (h // 5, w // 5))]
-    bgr = _room().copy()
+    bgr = _room(room).copy()
     bgr[y:y + h, x:x + w] = cv2.resize(squares, (w, h), interpolation=cv2.INTER_NEAREST)
     return bgr
 
 
 @cache
-def _room() -> NDArray[np.uint8]:
-    noise = np.random.default_rng(3).integers(0, 256, (SIDE_PX, SIDE_PX, 1), dtype=np.uint8)
+def _room(seed: int) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(seed).integers(0, 256, (SIDE_PX, SIDE_PX, 1), dtype=np.uint8)
     smooth = cv2.GaussianBlur(noise, (0, 0), 12).astype(float)
     room = np.asarray(70 + 100 * (smooth - smooth.min()) / np.ptp(smooth), np.uint8)
     inside = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
@@ -79,8 +79,11 @@ def walker_net(path: Path) -> Path:
     return path
 
 
-def write_walk(path: Path, frames: int = 240) -> Path:
-    """Write the clip as H.264; 240 frames are one round, so that it loops without a jump."""
+def write_walk(path: Path, frames: int = 240, cut_every: int = 0) -> Path:
+    """Write the clip as H.264; 240 frames are one round, so that it loops without a jump.
+
+    `cut_every` frames the scene is cut to another room, in which the walker is elsewhere.
+    """
     with av.open(str(path), "w") as box:
         video: Any = box.add_stream("libx264", rate=FPS)
         video.width = video.height = SIDE_PX
@@ -88,7 +91,8 @@ def write_walk(path: Path, frames: int = 240) -> Path:
         video.codec_context.options = {"preset": "ultrafast", "crf": "14"}
         video.codec_context.gop_size = FPS // 2
         for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="bgr24")
+            cuts = index // cut_every if cut_every else 0
+            frame = av.VideoFrame.from_ndarray(picture(index + 60 * cuts, 3 + cuts % 2), format="bgr24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             box.mux(video.encode(frame))
         box.mux(video.encode(None))
