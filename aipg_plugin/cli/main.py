@@ -31,8 +31,10 @@ COMMANDS = {
     "install-service": ("aipg_plugin.cli.install_service", "run the guard as a systemd service"),
     "addon": ("aipg_plugin.cli.addon", "run as a Home Assistant add-on"),
     "demo": ("aipg_plugin.cli.demo", "guard the shipped clip live and say where to look"),
+    "fleet": ("aipg_plugin.cli.fleet", "run a configuration over many machines"),
     "bench": ("aipg_plugin.cli.bench", "measure what guarding costs on this machine"),
 }
+_SERVICES = {"run", "demo", "addon", "fleet"}  # what they do is logged
 _FILE_WITH_DASH = re.compile(r"-[^=]*\.[A-Za-z0-9]{2,5}")  # -clip.mp4: no option has a dot in its name
 EPILOG = """exit codes:
   0 all went well   1 failed, or not all files done   2 wrong command line   3 wrong settings   4 wrong model
@@ -91,8 +93,8 @@ def _run(arguments: list[str]) -> int:
     if options.command is None:
         parser.print_help()
         return UsageError.exit_code
-    logging.basicConfig(level=logging.INFO if options.verbose or options.command in {"run", "demo", "addon"} else
-                        logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO if options.verbose or options.command in _SERVICES else logging.WARNING,
+                        format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     bound_heap()
     code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
     return code

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, MediaError, UsageError
 from aipg_plugin.frames import Frame
-from aipg_plugin.hosts.offline import Report, open_video, redact_picture, redact_video
+from aipg_plugin.hosts.offline import Progress, Report, open_video, redact_picture, redact_video
 from aipg_plugin.media.encoder import EncoderSpec, pick_encoder
 from aipg_plugin.media.filesink import FORMATS
 from aipg_plugin.media.images import PictureFile, can_hold, is_picture
@@ -31,10 +32,13 @@ from aipg_plugin.options import Audio, Camera, Models, Output, OutputKind
 
 _log = logging.getLogger(__name__)
 _SOME_FAILED = 1
+DEFAULT_FLEET = "127.0.0.1"
+Result = tuple[Job, Report | None, str]
 _CRF = range(52)
 EPILOG = """examples:
   aipg redact lobby.mp4 lobby.guarded.mp4
   aipg redact recordings/ guarded/ --recursive --method filling
+  aipg redact recordings/ guarded/ --fleet 10.0.0.1
   aipg redact shop.jpg shop.guarded.jpg --mount wall --json
   aipg redact -- -odd-name.mp4 out.mp4          (after -- nothing is an option)
 
@@ -62,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop); "
                         "pass keeps it, as AAC where the container needs that")
     parser.add_argument("--fast", action="store_true", help="look at videos as live: a little quicker")
+    parser.add_argument("--fleet", metavar="IP:PORT", nargs="?", const=DEFAULT_FLEET, help="spread a folder over the "
+                        "nodes of a fleet, see aipg fleet --help (default %(const)s); goes on where it was cut off")
     parser.add_argument("--json", action="store_true", help="print a report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_camera_arguments(parser, masks=True)
@@ -76,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     with ends_cleanly():
         if source.is_dir():
             return _Folder(source, target, output, options).run()
+        if options.fleet:
+            raise UsageError("--fleet needs a folder, and {file} is none", file=str(source))
         if target.is_dir():
             target = target_for(source, target / source.name)
         report = _Redactor(output, options).one(source, target)
@@ -102,19 +110,20 @@ class _Redactor:
         self._quiet = options.quiet or not sys.stderr.isatty()
         self._loaded: tuple[Models, PersonNet] | None = None
 
-    def one(self, source: Path, target: Path, label: str = "") -> Report:
+    def one(self, source: Path, target: Path, label: str = "", progress: Progress | None = None) -> Report:
         """Mask one file. Raises AipgError."""
         if target.exists() and target.samefile(source):
             raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
-        bar = _Bar(label, quiet=self._quiet)
+        bar = _Bar(label, quiet=self._quiet or progress is not None)
+        told = progress or bar
         try:
             if is_picture(source) and target.suffix.lower() not in FORMATS:
-                return self._picture(source, target, bar)
-            return self._video(source, target, bar)
+                return self._picture(source, target, told)
+            return self._video(source, target, told)
         finally:
             bar.close()
 
-    def _picture(self, source: Path, target: Path, bar: _Bar) -> Report:
+    def _picture(self, source: Path, target: Path, progress: Progress) -> Report:
         if not can_hold(target.suffix, 1):
             raise UsageError("OUT {file!r} is no picture file, but IN is", file=str(target), cure="Use .jpg or .png")
         with PictureFile(source) as picture:
@@ -124,9 +133,9 @@ class _Redactor:
             first = next(iter(picture))
         camera, models = camera_from(self._options, first.size_wh)
         _warn(source, first.bgr, camera)
-        return redact_picture(source, target, camera, self._net(models), progress=bar)
+        return redact_picture(source, target, camera, self._net(models), progress=progress)
 
-    def _video(self, source: Path, target: Path, bar: _Bar) -> Report:
+    def _video(self, source: Path, target: Path, progress: Progress) -> Report:
         if target.suffix.lower() not in FORMATS:
             raise UsageError("OUT {file!r} is no video file that can be written", file=str(target),
                              cure="Use .mp4 or .mkv")
@@ -137,7 +146,7 @@ class _Redactor:
                 _warn(source, first.to_bgr(), camera)
         _make_folder(target.parent)
         return redact_video(source, target, camera, self._net(models), replace(self._output),
-                            plan=LIVE if self._options.fast else THOROUGH, progress=bar)
+                            plan=LIVE if self._options.fast else THOROUGH, progress=progress)
 
     def _net(self, models: Models) -> PersonNet:
         if self._loaded is None or self._loaded[0] != models:
@@ -163,9 +172,8 @@ class _Folder:
             raise UsageError("{folder} is empty", folder=str(self._source))
         rows: list[dict[str, object]] = []
         failed = 0
-        for number, job in enumerate(jobs, 1):
+        for job, report, reason in self._outcomes(jobs):
             name = job.source.relative_to(self._source)
-            report, reason = self._try(job, f"{number}/{len(jobs)} {name}: ")
             if report is None:
                 failed += 1
                 print(f"aipg: {name}: not done: {reason}", file=sys.stderr, flush=True)
@@ -179,6 +187,16 @@ class _Folder:
         if failed:
             print(f"aipg: {len(jobs) - failed} of {len(jobs)} done, {failed} not", file=sys.stderr)
         return _SOME_FAILED if failed else 0
+
+    def _outcomes(self, jobs: list[Job]) -> Iterator[Result]:
+        """Every job with its report, or the reason why there is none, as they end."""
+        if self._options.fleet:
+            from aipg_plugin.cli.redact_fleet import spread
+
+            yield from spread(jobs, self._redactor, self._target, self._options)
+            return
+        for number, job in enumerate(jobs, 1):
+            yield job, *self._try(job, f"{number}/{len(jobs)} {job.source.relative_to(self._source)}: ")
 
     def _try(self, job: Job, label: str) -> tuple[Report | None, str]:
         """The report of a file, or the reason why there is none."""

@@ -71,6 +71,11 @@ class EncodedStream:
         """How many readers there are."""
         return len(self.packets) + len(self.ts)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody reads, or is about to."""
+        return bool(self.packets or self.ts) or (time.monotonic() < self._interest_until_s and not self.parameter_sets)
+
     def subscribe(self, fanout: Fanout, wake: Callable[[], None], **limits: Any) -> Subscription:
         """Add a reader to `packets` or `ts`; see `Subscription` for `limits`."""
         subscription = Subscription(wake, **limits)
@@ -97,7 +102,7 @@ class EncodedStream:
         self.frames += 1
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        wanted = bool(self.packets or self.ts) or (now_s < self._interest_until_s and not self.parameter_sets)
+        wanted = self.wanted
         if not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s:
             return
         picture = to_picture(guarded)
@@ -121,7 +126,7 @@ class EncodedStream:
             self._last_key_s = now_s
         try:
             for packet in self._encoder.encode(picture, time_s - self._start_s, key=key):
-                self._send(packet)
+                self._send(bytes(packet), round(packet.pts * packet.time_base * CLOCK_HZ), bool(packet.is_keyframe))
             self._send_audio(time_s)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SinkError("encoder {name} failed: {why}", path="output.encoder", name=self.encoder,
@@ -135,10 +140,7 @@ class EncodedStream:
         self._encoder = Encoder(self._output, self._spec, name=self.encoder)
         self.parameter_sets = ()
 
-    def _send(self, packet: Any) -> None:
-        data = bytes(packet)
-        pts = round(packet.pts * packet.time_base * CLOCK_HZ)
-        key = bool(packet.is_keyframe)
+    def _send(self, data: bytes, pts: int, key: bool) -> None:
         if key:
             self.parameter_sets = parameter_sets(data, self.codec) or self.parameter_sets
         self.packets.send(Chunk(data, pts, key))

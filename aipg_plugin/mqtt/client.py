@@ -155,7 +155,7 @@ class MqttLink:
 
     def _topics_of(self, cameras: tuple[Camera, ...]) -> set[str]:
         """Every retained topic that belongs to these cameras, and our own."""
-        wanted = {self._topics.available, self._topics.status, self._announcements.topic}
+        wanted = {self._topics.available, self._topics.status, self._topics.fleet, self._announcements.topic}
         for camera in cameras:
             wanted |= {self._topics.camera(camera.id, what) for what in retained(Of.CAMERA)}
             for stream in camera.streams:
@@ -250,6 +250,11 @@ class MqttLink:
         self._status |= dict(fields)
         self._publish_status()
         self._wake()
+
+    def fleet(self, overview: Mapping[str, object]) -> None:
+        """Publish the nodes of a fleet and where its cameras are served (retained)."""
+        if not self._off and self._outbox.state(self._topics.fleet, to_json(overview)):
+            self._wake()
 
     def _publish_status(self) -> None:
         frigate = {"frigate": self._frigate.available} if self._frigate is not None else {}

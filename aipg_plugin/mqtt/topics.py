@@ -71,6 +71,11 @@ class Topics:
     def changes(self) -> str:
         return f"{self.prefix}/changes"
 
+    @property
+    def fleet(self) -> str:
+        """The nodes of a fleet, and the cameras with their addresses."""
+        return f"{self.prefix}/fleet"
+
     def announced(self, installation: str) -> str:
         """The list of what an installation has announced."""
         return f"{self.prefix}/announced/{installation}"
