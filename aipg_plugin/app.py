@@ -17,6 +17,7 @@ from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.policy import under_load
 from aipg_plugin.guard.service import DetectionService, Load, spare_threads
 from aipg_plugin.hooks import Health
 from aipg_plugin.media.info import StreamInfo
@@ -143,7 +144,8 @@ class App:
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
         """Tell what became of a frame: a changed state, a snapshot that is due. Never waits, never raises."""
-        self.statuses.report(camera_id, guarded.stream, guarded.state, guarded.reason)
+        state, reason = under_load(guarded.state, guarded.reason, self._looks.overload)
+        self.statuses.report(camera_id, guarded.stream, state, reason)
         self._tell("snapshots", partial(self._tell_snapshot, camera_id, guarded))
         for watcher in self.watchers:
             self._tell("pages", partial(watcher.guarded, camera_id, guarded))

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,7 @@ class Facade:
                                   "guard": guard.enabled, "streams": streams}
         link = self._app.link
         return {"t_s": round(time.time(), 1), "revision": self.revision(), "cameras": cameras,
+                "detector": asdict(self._app.load),
                 "mqtt": {"broker": self._app.settings.mqtt.broker, "connected": link.connected}}
 
     def people_json(self, camera_id: str) -> dict[str, Any]:
@@ -163,7 +164,8 @@ class Facade:
         """Version, detector and what it really runs on."""
         net, settings = self._app.net, self._app.settings
         return {"version": __version__, "python": platform.python_version(), "system": platform.platform(),
-                "model": net.name, "provider": net.provider, "threads": settings.models.threads,
+                "model": net.name, "provider": net.provider, "threads": self._app.load.threads,
+                "looks": asdict(self._app.load),
                 "onnxruntime": onnxruntime.__version__, "available": onnxruntime.get_available_providers(),
                 "uptime_s": round(time.time() - self._started_s), "cores": os.cpu_count(),
                 "file": str(self._app.config_file) if self._app.config_file else None,

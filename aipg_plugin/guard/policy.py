@@ -57,6 +57,16 @@ _TABLE: tuple[tuple[bool | None, bool | None, bool | None, bool | None, Age | No
 )
 
 
+def under_load(state: State, reason: str, overload: str) -> tuple[State, str]:
+    """State and reason to tell of a frame while the detector is overloaded (`overload`, "" if it is not).
+
+    Masks are as good as looks allow, but looks and sweeps are rarer than they should be, whatever the frame's own say.
+    """
+    if overload and state in (State.GUARDING, State.DEGRADED):
+        return State.DEGRADED, overload
+    return state, reason
+
+
 def decide(facts: Facts) -> tuple[State, str]:
     """State and reason for a frame. Total: every combination of facts has a row."""
     row = (facts.enabled, facts.frames, bool(facts.doubt), facts.swept, facts.age)

@@ -28,6 +28,7 @@ _NICE = 5                  # the video goes first where both want the processor 
 _OVERLOADED = (0.5, 0.7)   # shares of the wanted time and rate; below either there is too much work
 _TOLD_AFTER_S, _CALM_AFTER_S = 3.0, 10.0  # how long that must have been so, or not so, to be told
 _WINDOW_S = 5.0            # that looks are counted over
+_TEXT_S = 60.0             # that the figures in the state's reason stand
 _GONE_S = 2.0              # a camera that has not asked for so long wants no looks
 _NEVER_S = 10.0            # the age that counts before the first look
 
@@ -95,6 +96,7 @@ class DetectionService:
         self._done: deque[float] = deque(maxlen=4096)
         self._overloaded = False
         self._otherwise_since_s: float | None = None
+        self._overload, self._overload_s = "", -float("inf")
 
     def worker(self, evidence: Evidence, name: str) -> CameraWorker:
         """A camera joins; it leaves by closing what it gets here."""
@@ -111,6 +113,15 @@ class DetectionService:
             done = sum(at_s > now_s - _WINDOW_S for at_s in self._done)
             return Load(self.threads, len(self._seats), round(done / _WINDOW_S, 1), round(wanted_hz, 1),
                         round(self._look_s, 4), round(self._wait_s, 4), round(self._share, 2), self._overloaded)
+
+    @property
+    def overload(self) -> str:
+        """The overload in a few words, whose figures stand for a minute; "" while there is none."""
+        if not self._overloaded:
+            self._overload = ""
+        elif not self._overload or self.now_s() - self._overload_s > _TEXT_S:
+            self._overload, self._overload_s = self.load().text, self.now_s()
+        return self._overload
 
     def offer(self, seat: CameraWorker, waiting: _Waiting) -> None:
         """A camera's picture; it takes the place of the one that waits."""
@@ -220,6 +231,10 @@ class DetectionService:
             self._otherwise_since_s = now_s
         elif now_s - self._otherwise_since_s > (_TOLD_AFTER_S if too_much else _CALM_AFTER_S):
             self._overloaded, self._otherwise_since_s = too_much, None
+            if too_much:
+                _log.warning("there are more cameras or people than the processor can look at: looks are rarer and "
+                             "sweeps take longer. Give some cameras a smaller stream, set models.tier to small, lower "
+                             "detect_hz, or use another machine")
 
 
 class CameraWorker:

@@ -117,6 +117,16 @@ def _state(place: Place) -> Fields:
             "value_template": "{{ value_json.state }}", "json_attributes_topic": topic}
 
 
+def _overloaded(place: Place) -> Fields:
+    """Whether the detector has more to look at than time for, with its figures as attributes."""
+    mine = f"value_json.get('instance_id') == {_quoted(place.instance_id)}"
+    return {"state_topic": place.topics.stats, "device_class": "problem", "entity_category": "diagnostic",
+            "value_template": f"{{{{ ('ON' if value_json.get('detector', {{}}).get('overloaded') else 'OFF') if {mine}"
+                              " else '' }}",
+            "json_attributes_topic": place.topics.stats,
+            "json_attributes_template": "{{ value_json.get('detector', {}) | to_json }}"}
+
+
 def _person(place: Place) -> Fields:
     mine = f"value_json.after.camera == {_quoted(place.camera)}"
     return {"state_topic": place.topics.events, "event_types": ["person_entered", "person_left"],
@@ -142,6 +152,7 @@ ENTITIES: tuple[Entity, ...] = (
         "icon": "mdi:shield-alert", "value_template":
             f"{{{{ value_json.get('weakened', 0) if value_json.get('instance_id') == {_quoted(place.instance_id)}"
             " else '' }}"}),
+    Entity("binary_sensor", "overloaded", Of.HUB, _overloaded),
     Entity("sensor", "state", Of.STREAM, _state, retained="state",
            first=to_json({"state": "starting", "reason": ""})),
     _number("evidence_age", "evidence_age_s", unit_of_measurement="s", device_class="duration",

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from aipg_plugin.guard.policy import Age, Facts, age_of, decide
+from aipg_plugin.guard.policy import Age, Facts, age_of, decide, under_load
 from aipg_plugin.states import FULL_MOSAIC, State
 
 EVERY = [Facts(enabled, frames, doubt, swept, age) for enabled, frames, doubt, swept, age in
@@ -51,3 +51,13 @@ def test_who_came_and_went_in_a_long_gap_was_not_seen() -> None:
     assert age_of(0.1, 0.2, gap_s=0.9) is Age.OLD
     assert age_of(0.05, 0.2, gap_s=float("inf"), lookahead_s=0.4) is Age.OLD  # the next look is late
     assert age_of(0.3, 0.2, gap_s=float("inf"), lookahead_s=0.0) is Age.FRESH  # it could not have come yet
+
+
+def test_an_overload_is_told_of_streams_that_are_masked_by_figures_and_of_no_other() -> None:
+    told = "overloaded: 19 of 40 looks a second"
+    assert under_load(State.GUARDING, "figures are masked", told) == (State.DEGRADED, told)
+    assert under_load(State.DEGRADED, "evidence is old", told) == (State.DEGRADED, told)
+    for state in (*FULL_MOSAIC, State.OFF):
+        assert under_load(state, "why", told) == (state, "why")
+    for state in State:
+        assert under_load(state, "why", "") == (state, "why")

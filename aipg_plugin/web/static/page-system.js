@@ -31,6 +31,7 @@ export function show(content) {
   const licences = h("div", {});
   get("system").then((found) => {
     const rows = [[t("sys.version"), found.version], [t("sys.detector"), found.model], [t("sys.provider"), found.provider], [t("sys.available"), found.available.join(", ")], [t("sys.threads"), `${found.threads} / ${found.cores}`],
+      [t("sys.looks"), `${number(found.looks.looks_hz)} / ${number(found.looks.wanted_hz)} /s`],
       [t("sys.uptime"), found.uptime_s < 3600 ? seconds(found.uptime_s, 0) : `${number(found.uptime_s / 3600)} h`], [t("sys.file"), found.file ?? "–"], [t("sys.platform"), `${found.system}, Python ${found.python}`]];
     empty(facts, rows.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]));
     empty(licences, h("p", {}, t("licence_text")), h("ul", {}, found.packages.map((each) => h("li", {}, `${each.name} ${each.version}`))));
