@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from aipg_plugin.errors import HostError, SettingsError, UsageError
-from aipg_plugin.hosts.nvr import NVRS, snippet, verify, viseron_component
+from aipg_plugin.hosts import nvr_apply
+from aipg_plugin.hosts.nvr import NVRS, YAML_NVRS, snippet, verify, viseron_component
 from aipg_plugin.hosts.nvr_sources import parsed, read
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
 from aipg_plugin.options import Settings
@@ -18,6 +19,7 @@ from aipg_plugin.settings.rules import is_loopback
 
 EPILOG = """examples:
   aipg nvr frigate guard.yaml --host 192.168.1.7     the snippet, as Frigate on another machine must see us
+  aipg nvr frigate guard.yaml --host 192.168.1.7 --apply frigate.yml     write it there, keeping a copy
   aipg nvr frigate --verify frigate.yml guard.yaml   exit 7 while Frigate still knows a raw address
   aipg nvr frigate --verify frigate.yml              the same without our CONFIG: only what is surely ours passes"""
 
@@ -28,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nvr", choices=list(NVRS), help="which NVR")
     parser.add_argument("config", metavar="CONFIG", nargs="?", help="our YAML configuration")
     parser.add_argument("--host", default="", help="name or address under which the NVR reaches this machine")
+    parser.add_argument("--apply", metavar="FILE", type=Path,
+                        help="write the snippet into this YAML file of the NVR; shows what changes and keeps a copy")
     parser.add_argument("--size", metavar="WxH", type=_size,
                         help="zoneminder: size of the guarded pictures, where no `aipg run` serves them now")
     parser.add_argument("--component", metavar="FOLDER", type=Path,
@@ -53,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
             kind = "WARNING" if options.host else "NOTE"
             print(f"# {kind}: web.host is {settings.web.host}: what we serve is reached from this machine only; for an "
                   "NVR elsewhere set web.host: 0.0.0.0, web.username and web.password")
+        if options.apply is not None:
+            return _apply(options.nvr, options.apply, _printed(options, settings), settings)
         print(_printed(options, settings), end="")
         return 0
     return _verify(options.nvr, Path(theirs), settings)
@@ -77,6 +83,24 @@ def _printed(options: argparse.Namespace, settings: Settings) -> str:
     except OSError as error:
         raise UsageError("{file} cannot be written: {error}", file=str(options.component),
                          error=error.strerror or type(error).__name__) from error
+
+
+def _apply(nvr: str, path: Path, text: str, settings: Settings) -> int:
+    """Write the snippet `text` into the NVR's file, then judge the file as `--verify` does."""
+    if nvr not in YAML_NVRS:
+        raise UsageError("{nvr} has no YAML file to write into", nvr=nvr, cure="Leave --apply out, and paste the text")
+    try:
+        before = nvr_apply.read(path)
+        after = nvr_apply.merged(before, text)
+        if after == before:
+            print(f"# {path} says so already")
+        else:
+            print(nvr_apply.difference(before, after, str(path)), end="")
+            print(f"# {path} is written, the old one is {nvr_apply.replace(path, before, after)}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("{file} cannot be changed: {error}", file=str(path),
+                         error=getattr(error, "strerror", None) or type(error).__name__) from error
+    return _verify(nvr, path, settings)
 
 
 def _settings(path: Path) -> Settings:

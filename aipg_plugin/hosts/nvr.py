@@ -42,6 +42,7 @@ NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
     Nvr("homeassistant", nvr_snippets.homeassistant, nvr_sources.homeassistant,
         may_be_empty=nvr_sources.is_config_entries),
 )}
+YAML_NVRS = ("frigate", "viseron", "homeassistant")
 
 
 def snippet(nvr: str, settings: Settings, host: str = "", *, size_wh: tuple[int, int] | None = None) -> str:
