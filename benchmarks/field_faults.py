@@ -37,7 +37,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Camera, Lens, MaskingMethod, Models, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.foreground import NO_FOREGROUND
-from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
 from aipg_plugin.states import FULL_MOSAIC
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
@@ -154,7 +154,8 @@ class TruthAnalyzer:
     clip: Clip
 
     def look(self, picture_bgr: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...], *,
-             sweep_all: bool = False, budget_s: float | None = None) -> Observation:  # noqa: ARG002 - it sweeps all
+             sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,  # noqa: ARG002 - it sweeps all
+             budget_s: float | None = None) -> Observation:  # noqa: ARG002 - it sweeps all
         """Everybody in the picture."""
         index, turn = read_mark(picture_bgr)
         ids = self.clip.silhouettes(index, turn)

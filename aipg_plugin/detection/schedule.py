@@ -84,6 +84,11 @@ class SweepSchedule:
         """(K,) bool: whether the tile that shows a point (K, 2) best, if there is one, is among `tiles`."""
         return np.isin(self._best(px), (-1, *tiles))
 
+    def showing(self, px: ArrayLike) -> tuple[int, ...]:
+        """The tiles that show points (K, 2) best."""
+        best = self._best(px)
+        return tuple(np.unique(best[best >= 0]).tolist())
+
     def looked_at(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
         """(K,) bool: which points (K, 2) lie well inside one of `tiles`, so that somebody there would be found."""
         points = np.asarray(px, np.float64).reshape(-1, 2)

@@ -41,6 +41,13 @@ def unexplained(different: Bools, masked: Shares) -> Bools:
     return np.asarray(different & (masked < _EXPLAINED_SHARE), bool)
 
 
+def places_of(different: Bools, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """(N, 2) the set pixels of a thumbnail (h, w) in pixels of the picture of `size_wh`."""
+    h, w = different.shape
+    rows, columns = np.nonzero(different)
+    return np.stack([(columns + 0.5) * size_wh[0] / w, (rows + 0.5) * size_wh[1] / h], axis=-1)
+
+
 def unmasked(changes: Sequence[tuple[Bools, Callable[[], Shares]]], masked: Shares) -> Bools:
     """(h, w) bool: what a frame wrongly leaves clear, by the looks it rests on.
 

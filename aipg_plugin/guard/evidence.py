@@ -6,7 +6,7 @@ import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -17,7 +17,7 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
-from aipg_plugin.scene.observation import Analyzer
+from aipg_plugin.scene.observation import NOWHERE, Analyzer
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 from aipg_plugin.tracking.track import Track
@@ -44,14 +44,14 @@ class Shown:
     """What is known of a picture before it is looked at.
 
     `thumbnail` as the stream's comparator makes it; `uncertainty_s` of its time; `new_scene`: it shows another scene
-    than the picture looked at before; `changed`: it differs from that one where no track explains it, so that all of
-    it is to be looked at.
+    than the picture looked at before; `changed_px` (N, 2): where it differs from that one and no track explains it, in
+    the pixels of the picture to look at.
     """
 
     thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
     new_scene: bool = False
-    changed: bool = False
+    changed_px: NDArray[np.float64] = field(default_factory=lambda: NOWHERE)
     urgency: Urgency = Urgency.ROUTINE
 
 
@@ -140,11 +140,12 @@ class Evidence:
             self._due_s = t_s + self.period_s * 0.98
             epoch, expected = self._epoch, self._tracker.figures(t_s)
             forget, self._forget_scene = self._forget_scene, False
-            sweep_all, self._sweep_all = self._sweep_all or shown.new_scene or shown.changed, False
+            sweep_all, self._sweep_all = self._sweep_all or shown.new_scene, False
         try:
             if forget:
                 self._analyzer.reset()
-            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all, budget_s=budget_s)
+            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all,
+                                              changed_px=shown.changed_px, budget_s=budget_s)
             found = observation.detections
             if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.cover import masked_share, unexplained
+from aipg_plugin.guard.cover import masked_share, places_of, unexplained
 from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.change import Thumbnail
-from aipg_plugin.scene.observation import Analyzer
+from aipg_plugin.scene.observation import NOWHERE, Analyzer
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -134,7 +134,7 @@ class Observer:
             if worker.wants(arrival.t_s, urgent=shown.urgency >= Urgency.NEWCOMER):
                 self._last, self._last_s = arrival.thumbnail, arrival.t_s
                 worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
-        elif known.evidence.due(arrival.t_s) or shown.new_scene or shown.changed:
+        elif known.evidence.due(arrival.t_s) or shown.new_scene or len(shown.changed_px):
             self._last = arrival.thumbnail
             known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
 
@@ -185,17 +185,18 @@ class Observer:
         if not change.different.any():
             return Shown(arrival.thumbnail, arrival.uncertainty_s)
         soon = self._worker is not None and arrival.t_s - self._last_s < _SOONEST * known.evidence.period_s
-        newcomer = not soon and self._unexplained(change.different, arrival, known)
-        return Shown(arrival.thumbnail, arrival.uncertainty_s, changed=newcomer and self._worker is None,
-                     urgency=Urgency.NEWCOMER if newcomer else Urgency.MOVING)
+        changed_px = NOWHERE if soon else self._unexplained(change.different, arrival, known)
+        return Shown(arrival.thumbnail, arrival.uncertainty_s,
+                     changed_px=changed_px if self._worker is None else NOWHERE,
+                     urgency=Urgency.NEWCOMER if len(changed_px) else Urgency.MOVING)
 
-    def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> bool:
-        """Whether a picture differs from the one looked at last where nobody who was seen then is masked."""
+    def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> NDArray[np.float64]:
+        """(N, 2) px where a picture differs from the one looked at last and nobody who was seen then is masked."""
         guard, planner = self._camera.privacy_guard, self._planner_of(known)
         figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity)
         seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
         masked = masked_share(planner.regions(seen, guard), different.shape, arrival.layout.size_wh)
-        return bool(unexplained(different, masked).any())
+        return places_of(unexplained(different, masked), known.source.size_wh)
 
     def _planner_of(self, known: Known) -> MaskPlanner:
         """The planner of the detection stream."""

@@ -21,7 +21,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.background import BackgroundModel
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
-from aipg_plugin.scene.observation import Observation
+from aipg_plugin.scene.observation import NOWHERE, Observation
 from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.tracking.track import Track
 
@@ -76,7 +76,8 @@ class SceneAnalyzer:
         self._shifted_s = None
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
-             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
+             sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
+             budget_s: float | None = None) -> Observation:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         if sweep_all:
             self._schedule.restart()
@@ -98,7 +99,7 @@ class SceneAnalyzer:
         if scene_change:
             self._schedule.restart()
         found = self._sweep(picture_bgr, t_s, self._news(motion.moving_px),
-                            _at_risk(figures, motion.moving, picture_bgr.shape[1]), budget_s)
+                            _at_risk(figures, motion.moving, picture_bgr.shape[1]), budget_s, changed_px)
         self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
         observed = self._observation(found, self._unexplained(motion.foreground, outlines, found))
         known = motion.known_share >= _BACKGROUND_SHARE
@@ -124,11 +125,13 @@ class SceneAnalyzer:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
 
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
-               at_risk: NDArray[np.float64], budget_s: float | None = None) -> Detections:
+               at_risk: NDArray[np.float64], budget_s: float | None = None,
+               changed_px: NDArray[np.float64] = NOWHERE) -> Detections:
         most = _MOST_FOLLOWED if budget_s is None else max(1, round(_MOST_FOLLOWED * min(1.0, budget_s / _BUDGET_S)))
         followed = at_risk[:most if self._detector.follows else 0]
         waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2], budget_s=budget_s)
+        tiles = tuple(dict.fromkeys((*tiles, *self._schedule.showing(changed_px))))
         start_s = time.perf_counter()
         found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)

@@ -15,6 +15,9 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundRegions
 from aipg_plugin.tracking.track import Track
 
+NOWHERE: NDArray[np.float64] = np.zeros((0, 2))
+NOWHERE.setflags(write=False)
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -46,11 +49,13 @@ class Analyzer(Protocol):
         ...
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
-             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
+             sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
+             budget_s: float | None = None) -> Observation:
         """One look, knowing where everybody is expected; may raise anything, the guard survives it.
 
-        `sweep_all`: much has changed since the last look, so every part of the picture is due. `budget_s` is the
-        detector's time that this look may take, when cameras compete for it; None is the analyzer's own measure.
+        `sweep_all`: much has changed since the last look, so every part of the picture is due; `changed_px` (N, 2):
+        these places have, and must be looked at now. `budget_s` is the detector's time that this look may take, when
+        cameras compete for it; None is the analyzer's own measure.
         """
         ...
 

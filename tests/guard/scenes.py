@@ -101,7 +101,7 @@ class TruthAnalyzer:
     background_known: bool = True
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
-             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
+             sweep_all: bool = False, **_asked: object) -> Observation:
         self.looks += 1
         self.sweeps.append(sweep_all)
         outcome = self.fault(self.looks)

@@ -34,8 +34,8 @@ class OneLook:
     def projection(self) -> Projection:
         return CAMERA
 
-    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...], *,
-             sweep_all: bool = False, budget_s: float | None = None) -> Observation:
+    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...],
+             **_asked: object) -> Observation:
         self.looks += 1
         boxes = at([START_M])[:2 - self.looks]
         if self.found or not len(boxes):
