@@ -40,7 +40,8 @@ from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
 from aipg_plugin.states import FULL_MOSAIC
 from aipg_plugin.thresholds import thresholds
-from aipg_plugin.tracking.tracker import Tracker
+from aipg_plugin.tracking.hindsight import SUFFICES_S
+from aipg_plugin.tracking.tracker import HISTORY_S, Tracker
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth, frames_of
 from benchmarks.shots import SCENARIOS, Shot
 
@@ -217,8 +218,9 @@ def camera(clip: Clip, sensitivity: Sensitivity, *, streams: int = 1) -> Camera:
 def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool) -> Guard:
     """A guard with looks of simulated duration."""
     SIMULATED.clear()
+    hindsight_s = 0.0 if live else SUFFICES_S
     if net is not None:
-        return make_guard(settings, net, live=live, keep_all=not live, make_worker=SimulatedWorker)
+        return make_guard(settings, net, live=live, make_worker=SimulatedWorker)
 
     def analyzer(projection: Projection, mount: Mount, _of: Camera) -> Analyzer:
         return TruthAnalyzer(projection, mount, clip)
@@ -226,12 +228,12 @@ def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
-                       keep_score=limits.keep_score, offline=not live)
+                       keep_score=limits.keep_score, history_s=HISTORY_S + hindsight_s)
 
-    return Guard(settings, analyzer, tracker, live=live, keep_all=not live, make_worker=SimulatedWorker)
+    return Guard(settings, analyzer, tracker, live=live, hindsight_s=hindsight_s, make_worker=SimulatedWorker)
 
 
-def run(shots: list[Shot], clip: Clip, guard: Guard, *, live: bool) -> Result:
+def run(shots: list[Shot], clip: Clip, guard: Guard) -> Result:
     """Send the shots through the guard and judge all that leaves."""
     result, sent = Result(), cast("dict[int, Shot]", {})
 
@@ -243,10 +245,6 @@ def run(shots: list[Shot], clip: Clip, guard: Guard, *, live: bool) -> Result:
         for guarded in left:
             judge(guarded, sent[guarded.seq], clip, result)
 
-    if not live:
-        for seq, shot in enumerate(shots):
-            guard.scout(frame_of(seq, shot))
-        guard.second_pass()
     for seq, shot in enumerate(shots):
         SimulatedWorker.now_s = shot.arrival_s
         for worker in SIMULATED:
@@ -296,7 +294,7 @@ def main() -> int:
     results = {}
     for name in options.only or SCENARIOS:
         live, make = SCENARIOS[name]
-        results[name] = run(make(), clip, guard_for(settings, clip, net, live=live), live=live).as_dict()
+        results[name] = run(make(), clip, guard_for(settings, clip, net, live=live)).as_dict()
         if not options.json:
             print(f"{name:18} {results[name]}", flush=True)
     if options.json:

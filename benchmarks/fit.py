@@ -214,10 +214,6 @@ def frames_of(clip: Path) -> Iterator[Frame]:
 def run(clip: Path, guard: Guard, judge: ClipFit, *, live: bool) -> None:
     """Guard a clip and judge every frame that leaves."""
     left: list[GuardedFrame] = []
-    if not live:
-        for frame in frames_of(clip):
-            guard.scout(frame)
-        guard.second_pass()
     frames = frames_of(clip) if not live else iter(
         [replace(frame, planes=tuple(np.array(plane) for plane in frame.planes)) for frame in frames_of(clip)])
     start_s = time.monotonic()
@@ -225,17 +221,24 @@ def run(clip: Path, guard: Guard, judge: ClipFit, *, live: bool) -> None:
         if live:
             time.sleep(max(0.0, start_s + (frame.pts_s or 0.0) - time.monotonic()))
         out = guard.process(replace(frame, wall_time_s=time.time()) if live else frame)
-        judge.number(frame.seq, {figure.id: np.asarray(region.polygons_px[0], np.float64).mean(0)
-                                 for figure, region in guard.stream("1").figures() if figure.id >= 0})
         if live:
+            _number(judge, guard, frame.seq, None)
             left += out
             continue
         for guarded in out:
+            _number(judge, guard, guarded.seq, guarded.pts_s)
             _judge(judge, guarded)
     for guarded in left + guard.flush("1"):
+        if not live:
+            _number(judge, guard, guarded.seq, guarded.pts_s)
         _judge(judge, guarded)
     guard.close()
     judge.close()
+
+
+def _number(judge: ClipFit, guard: Guard, seq: int, t_s: float | None) -> None:
+    judge.number(seq, {figure.id: np.asarray(region.polygons_px[0], np.float64).mean(0)
+                       for figure, region in guard.stream("1").figures(t_s) if figure.id >= 0})
 
 
 def _judge(judge: ClipFit, guarded: GuardedFrame) -> None:
@@ -264,7 +267,7 @@ def main() -> int:
     for given in options.clips or [resource_path("samples", "lobby.mp4")]:
         clip = as_video(given)
         one = Fit()
-        guard = make_guard(camera_for(clip, Sensitivity(options.sensitivity)), net, live=live, keep_all=not live,
+        guard = make_guard(camera_for(clip, Sensitivity(options.sensitivity)), net, live=live,
                            plan=LIVE if live else THOROUGH)
         run(clip, guard, ClipFit(ClipTruth(clip), one), live=live)
         _add(total, one)

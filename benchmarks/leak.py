@@ -119,16 +119,13 @@ def run(clip: Path, truth: ClipTruth, guard: Guard, *, live: bool, sheet_every: 
 def played(frames: Callable[[], Iterable[Frame]], guard: Guard, *, live: bool) -> Iterator[GuardedFrame]:
     """Every frame that leaves a guard to which a clip is given; closes the guard.
 
-    Live, at the clip's own pace; otherwise in two passes, for which `frames` opens the clip twice.
+    Live, at the clip's own pace; otherwise as fast as it goes.
     """
     if live:
         # Decoding before and judging after, so that neither slows the guard down.
         yield from _at_own_pace([replace(frame, planes=tuple(np.array(plane) for plane in frame.planes))
                                  for frame in frames()], guard)
     else:
-        for frame in frames():
-            guard.scout(frame)
-        guard.second_pass()
         for frame in frames():
             yield from guard.process(frame)
     yield from guard.flush("1")
@@ -206,7 +203,7 @@ def main() -> int:
                          privacy_guard=replace(camera.privacy_guard, sensitivity=Sensitivity(options.sensitivity),
                                                masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
         live = options.mode == "live"
-        guard = make_guard(camera, net, live=live, keep_all=not live, plan=LIVE if live else THOROUGH)
+        guard = make_guard(camera, net, live=live, plan=LIVE if live else THOROUGH)
         with busy(options.busy):
             tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
         results[clip.name] = tally.result()

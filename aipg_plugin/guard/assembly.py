@@ -9,20 +9,26 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.observer import MakeWorker
+from aipg_plugin.guard.ring import MOST_WAITING
 from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.thresholds import thresholds
-from aipg_plugin.tracking.tracker import Tracker
+from aipg_plugin.tracking.hindsight import SUFFICES_S
+from aipg_plugin.tracking.tracker import HISTORY_S, Tracker
 
 
-def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = LIVE, keep_all: bool = False,
-               single_image: bool = False, make_worker: MakeWorker = alone) -> Guard:
+def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = LIVE, hindsight_s: float = SUFFICES_S,
+               most_waiting: int = MOST_WAITING, single_image: bool = False,
+               make_worker: MakeWorker = alone) -> Guard:
     """A guard for one camera around a loaded net.
 
-    `keep_all`: for two-pass offline masking; `single_image`: every frame is a picture of its own, without motion.
+    `hindsight_s`, `most_waiting`: for files alone, see Guard; `single_image`: every frame is a picture of its own,
+    without motion.
     """
+    if live or single_image:
+        hindsight_s = 0.0
 
     def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
         drawn = bool(of.privacy_guard.prohibited_areas or of.privacy_guard.always_mask_areas)
@@ -32,6 +38,7 @@ def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = L
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
-                       keep_score=limits.keep_score, offline=keep_all)
+                       keep_score=limits.keep_score, history_s=HISTORY_S + hindsight_s)
 
-    return Guard(camera, analyzer, tracker, live=live, keep_all=keep_all, make_worker=make_worker)
+    return Guard(camera, analyzer, tracker, live=live, hindsight_s=hindsight_s, most_waiting=most_waiting,
+                 make_worker=make_worker)

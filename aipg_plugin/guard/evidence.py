@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
 NEW_SCENE_HOLD_S = 0.5  # people of the scene before, once another has been looked at
-MEMORY_S = 8.0  # live: a frame older than this cannot be vouched for any more; below what the tracker keeps
+MEMORY_S = 8.0  # a frame older than this (and hindsight) cannot be vouched for any more; below what the tracker keeps
 
 
 class Urgency(IntEnum):
@@ -57,7 +57,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look: when, at what, and what came of it apart from the tracks; `segment` counts the breaks in time."""
+    """One look: when, at what, and what came of it apart from the tracks."""
 
     t_s: float
     doubt: str
@@ -65,7 +65,6 @@ class Look:
     foreground: ForegroundRegions
     thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
-    segment: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,14 +95,16 @@ def _any_look(_look: Look) -> bool:
 class Evidence:
     """Looks at pictures when due and answers for any moment. Safe to ask from several threads.
 
-    `keep_all` keeps the whole history (offline masking in a second pass).
+    `hindsight_s`: moments are asked for so long after they were looked at, and answered by all that is known then
+    (files); 0: by what was known soon after them (live).
     """
 
-    def __init__(self, analyzer: Analyzer, tracker: Tracker, *, period_s: float, keep_all: bool = False) -> None:
+    def __init__(self, analyzer: Analyzer, tracker: Tracker, *, period_s: float, hindsight_s: float = 0.0) -> None:
         self._analyzer = analyzer
         self._tracker = tracker
         self.period_s = period_s
-        self._keep_all = keep_all
+        self._hindsight = hindsight_s > 0
+        self._memory_s = MEMORY_S + hindsight_s
         self._lock = threading.RLock()
         self._times: list[float] = []
         self._looks: list[Look] = []
@@ -161,12 +162,12 @@ class Evidence:
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,
-                               shown.uncertainty_s, epoch))
+                               shown.uncertainty_s))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
                     self._add(Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND,
-                                   shown.thumbnail, segment=epoch))
+                                   shown.thumbnail))
         try:
             if self.on_look is not None:
                 self.on_look(t_s, self.tracks())
@@ -180,8 +181,8 @@ class Evidence:
             self.period_s = 1 / guard.detect_hz
             self._tracker.set_limits(hold_s=guard.hold_s, on_score=limits.on_score, keep_score=limits.keep_score)
 
-    def reset(self, t_s: float, *, returned: bool = False) -> None:
-        """Start anew from `t_s` on: what was seen before counts no longer, or with `keep_all` only until then.
+    def reset(self, *, returned: bool = False) -> None:
+        """Start anew: what was seen before counts no longer.
 
         `returned`: the camera was away and is back. What is known of its scene is kept, but nothing counts before a
         full sweep, and before the background is known.
@@ -191,17 +192,9 @@ class Evidence:
             self._due_s = -float("inf")
             self._sweep_all, self._forget_scene = True, not returned
             self._needs_background |= returned
-            if self._keep_all:
-                self._tracker.new_segment(t_s)
-                return
             self._times.clear()
             self._looks.clear()
             self._tracker.reset()
-
-    def finish(self) -> None:
-        """The recording is over: revise every track by what is known now."""
-        with self._lock:
-            self._tracker.finish()
 
     def around(self, t_s: float) -> tuple[Look, ...]:
         """The last look at or before a moment and the first one after it, as far as there are any."""
@@ -217,7 +210,7 @@ class Evidence:
         with self._lock:
             if not self._looks or t_s < self._first_s:
                 return _NEVER
-            if not self._keep_all and t_s < self._times[-1] - MEMORY_S:
+            if t_s < self._times[-1] - self._memory_s:
                 return _FORGOTTEN
             after = bisect_right(self._times, t_s)
             around = [look for look in self._looks[max(after - 1, 0):after + 1] if same_scene(look)]
@@ -227,7 +220,7 @@ class Evidence:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
         age_s = min(abs(look.t_s - t_s) for look in around)
         gap_s = around[-1].t_s - around[0].t_s
-        if age_s <= _EXACT_S or around[0].segment != around[-1].segment:
+        if age_s <= _EXACT_S:
             gap_s = 0.0
         elif after == len(self._looks):
             gap_s = float("inf")
@@ -239,11 +232,14 @@ class Evidence:
         with self._lock:
             return self._tracker.tracks
 
-    def figures(self, t_s: float, *, sensitivity: Sensitivity) -> tuple[Figure, ...]:
-        """Everybody at one moment, and of what only motion saw in the looks around it what `sensitivity` has masked."""
+    def figures(self, t_s: float, *, sensitivity: Sensitivity, expected: bool = False) -> tuple[Figure, ...]:
+        """Everybody at one moment, and of what only motion saw in the looks around it what `sensitivity` has masked.
+
+        `expected`: at the moment that is looked at next, which no hindsight tells of.
+        """
         masked = thresholds(sensitivity).foreground
         with self._lock:
-            figures = self._tracker.figures(t_s)
+            figures = self._tracker.figures(t_s, hindsight=self._hindsight and not expected)
             if masked is MaskedForeground.NONE or not self._looks:
                 return figures
             after = bisect_right(self._times, t_s)
@@ -262,8 +258,7 @@ class Evidence:
             self._first_s = look.t_s
         self._times.append(look.t_s)
         self._looks.append(look)
-        if not self._keep_all:
-            self._forget(look.t_s - MEMORY_S)
+        self._forget(look.t_s - self._memory_s)
 
     def _forget(self, before_s: float) -> None:
         """Forget what no frame from `before_s` on can need."""

@@ -9,6 +9,7 @@ from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.layout import mount_of
 from aipg_plugin.guard.observer import MakeAnalyzer, MakeTracker, MakeWorker, Observer, OnLook
+from aipg_plugin.guard.ring import MOST_WAITING
 from aipg_plugin.guard.service import alone
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import StreamGuard
@@ -23,17 +24,21 @@ class Guard:
     it to the camera's observer (`observer.py`) and masks what leaves by the observer's evidence (`evidence.py`).
 
     `live`: looks run in a thread of their own, and a frame leaves after its look-ahead with the best evidence there is.
-    Otherwise looks run within the call, so that nothing depends on the speed of the machine. `make_worker` is for
-    measurements with looks of known duration. `process`, `flush` and `lost` never raise for a stream of the camera.
+    Otherwise looks run within the call, so that nothing depends on the speed of the machine, and a frame leaves once
+    `hindsight_s` of what follows has been looked at, or `most_waiting` frames wait. `make_worker` is for measurements
+    with looks of known duration.
+    `process`, `flush` and `lost` never raise for a stream of the camera.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool = False, make_worker: MakeWorker = alone) -> None:
+                 hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING,
+                 make_worker: MakeWorker = alone) -> None:
         self._camera = camera
         self._live = live
+        self._hindsight_s, self._most_waiting = hindsight_s, most_waiting
         self._lock = threading.RLock()
-        self._observer = Observer(camera, make_analyzer, make_tracker, live=live, keep_all=keep_all,
-                                  make_worker=make_worker)
+        self._observer = Observer(camera, make_analyzer, make_tracker, live=live,
+                                  hindsight_s=hindsight_s, make_worker=make_worker)
         self._streams: dict[str, StreamGuard] = {}
 
     @property
@@ -53,17 +58,6 @@ class Guard:
     def process(self, frame: Frame) -> list[GuardedFrame]:
         """Take one frame; returns the frames whose time has come, guarded, oldest first."""
         return self.stream(frame.stream).process(frame, newest_s=self._newest_s())
-
-    def scout(self, frame: Frame) -> None:
-        """First pass of offline masking: look when due, keep nothing of the frame. May raise."""
-        self.stream(frame.stream).scout(frame)
-
-    def second_pass(self) -> None:
-        """The same frames come once more: keep all evidence, look no more."""
-        with self._lock:
-            self._observer.stop()
-            for stream in self._streams.values():
-                stream.rewind()
 
     def flush(self, stream_id: str) -> list[GuardedFrame]:
         """The frames still waiting for their look-ahead (the source has ended)."""
@@ -97,7 +91,8 @@ class Guard:
                                      path=f"cameras.{self._camera.id}.streams", camera=self._camera.id,
                                      cure="Name it there or use one of the streams that are")
                 self._streams[stream_id] = StreamGuard(self._camera, settings, self._observer, live=self._live,
-                                                      projections=self._projection)
+                                                      projections=self._projection, hindsight_s=self._hindsight_s,
+                                                      most_waiting=self._most_waiting)
             return self._streams[stream_id]
 
     def stats(self) -> dict[str, StreamStats]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,19 +76,18 @@ class Known:
 class Observer:
     """Looks at the frames of a camera's detection stream; every stream asks it what is known.
 
-    With `keep_all` each change of layout begins a new segment and the evidence of those before is kept, otherwise only
-    that of the newest. `observe` is called by the thread of the detection stream alone; the rest by any.
+    `observe` is called by the thread of the detection stream alone; the rest by any.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
-                 keep_all: bool, make_worker: MakeWorker = alone) -> None:
+                 hindsight_s: float = 0.0, make_worker: MakeWorker = alone) -> None:
         self._camera = camera
         self._make_analyzer = make_analyzer
         self._make_tracker = make_tracker
         self._make_worker = make_worker if live else None
-        self._keep_all = keep_all
+        self._hindsight_s = hindsight_s
         self._lock = threading.RLock()
-        self._segments: tuple[tuple[float, Known], ...] = ()
+        self._known: tuple[float, Known] | None = None  # and from when on it counts
         self._worker: LookWorker | None = None
         self._planner: MaskPlanner | None = None
         self._last: Thumbnail | None = None  # thumbnail of the picture looked at last
@@ -100,9 +98,8 @@ class Observer:
 
     def known(self, t_s: float = float("inf")) -> Known | None:
         """What counts for a moment; None before the first look, and after geometry changed."""
-        segments = self._segments
-        index = bisect_right(segments, t_s, key=lambda segment: segment[0])
-        return segments[index - 1][1] if index else None
+        since = self._known
+        return since[1] if since is not None and t_s >= since[0] else None
 
     def watches(self, stream_id: str) -> bool:
         """Whether looks are at this stream."""
@@ -120,7 +117,7 @@ class Observer:
         if not self._camera.privacy_guard.enabled:
             return
         if arrival.jumped and known is not None:
-            known.evidence.reset(arrival.t_s, returned=arrival.returned)
+            known.evidence.reset(returned=arrival.returned)
             self._last = None
         if known is None or arrival.layout is not known.layout:
             known = self._open(arrival)
@@ -148,13 +145,7 @@ class Observer:
             elif known is not None:
                 known.evidence.tune(camera.privacy_guard)
                 if camera.privacy_guard.enabled and not before.privacy_guard.enabled:
-                    known.evidence.reset(self._now_s)  # nobody looked meanwhile
-
-    def stop(self) -> None:
-        """Look no more, and keep what is known, seen from the end (the second pass over a file)."""
-        self._looking = False
-        for _, known in self._segments:
-            known.evidence.finish()
+                    known.evidence.reset()  # nobody looked meanwhile
 
     def close(self, timeout_s: float) -> None:
         """Stop the detector's thread and forget everything."""
@@ -193,7 +184,7 @@ class Observer:
     def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> NDArray[np.float64]:
         """(N, 2) px where a picture differs from the one looked at last and nobody who was seen then is masked."""
         guard, planner = self._camera.privacy_guard, self._planner_of(known)
-        figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity)
+        figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity, expected=True)
         seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
         masked = masked_share(planner.regions(seen, guard), different.shape, arrival.layout.size_wh)
         return places_of(unexplained(different, masked), known.source.size_wh)
@@ -206,18 +197,17 @@ class Observer:
 
     def _open(self, arrival: Arrival) -> Known:
         with self._lock:
-            if not self._keep_all:
-                self._drop()
+            self._drop()
             mount = mount_of(self._camera)
             analyzer = self._make_analyzer(arrival.layout.projection, mount, self._camera)
             source = analyzer.projection
             evidence = Evidence(analyzer, self._make_tracker(source, mount, self._camera),
-                                period_s=1 / self._camera.privacy_guard.detect_hz, keep_all=self._keep_all)
+                                period_s=1 / self._camera.privacy_guard.detect_hz, hindsight_s=self._hindsight_s)
             evidence.on_look = self._tell
             if self._make_worker is not None:
                 self._worker = self._make_worker(evidence, self._camera.id)
             known = Known(evidence, source, arrival.layout)
-            self._segments = (*self._segments, (arrival.t_s, known))
+            self._known = arrival.t_s, known
             self._last = self._planner = None
             return known
 
@@ -225,7 +215,7 @@ class Observer:
         if self._worker is not None:
             self._worker.close()
         self._worker = self._planner = self._last = None
-        self._segments = ()
+        self._known = None
 
     def _tell(self, t_s: float, tracks: tuple[Track, ...]) -> None:
         if self.on_look is not None:

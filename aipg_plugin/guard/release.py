@@ -48,22 +48,44 @@ class Waiting:
     """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
 
     arrival: Arrival
+    arrived_s: float  # by the computer's clock; a file's frames arrive at their own time
     wanted: bool  # guarded when it came: it never leaves clear, even if the guard is switched off in between
-
-    @property
-    def planes(self) -> Planes:
-        """The copy, to be masked in place."""
-        return self.arrival.frame.planes
 
     @property
     def t_s(self) -> float:
         """Time of the frame."""
         return self.arrival.t_s
 
-    @property
-    def arrived_s(self) -> float:
-        """When it arrived, by the computer's clock."""
-        return self.arrival.frame.wall_time_s
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A frame, still clear, and what is to be masked of it: `Release.paint` makes a guarded frame of it.
+
+    Without a plan it is blanked, unless the guard is off. `age_s` of the evidence and `people` are for the statistics.
+    """
+
+    frame: Frame
+    t_s: float
+    layout: Layout | None
+    plan: MaskPlan | None
+    state: State
+    reason: str
+    age_s: float = float("inf")
+    people: int = 0
+
+    def with_picture(self, again: Frame) -> Planned:
+        """The same with a copy of the picture, which was not kept; to be blanked if it is of another frame."""
+        own = self.frame
+        same = (again.seq, again.pts_s, again.format, again.size_wh) == (own.seq, own.pts_s, own.format, own.size_wh)
+        if not same or self.layout is None:
+            return replace(self, plan=None, state=State.FAILSAFE)
+        return replace(self, frame=replace(again, planes=self.layout.pool.copy(again.planes)))
+
+
+def without_picture(frame: Frame) -> Frame:
+    """A frame whose planes show nothing and take no memory."""
+    black = np.zeros(1, np.uint8)
+    return replace(frame, planes=tuple(np.broadcast_to(black, plane.shape) for plane in frame.planes))
 
 
 class Release:
@@ -105,9 +127,9 @@ class Release:
             while self._references[0][0] < arrival.t_s - _REFERENCES_S:
                 self._references.popleft()
 
-    def frames(self, waiting: Iterable[Waiting]) -> list[GuardedFrame]:
-        """Mask frames. Total: where that fails a frame leaves as a blank."""
-        return [self._one(frame) for frame in waiting]
+    def plans(self, waiting: Iterable[Waiting]) -> list[Planned]:
+        """What to mask of frames, by what is known now. Total: where that fails the frame is to be blanked."""
+        return [self._planned(frame) for frame in waiting]
 
     def explained(self, waiting: Waiting) -> bool:
         """Whether waiting any longer is of no use: somebody looked at what came after, or nobody is going to."""
@@ -118,11 +140,18 @@ class Release:
         return (known is None or self.lookahead_s < 1 / guard.detect_hz
                 or known.evidence.looked_until_s >= waiting.t_s)
 
-    def last_resort(self, frame: Frame) -> GuardedFrame:
-        """A blank in place of a frame that could not be guarded."""
-        self.stats.faults += 1
-        self.stats.left(full=True, age_s=float("inf"), share=1.0, people=0)
-        return _mint(frame, placeholder.blank(frame.format, frame.size_wh), State.FAILSAFE, "masking failed")
+    def paint(self, planned: Planned) -> GuardedFrame:
+        """Mask a frame by its plan, one after the other in order. Total: where that fails it leaves as a blank.
+
+        May run in another thread than the rest, if that is the same one for all of a stream's frames.
+        """
+        guarded = self._painted(planned)
+        self._last = guarded
+        return guarded
+
+    def failed(self, frame: Frame) -> Planned:
+        """A frame that nothing could be planned for: it is to be blanked."""
+        return Planned(frame, 0.0, None, None, State.FAILSAFE, "masking failed")
 
     def placeholder(self, text: str, layout: Layout | None) -> GuardedFrame | None:
         """The last guarded picture, masked whole and captioned, stamped now; None if none of this layout has left."""
@@ -153,37 +182,53 @@ class Release:
         regions = {region.key: region for region in self._planner_of(layout, self._camera, known).regions(found, guard)}
         return [(figure, regions[figure.id]) for figure in found if figure.id in regions]
 
-    def _one(self, waiting: Waiting) -> GuardedFrame:
+    def _planned(self, waiting: Waiting) -> Planned:
         try:
-            guarded = self._mask(waiting)
+            return self._plan(waiting)
         except Exception:
-            _log.exception("camera %s stream %s: masking failed, frame blanked", self._camera.id, self._stream.id)
-            guarded = self.last_resort(waiting.arrival.frame)
-        self._last = guarded
-        return guarded
+            _log.exception("camera %s stream %s: planning failed, frame blanked", self._camera.id, self._stream.id)
+            return self.failed(waiting.arrival.frame)
 
-    def _mask(self, waiting: Waiting) -> GuardedFrame:
+    def _painted(self, planned: Planned) -> GuardedFrame:
+        frame, share = planned.frame, 0.0
+        if planned.state is not State.OFF:
+            if planned.plan is None or planned.layout is None:
+                return self._blank(frame)
+            try:
+                share = _paint(frame.planes, planned.layout, planned.plan, planned.t_s,
+                               learn=planned.state is State.GUARDING)
+            except Exception:
+                _log.exception("camera %s stream %s: masking failed, frame blanked", self._camera.id, self._stream.id)
+                return self._blank(frame)
+        self.stats.left(full=planned.state in FULL_MOSAIC, age_s=planned.age_s, share=share, people=planned.people)
+        return _mint(frame, frame.planes, planned.state, planned.reason)
+
+    def _blank(self, frame: Frame) -> GuardedFrame:
+        """A blank in place of a frame that could not be guarded."""
+        self.stats.faults += 1
+        self.stats.left(full=True, age_s=float("inf"), share=1.0, people=0)
+        return _mint(frame, placeholder.blank(frame.format, frame.size_wh), State.FAILSAFE, "masking failed")
+
+    def _plan(self, waiting: Waiting) -> Planned:
         camera, arrival = self._camera, waiting.arrival
         guard, known = camera.privacy_guard, self._known(arrival)
         status, changes = self._judge(arrival, known)
         planner = self._planner_of(arrival.layout, camera, known)
         status = replace(status, doubt=status.doubt or planner.areas.missing)
         state, reason = self._decide(waiting, status, guard)
-        share, people = 0.0, 0
-        if state is not State.OFF:
-            figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
-            plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
-            open_places = self._open_places(arrival, known, changes, plan, planner)
-            if open_places.mean() > MOST_UNEXPLAINED:
-                state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
-                plan = planner.plan((), guard, full=True)
-            elif not plan.full:
-                covered = covers(open_places, arrival.layout.size_wh, plan.default_cell_px)
-                plan = replace(plan, figures=(*plan.figures, *covered))
-            people = sum(figure.id >= 0 for figure in figures)
-            share = _paint(waiting, plan, learn=state is State.GUARDING)
-        self.stats.left(full=state in FULL_MOSAIC, age_s=status.age_s, share=share, people=people)
-        return _mint(arrival.frame, waiting.planes, state, reason)
+        if state is State.OFF:
+            return Planned(arrival.frame, arrival.t_s, arrival.layout, None, state, reason, status.age_s)
+        figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
+        plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
+        open_places = self._open_places(arrival, known, changes, plan, planner)
+        if open_places.mean() > MOST_UNEXPLAINED:
+            state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
+            plan = planner.plan((), guard, full=True)
+        elif not plan.full:
+            covered = covers(open_places, arrival.layout.size_wh, plan.default_cell_px)
+            plan = replace(plan, figures=(*plan.figures, *covered))
+        people = sum(figure.id >= 0 for figure in figures)
+        return Planned(arrival.frame, arrival.t_s, arrival.layout, plan, state, reason, status.age_s, people)
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
@@ -273,17 +318,17 @@ def _the_same(one: Sequence[object], other: Sequence[object]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def _paint(waiting: Waiting, plan: MaskPlan, *, learn: bool) -> float:
-    """Mask a frame in place, with the background image where that is wanted and known; returns the masked share."""
-    painter, background = waiting.arrival.layout.painter, waiting.arrival.layout.background
+def _paint(planes: Planes, layout: Layout, plan: MaskPlan, t_s: float, *, learn: bool) -> float:
+    """Mask planes in place, with the background image where that is wanted and known; returns the masked share."""
+    painter, background = layout.painter, layout.background
     if plan.method is not MaskingMethod.BACKGROUND:
         background.forget()
-        return painter.paint(waiting.planes, plan, waiting.t_s)
-    share = painter.paint(waiting.planes, plan, waiting.t_s, background.known())
+        return painter.paint(planes, plan, t_s)
+    share = painter.paint(planes, plan, t_s, background.known())
     if background.covered(painter.mask):
-        painter.paint(waiting.planes, plan, waiting.t_s, background.known())
+        painter.paint(planes, plan, t_s, background.known())
     if learn:
-        background.learn(waiting.planes, painter.mask, waiting.t_s)
+        background.learn(planes, painter.mask, t_s)
     return share
 
 

@@ -24,7 +24,7 @@ def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
 class BufferPool:
     """Plane buffers of one picture layout, used again once no frame refers to them any more."""
 
-    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int], keep: int = 64) -> None:
+    def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int], keep: int = 256) -> None:
         self._shapes = plane_shapes(pixel_format, size_wh)
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._keep = keep
@@ -63,6 +63,7 @@ class Timed(Protocol):
 
 
 T = TypeVar("T", bound=Timed)
+MOST_WAITING = 120  # frames: more than a long look-ahead at a high rate
 
 _STALL_S = 0.15    # an item this late had nothing come in its place that could be looked at
 _PATIENCE_S = 0.5  # beyond the look-ahead, and at most as long as that, an item waits to be explained
@@ -80,7 +81,7 @@ class Ring(Generic[T]):
     An item that is not yet explained (nobody has looked at what came after it) waits for 0.5 s more at most.
     """
 
-    def __init__(self, lookahead_s: float, max_items: int = 120) -> None:
+    def __init__(self, lookahead_s: float, max_items: int = MOST_WAITING) -> None:
         self.lookahead_s = lookahead_s
         self._max_items = max_items
         self._waiting: deque[tuple[T, float]] = deque()  # with the stalls up to each

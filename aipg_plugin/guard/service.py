@@ -130,7 +130,6 @@ class DetectionService:
                 return
             if (before := seat.waiting) is not None:
                 shown = replace(waiting.shown, new_scene=waiting.shown.new_scene or before.shown.new_scene,
-                                changed=waiting.shown.changed or before.shown.changed,
                                 urgency=max(waiting.shown.urgency, before.shown.urgency))
                 waiting = replace(waiting, shown=shown, since_s=before.since_s)
             seat.waiting = waiting

@@ -11,8 +11,8 @@ from aipg_plugin.guard.areas import Projections
 from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
 from aipg_plugin.guard.layout import Layout, LayoutFinder
 from aipg_plugin.guard.observer import Arrival, Observer
-from aipg_plugin.guard.release import Release, Waiting
-from aipg_plugin.guard.ring import Ring
+from aipg_plugin.guard.release import Planned, Release, Waiting, without_picture
+from aipg_plugin.guard.ring import MOST_WAITING, Ring
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.options import Camera, Stream
@@ -24,18 +24,24 @@ class StreamGuard:
     """One stream's frames, from intake to release. Used by one thread at a time; settings may change meanwhile."""
 
     def __init__(self, camera: Camera, stream: Stream, observer: Observer, *, live: bool,
-                 projections: Projections) -> None:
+                 projections: Projections, hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING) -> None:
         self._camera = camera
         self._stream = stream
         self._observer = observer
         self._live = live
+        self._hindsight_s = hindsight_s
         self._clock: Clock = LiveClock() if live else FileClock()
         self._layouts = LayoutFinder(stream)
         self._now_s = -float("inf")
         self._lost = False
         self.stats = StatsKeeper()
         self._release = Release(camera, stream, observer, self.stats, projections, live=live)
-        self._ring: Ring[Waiting] = Ring(self._release.lookahead_s)
+        self._ring: Ring[Waiting] = Ring(self._wait_s, most_waiting)
+
+    @property
+    def _wait_s(self) -> float:
+        """How long frames wait for what is seen after them."""
+        return self._release.lookahead_s if self._live else self._hindsight_s
 
     @property
     def now_s(self) -> float:
@@ -49,24 +55,38 @@ class StreamGuard:
 
     def process(self, frame: Frame, *, newest_s: float = -float("inf")) -> list[GuardedFrame]:
         """Take one frame and return those whose time has come. Total; `newest_s` is the camera's on any stream."""
+        return [self.paint(planned) for planned in self.plan(frame, newest_s=newest_s)]
+
+    def plan(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> list[Planned]:
+        """The first half of `process`: those whose time has come and what to mask of them. Total.
+
+        Without `keep` the pictures do not wait: `paint` is to be given each once more.
+        """
         try:
             arrival = self._intake(frame, newest_s)
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)
-            return [*self._release.frames(self._ring.drain()), self._release.last_resort(frame)]
-        settled, arrival = self._settle(arrival)
+            return [*self._release.plans(self._ring.drain()), self._release.failed(frame)]
+        settled, arrival = self._settle(arrival, keep=keep)
         self._observe(arrival, [waiting.arrival for waiting in self._ring])
-        return settled + self._release.frames(self._ring.due(self._release.explained))
+        return settled + self._release.plans(self._ring.due(self._release.explained))
 
-    def scout(self, frame: Frame) -> None:
-        """Show a frame to the observer and keep nothing of it. May raise."""
-        self._observe(self._intake(frame), [])
+    def paint(self, planned: Planned, again: Frame | None = None) -> GuardedFrame:
+        """The second half of `process`, for each in order, by one thread. Total.
+
+        `again`: the same frame, where its picture was not kept; a frame that is another one leaves as a blank.
+        """
+        return self._release.paint(planned if again is None else planned.with_picture(again))
 
     def flush(self) -> list[GuardedFrame]:
         """The source has ended or is lost: release all that waits. A frame that comes nevertheless is a return."""
+        return [self.paint(planned) for planned in self.plan_rest()]
+
+    def plan_rest(self) -> list[Planned]:
+        """The first half of `flush`."""
         self._lost = True
         self._clock.restart()
-        return self._release.frames(self._ring.drain())
+        return self._release.plans(self._ring.drain())
 
     def placeholder(self, text: str) -> GuardedFrame | None:
         """The source is lost: the last guarded picture, masked whole and captioned; None if none has left."""
@@ -74,22 +94,16 @@ class StreamGuard:
         self._clock.restart()
         return self._release.placeholder(text, self._layouts.current)
 
-    def figures(self) -> list[tuple[Figure, FigureRegion]]:
-        """Everybody at the time of the newest frame, in the evidence's pixels, with the mask each gets here."""
+    def figures(self, t_s: float | None = None) -> list[tuple[Figure, FigureRegion]]:
+        """Everybody at a moment (None: of the newest frame), in the evidence's pixels, with the mask each gets here."""
         layout = self._layouts.current
-        return [] if layout is None else self._release.figures(layout, self._now_s)
-
-    def rewind(self) -> None:
-        """The same frames come once more: start their time again."""
-        self._clock = LiveClock() if self._live else FileClock()
-        self._ring.drain()
-        self.stats = self._release.stats = StatsKeeper()
+        return [] if layout is None else self._release.figures(layout, self._now_s if t_s is None else t_s)
 
     def configure(self, camera: Camera, stream: Stream, *, moved: bool) -> None:
         """New settings from the next released frame on; `moved` when the geometry changed."""
         self._camera, self._stream = camera, stream
         self._release.configure(camera, stream)
-        self._ring.lookahead_s = self._release.lookahead_s
+        self._ring.lookahead_s = self._wait_s
         if moved:
             self._layouts.forget(stream)
 
@@ -110,15 +124,16 @@ class StreamGuard:
         return Arrival(frame, tick.t_s, layout, thumbnail, jumped=tick.jumped, returned=returned, opened=opened,
                        uncertainty_s=uncertainty_s)
 
-    def _settle(self, arrival: Arrival) -> tuple[list[GuardedFrame], Arrival]:
-        """Release what must leave by the evidence of its own time, and let the new frame wait, in a copy."""
-        leaving = self._ring.drain() if arrival.opened or arrival.jumped else []
-        settled = self._release.frames(leaving)
-        planes = arrival.layout.pool.copy(arrival.frame.planes)
-        arrival = replace(arrival, frame=replace(arrival.frame, planes=planes))
-        self._release.remember(arrival)
-        self._ring.push(Waiting(arrival, self._release.wanted))
-        return settled, arrival
+    def _settle(self, arrival: Arrival, *, keep: bool) -> tuple[list[Planned], Arrival]:
+        """Plan what must leave by the evidence of its own time, and let the new frame wait, in a copy if it is kept."""
+        settled = self._release.plans(self._ring.drain() if arrival.opened or arrival.jumped else ())
+        frame = arrival.frame
+        own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if keep else without_picture(frame)
+        waiting = replace(arrival, frame=own)
+        self._release.remember(waiting)
+        arrived_s = frame.wall_time_s if self._live else arrival.t_s
+        self._ring.push(Waiting(waiting, arrived_s, self._release.wanted))
+        return settled, waiting if keep else arrival
 
     def _observe(self, arrival: Arrival, waiting: list[Arrival]) -> None:
         """Show a frame of the detection stream to the observer. Total."""

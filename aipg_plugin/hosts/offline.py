@@ -1,9 +1,9 @@
-"""The host for files: pictures page by page, videos in two passes so that the guard knows what comes."""
+"""The host for files: pictures page by page, videos in one go, the guard a few seconds ahead of the masks."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from aipg_plugin.detection.tiles import THOROUGH, TilePlan
 from aipg_plugin.errors import MediaError, UsageError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
-from aipg_plugin.guard.guard import Guard
+from aipg_plugin.hosts.redaction import Redaction
 from aipg_plugin.masking.outline import outline_of
 from aipg_plugin.media.filesink import FileSink
 from aipg_plugin.media.images import Page, PictureFile, encode_pages
-from aipg_plugin.media.info import StreamInfo
+from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.session import AvSession
 from aipg_plugin.media.source import FileSource, VideoSource, open_source
 from aipg_plugin.media.urls import file_url
@@ -101,32 +101,38 @@ def _frame_of(page: Page, stream: str) -> Frame:
 
 def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, output: Output, *,
                  plan: TilePlan = THOROUGH, progress: Progress = lambda *_: None) -> Report:
-    """Mask a video: look at all of it, then mask and write every frame.
+    """Mask a video: each frame once a few seconds of what follows have been looked at (`redaction.py`).
 
     `plan` says how closely it is looked at: LIVE takes a little less time, THOROUGH's close-ups show more around.
 
     Raises MediaError when it cannot be read or written; then, or when interrupted, the target is as it was before.
     """
     start_s = time.monotonic()
-    stream = camera.streams[0]
-    guard = make_guard(camera, net, live=False, plan=plan, keep_all=True)
+    stream = camera.streams[0].id
     people: set[int] = set()
-    guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
     report = Report(str(source), str(target), provider=net.provider)
-    with _whole(target) as partial:
+    with _whole(target) as partial, open_video(source, stream) as opened:
         output = replace(output, target=str(partial))
-        with open_video(source, stream.id) as looking:
-            report.left_out = _left_out(looking.info, output)
-            FileSink(output, looking.info).close()  # whatever cannot be written fails before the first pass
-            partial.unlink()
-            total = _frame_count(looking.info)
-            for done, frame in enumerate(_frames(looking), 1):
-                guard.scout(frame)
-                progress("looking", done, total, len(people))
-        guard.second_pass()
-        with open_video(source, stream.id) as masking:
-            seen_s = _mask(masking, guard, output, report, progress=progress, people=people)
-            report.left_out += _undecoded(masking, seen_s)
+        report.left_out = _left_out(opened.info, output)
+        total = _frame_count(opened.info)
+        sink = FileSink(output, opened.info)
+        report.encoder = sink.encoder
+        try:
+            redaction = Redaction(opened, camera, net, plan, lambda: open_video(source, stream))
+            redaction.guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
+            for item, share in redaction.run(sound=output.audio is Audio.PASS):
+                if isinstance(item, AudioPacket):
+                    sink.write_audio(item)
+                    continue
+                sink.write(item)
+                report.count(item, share)
+                progress("masking", report.frames_out, total, len(people))
+        finally:
+            sink.close()
+        report.frames_in = redaction.frames
+        if report.frames_in == 0:
+            raise MediaError("{source} has no frames", source=report.source, cure="Check that it is a video")
+        report.left_out += _undecoded(opened, redaction.seen_s)
     report.people = len(people)
     return _timed(report, start_s)
 
@@ -160,38 +166,6 @@ def _frame_count(info: StreamInfo) -> int | None:
     """How many frames come, as the container says or by duration and rate; None if unknown."""
     guess = round(info.duration_s * info.fps) if info.duration_s and info.fps else None
     return info.frame_count or guess or None
-
-
-def _mask(source: VideoSource, guard: Guard, output: Output, report: Report, *, progress: Progress,
-          people: set[int]) -> float:
-    """Second pass; returns the seconds from the first picture to the end of the last."""
-    sink = FileSink(output, source.info)
-    source.on_audio = sink.write_audio if output.audio == "pass" else None
-    stream = guard.camera.streams[0].id
-    keeper = guard.stream(stream).stats
-    total = _frame_count(source.info)
-    times_s: list[float] = []
-    try:
-        for frame in _frames(source):
-            report.frames_in += 1
-            times_s = [*times_s[:1], frame.pts_s] if frame.pts_s is not None else times_s
-            for guarded in guard.process(frame):
-                sink.write(guarded)
-                report.count(guarded, guard.stream(stream).stats.masked_share)
-            progress("masking", report.frames_in, total, len(people))
-        for guarded in guard.flush(stream):
-            sink.write(guarded)
-            report.count(guarded, keeper.masked_share)
-    finally:
-        sink.close()
-    report.encoder = sink.encoder
-    if report.frames_in == 0:
-        raise MediaError("{source} has no frames", source=report.source, cure="Check that it is a video")
-    return times_s[-1] - times_s[0] + 1 / (source.info.fps or 25) if times_s else float("inf")
-
-
-def _frames(source: VideoSource) -> Iterable[Frame]:
-    return (item for item in source if isinstance(item, Frame))
 
 
 @contextmanager

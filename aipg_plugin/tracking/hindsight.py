@@ -1,4 +1,4 @@
-"""What a whole recording says of each track: fragments joined, and nobody held for longer than the looks allow."""
+"""What later looks say of each track: fragments joined, and nobody held for longer than the looks allow."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ from aipg_plugin.tracking.association import FORBIDDEN, assign
 from aipg_plugin.tracking.track import Miss, TrackHistory
 
 # Chosen with `benchmarks.fit` on rendered clips.
+SUFFICES_S = 4.0              # of what follows a moment, to tell of it all that matters here
 _LONGEST_GAP_S = 3.0          # between two fragments of one track
 _REACH_M, _REACH_M_S = 0.3, 1.2  # how far apart they may be, at once and per second of gap: an unhurried walk
 _MOST_SIZE_RATIO = 1.8        # of their boxes
 
 
 def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
-    """The tracks of a recording whose end is known, those of one person joined and ended when they were gone."""
-    joined = _joined(histories)
-    for history in joined:
-        gone_s = _gone_s(history.misses)
-        if gone_s is not None:
-            history.end_s = gone_s if history.end_s is None else min(history.end_s, gone_s)
-    return joined
+    """Tracks by what is known now, those of one person joined and ended when they were gone.
+
+    What comes of it for a moment is final once `SUFFICES_S` of what follows have been looked at, unless somebody is
+    found again after a longer time in a place that never looked empty.
+    """
+    return [_ended(history) for history in _joined(histories)]
+
+
+def _ended(history: TrackHistory) -> TrackHistory:
+    gone_s = _gone_s(history.misses)
+    if gone_s is None or (history.end_s is not None and history.end_s <= gone_s):
+        return history
+    return replace(history, end_s=gone_s)
 
 
 def _gone_s(misses: list[Miss]) -> float | None:

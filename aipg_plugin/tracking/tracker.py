@@ -24,7 +24,7 @@ __all__ = ["Track", "Tracker"]
 Gone = Callable[[Track], bool | None]
 Looked = Callable[[Float64], Bools]
 
-_HISTORY_S = 10.0        # kept live, more than any look-ahead
+HISTORY_S = 10.0        # kept, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
@@ -60,18 +60,19 @@ class Tracker:
     A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
     `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later
     (up to a minute) while it is known not to. `backfill_s` before its first point it already has a figure.
-    `offline` keeps the whole history until `prune`; otherwise 10 s are kept. Not thread-safe.
+    What is older than `history_s` is forgotten. Not thread-safe.
     """
 
     def __init__(self, projection: Projection, mount: Mount, hold_s: float = 3.0, on_score: float = 0.3,
-                 keep_score: float | None = None, *, backfill_s: float = 1.0, offline: bool = False) -> None:
+                 keep_score: float | None = None, *, backfill_s: float = 1.0, history_s: float = HISTORY_S) -> None:
         self._projection, self._mount = projection, mount
-        self._backfill_s, self._offline = backfill_s, offline
+        self._backfill_s, self._history_s = backfill_s, history_s
         self.set_limits(hold_s=hold_s, on_score=on_score, keep_score=on_score / 2 if keep_score is None else keep_score)
         self._period_px = seam.period_of(projection.parts)
         self._plane = MotionPlane(projection, mount)
         self._maker = FigureMaker(projection, mount, self._plane)
         self._histories: list[TrackHistory] = []
+        self._revised: list[TrackHistory] | None = None
         self._next_id = 1
         self._last_s: float | None = None
         self._looks: list[tuple[float, Looked]] = []
@@ -86,9 +87,10 @@ class Tracker:
         dts = np.array([min(self._last_s - h.last.t_s, EXTRAPOLATE_S) for h in active])
         return tuple(_public(h, box) for h, box in zip(active, self._maker.predicted(active, dts), strict=True))
 
-    def figures(self, t_s: float) -> tuple[Figure, ...]:
-        """Everybody at one moment, past, present or to come."""
-        there = [h for h in self._histories if h.end_s is None or t_s <= h.end_s]
+    def figures(self, t_s: float, *, hindsight: bool = False) -> tuple[Figure, ...]:
+        """Everybody at one moment, past, present or to come; in `hindsight`, by what was seen up to now."""
+        histories = self._in_hindsight() if hindsight else self._histories
+        there = [h for h in histories if h.end_s is None or t_s <= h.end_s]
         return self._maker.figures(there, t_s)
 
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
@@ -104,18 +106,17 @@ class Tracker:
             history.end_s = t_s + (self._hold_s if hold_s is None else min(hold_s, self._hold_s))
         self._segment += 1
         self._looks.clear()
+        self._revised = None
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._histories.clear()
+        self._revised = None
         self._last_s = None
-
-    def finish(self) -> None:
-        """The recording is over: revise every track by what is known now. For `offline` trackers, once."""
-        self._histories = revised(self._histories)
 
     def prune(self, before_s: float) -> None:
         """Forget what no moment from `before_s` on needs."""
+        self._revised = None
         self._histories = [h for h in self._histories if h.end_s is None or h.end_s >= before_s]
         for history in self._histories:
             history.prune(before_s)
@@ -127,6 +128,7 @@ class Tracker:
         `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell);
         `looked(px)` of (N, 2) pixels which of them were looked at (none given: all).
         """
+        self._revised = None
         if self._last_s is not None and t_s <= self._last_s:
             t_s = self._last_s + 1e-6
         self._last_s = t_s
@@ -147,8 +149,12 @@ class Tracker:
         self._close(missed, list(owners.values()), t_s, gone, looked)
         self._looks = [*((at_s, there) for at_s, there in self._looks if at_s > t_s - self._backfill_s),
                        (t_s, looked or _everywhere)]
-        if not self._offline:
-            self.prune(t_s - _HISTORY_S)
+        self.prune(t_s - self._history_s)
+
+    def _in_hindsight(self) -> list[TrackHistory]:
+        if self._revised is None:
+            self._revised = revised(self._histories)
+        return self._revised
 
     def _active(self) -> list[TrackHistory]:
         return [h for h in self._histories if h.end_s is None]

@@ -86,7 +86,7 @@ def watch(warp: Warp, net: PersonNet, level: Sensitivity, *, live: bool = False,
     truth = leak.ClipTruth(sample())
     empty = TruthPicture(np.zeros((1, 1, 3), np.uint8), np.zeros((1280, 1280), np.uint8), (), truth.circle_px,
                     truth.fov_deg, truth.height_m)
-    guard = make_guard(empty.camera(level), net, live=live, keep_all=not live)
+    guard = make_guard(empty.camera(level), net, live=live)
     result, waits = ClipResult(), dict[int, list[int]]()
     for guarded in leak.played(lambda: frames(warp, last), guard, live=live):
         _judge(truth, guarded, result, waits, (0.0, 0.0) if moved is None else moved(guarded.seq))

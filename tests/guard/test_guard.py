@@ -143,10 +143,7 @@ def test_settings_change_between_frames_without_a_clear_one() -> None:
 
 def test_a_person_first_seen_late_is_masked_in_the_frames_already_waiting() -> None:
     frames = [frame(index) for index in range(20)]
-    subject = guard(camera(), lambda look: observed(np.zeros((0, 5))) if look == 3 else None, keep_all=True)
-    for one in frames:
-        subject.scout(one)
-    subject.second_pass()
+    subject = guard(camera(), lambda look: observed(np.zeros((0, 5))) if look == 3 else None, hindsight_s=4.0)
     assert_nobody_leaves(run(subject, frames), frames)
 
 

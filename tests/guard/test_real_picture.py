@@ -59,17 +59,14 @@ def _camera() -> Camera:
 def _redacted(net: PersonNet, clip: list[tuple[Picture, Picture]], step_s: float = 1 / FPS,
               ) -> tuple[list[tuple[str, str]], float]:
     """State and reason of every frame, and the largest clear share of anybody in it."""
-    guard = make_guard(_camera(), net, live=False, keep_all=True)
+    guard = make_guard(_camera(), net, live=False)
     size_wh = (SIDE_PX, SIDE_PX)
     frames = [Frame("1", index, index * step_s, index * step_s, PixelFormat.BGR24, size_wh, (bgr,))
               for index, (bgr, _) in enumerate(clip)]
-    for frame in frames:
-        guard.scout(frame)
-    guard.second_pass()
+    out = [guarded for frame in frames for guarded in guard.process(frame)] + guard.flush("1")
     told, worst = [], 0.0
     known = set(np.unique(np.stack([who for _, who in clip[:SPOILT_FROM]])).tolist()) - {0}
-    for frame, (bgr, who) in zip(frames, clip, strict=True):
-        (guarded,) = guard.process(frame)
+    for guarded, (bgr, who) in zip(out, clip, strict=True):
         told.append((guarded.state, guarded.reason))
         same = (np.abs(guarded.planes[0].astype(int) - bgr.astype(int)) <= 2).all(2)
         shares = [float(same[who == one].mean()) for one in known if (who == one).sum() > LEAST_PX]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.geometry import seam
+from aipg_plugin.geometry import Figure, seam
 from aipg_plugin.tracking import Tracker
 from tests.tracking.walkers import CAMERA, CEILING, at, covered, seen
 
@@ -13,7 +13,11 @@ NOBODY = np.zeros((0, 5))
 
 
 def tracker() -> Tracker:
-    return Tracker(CAMERA, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15, offline=True)
+    return Tracker(CAMERA, CEILING, hold_s=3.0, on_score=0.3, keep_score=0.15, history_s=60.0)
+
+
+def told(t: Tracker, t_s: float) -> tuple[Figure, ...]:
+    return t.figures(t_s, hindsight=True)
 
 
 def everywhere(px: np.ndarray) -> np.ndarray:
@@ -30,9 +34,8 @@ def test_whose_place_was_seen_empty_is_not_held_in_a_file() -> None:
     for k in range(1, 15):
         t.update(seen(NOBODY), k / 5, lambda _, k=k: bool(k % 2), everywhere)  # type: ignore[misc]
     assert len(t.figures(1.0)) == 1
-    t.finish()
-    assert len(t.figures(0.1)) == 1
-    assert t.figures(0.5) == ()
+    assert len(told(t, 0.1)) == 1
+    assert told(t, 0.5) == ()
 
 
 @pytest.mark.parametrize(("gone", "looked"), [(False, everywhere), (None, everywhere), (None, nowhere)],
@@ -42,8 +45,7 @@ def test_who_may_still_be_there_is_held(gone: bool | None, looked: object) -> No
     t.update(seen(at([[2, 1]])), 0.0)
     for k in range(1, 15):
         t.update(seen(NOBODY), k / 5, lambda _: gone, looked)  # type: ignore[arg-type]
-    t.finish()
-    assert len(t.figures(2.5)) == 1
+    assert len(told(t, 2.5)) == 1
 
 
 def test_fragments_of_one_walk_become_one_track_and_the_gap_is_covered() -> None:
@@ -54,10 +56,9 @@ def test_fragments_of_one_walk_become_one_track_and_the_gap_is_covered() -> None
             t._active()[0].end_s = k / 5  # lost, as where the place looked empty
         t.update(seen(found), k / 5, lambda _: None, everywhere)
     assert len({figure.id for s in np.arange(0, 6, 0.2) for figure in t.figures(s)}) == 2
-    t.finish()
-    assert {figure.id for s in np.arange(0, 6, 0.2) for figure in t.figures(s)} == {1}
+    assert {figure.id for s in np.arange(0, 6, 0.2) for figure in told(t, s)} == {1}
     for k in range(10, 21):
-        assert covered(t.figures(k / 5), at([[-2 + 0.15 * k, 2]])[0]) > 0.7
+        assert covered(told(t, k / 5), at([[-2 + 0.15 * k, 2]])[0]) > 0.7
 
 
 def test_another_scene_or_a_far_place_is_somebody_else() -> None:
@@ -68,8 +69,7 @@ def test_another_scene_or_a_far_place_is_somebody_else() -> None:
         if cut:
             t.new_segment(0.2)
         t.update(seen(at([place])), 0.4)
-        t.finish()
-        assert {f.id for f in t.figures(0.0)} | {f.id for f in t.figures(0.4)} == {1, 2}
+        assert {f.id for f in told(t, 0.0)} | {f.id for f in told(t, 0.4)} == {1, 2}
 
 
 @settings(max_examples=40)
@@ -79,18 +79,17 @@ def test_every_confident_detection_stays_covered_at_its_own_time(looks: list, go
     t = tracker()
     for k, places in enumerate(looks):
         t.update(seen(at(np.reshape(places, (-1, 2)))), k / 5, lambda _: gone, everywhere)
-    t.finish()
     for k, places in enumerate(looks):
         for box in at(np.reshape(places, (-1, 2))):
-            assert covered(t.figures(k / 5), box) > 0.95
+            assert covered(told(t, k / 5), box) > 0.95
 
 
 def test_a_place_looked_at_just_before_is_not_back_filled_for_longer() -> None:
     t = tracker()
     t.update(seen(NOBODY), 0.0, None, everywhere)
     t.update(seen(at([[2, 1]])), 0.2, None, everywhere)
-    assert t.figures(-0.1) == ()
-    assert len(t.figures(0.05)) == 1
+    assert told(t, -0.1) == ()
+    assert len(told(t, 0.05)) == 1
     unseen = tracker()
     unseen.update(seen(NOBODY), 0.0, None, nowhere)
     unseen.update(seen(at([[2, 1]])), 0.2, None, everywhere)
@@ -107,8 +106,8 @@ def test_a_track_that_finds_nothing_takes_no_detection_from_another() -> None:
     part[2:4] *= 0.35
     part[:2] += 0.35 * right[2]
     t.update(seen(np.stack([right, part])), 0.6)
-    by_id = {figure.id: figure for figure in t.figures(0.6)}
-    first, second = t.figures(0.0)
+    by_id = {figure.id: figure for figure in told(t, 0.6)}
+    first, second = told(t, 0.0)
     assert np.hypot(*(by_id[second.id].box[:2] - right[:2])) < 2
     assert np.hypot(*(by_id[first.id].box[:2] - left[:2])) < 0.5 * left[2]
 
@@ -129,8 +128,7 @@ def test_who_was_missed_between_two_places_is_covered_where_they_stood() -> None
         t.update(seen(at([[2, 1]])), k / 5, lambda _: False, everywhere)
     t.update(seen(NOBODY), 0.8, lambda _: None, everywhere)
     t.update(seen(at([[2.9, 1.4]])), 1.0, lambda _: False, everywhere)
-    t.finish()
     for t_s in (0.65, 0.7, 0.75):
-        assert covered(t.figures(t_s), at([[2, 1]])[0]) > 0.97, t_s
+        assert covered(told(t, t_s), at([[2, 1]])[0]) > 0.97, t_s
     for t_s in (0.85, 0.9, 0.95):
-        assert covered(t.figures(t_s), at([[2.9, 1.4]])[0]) > 0.97, t_s
+        assert covered(told(t, t_s), at([[2.9, 1.4]])[0]) > 0.97, t_s

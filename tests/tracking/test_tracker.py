@@ -70,7 +70,7 @@ def test_a_person_right_below_the_camera_keeps_the_id_and_stays_covered() -> Non
 
 
 def test_gaps_are_bridged_with_the_person_covered() -> None:
-    t = tracker(offline=True)
+    t = tracker(history_s=60.0)
     for k in range(26):
         lost = 8 <= k <= 12
         t.update(seen(at(np.zeros((0, 2)) if lost else [[-2.5 + 0.2 * k, 2.0]])), k / 5)
@@ -178,7 +178,7 @@ def test_a_track_that_another_has_taken_over_ends_before_the_hold() -> None:
 
 
 def test_pruning_keeps_what_the_moments_after_it_need() -> None:
-    t = tracker(offline=True)
+    t = tracker(history_s=60.0)
     for k in range(8):
         t.update(seen(at([[0.8 * k - 3, 2.0]])), k * 0.8)
     kept = [t.figures(s) for s in np.arange(3.0, 6.0, 0.1)]
@@ -313,7 +313,7 @@ def sightings(draw: st.DrawFn) -> list[tuple[float, np.ndarray, np.ndarray]]:
 @given(sightings(), st.booleans())
 @settings(deadline=None, max_examples=40)
 def test_every_confident_detection_is_covered_at_its_own_time(looks: list, offline: bool) -> None:
-    t = tracker(offline=offline)
+    t = tracker(history_s=1e6 if offline else 10.0)
     for t_s, boxes, scores in looks:
         t.update(seen(boxes, scores), t_s, lambda _: True)
         assert len({track.id for track in t.tracks}) == len(t.tracks)
