@@ -69,10 +69,10 @@ def floor(clip: Path, target: Path, preset: str) -> Run:
     return Run(int(out), run.seconds, run.cpu_s, run.peak_mib)
 
 
-def guarded(clip: Path, target: Path, preset: str, extra: list[str]) -> Run:
-    """`aipg redact`."""
+def guarded(clip: Path, target: Path, preset: str | None, extra: list[str]) -> Run:
+    """`aipg redact`; without a preset, its default."""
     out, run = measured([sys.executable, "-m", "aipg_plugin", "redact", str(clip), str(target), "--json", "--quiet",
-                         "--preset", preset, *extra])
+                         *(["--preset", preset] if preset else []), *extra])
     return Run(int(json.loads(out)["frames_out"]), run.seconds, run.cpu_s, run.peak_mib)
 
 

@@ -61,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="also do the folders in a folder")
     parser.add_argument("--codec", choices=("h264", "hevc"), default="h264", help="of a video (default h264)")
     parser.add_argument("--encoder", default="auto", help="auto, libx264, h264_nvenc, … (default auto)")
-    parser.add_argument("--preset", default="medium", help="of the encoder (default medium)")
+    parser.add_argument("--preset", default="veryfast", help="of the encoder (default veryfast, as live: slower ones "
+                        "make smaller files, and encoding is most of the work then)")
     parser.add_argument("--crf", type=int, default=23, help="quality of a video, 0–51, lower is better (default 23)")
     parser.add_argument("--audio", choices=list(Audio), default="drop", help="a voice is personal data (default drop); "
                         "pass keeps it, as AAC where the container needs that")
@@ -227,7 +228,7 @@ def _make_folder(folder: Path) -> None:
 
 
 class _Bar:
-    """One progress bar per pass: frames (or pages), frames per second, time left, people."""
+    """One progress bar per file: frames (or pages), frames per second, time left, people."""
 
     def __init__(self, label: str, *, quiet: bool) -> None:
         self._label = label

@@ -118,7 +118,8 @@ def redact_video(source: Path, target: Path, camera: Camera, net: PersonNet, out
         sink = FileSink(output, opened.info)
         report.encoder = sink.encoder
         try:
-            redaction = Redaction(opened, camera, net, plan, lambda: open_video(source, stream))
+            redaction = Redaction(opened, lambda: open_video(source, stream), lambda most: make_guard(
+                camera, net, live=False, plan=plan, most_waiting=most))
             redaction.guard.on_look = lambda _t_s, tracks: people.update(track.id for track in tracks)
             for item, share in redaction.run(sound=output.audio is Audio.PASS):
                 if isinstance(item, AudioPacket):

@@ -1,8 +1,8 @@
 """Masks a video file in stages that run at the same time: decoding, looking, masking, and (with the caller) encoding.
 
-A frame waits until `HINDSIGHT_S` of what follows have been looked at. Its picture waits with it where the memory for
-that is small; where it is not, a second decoder follows the first one and decodes it again. What comes out does not
-depend on which, nor on how fast the stages run: each takes what the one before hands it, one after the other.
+A frame waits until `SUFFICES_S` (4 s) of what follows have been looked at. Its picture waits with it where that takes
+little memory; where it would take more, a second decoder follows the first one and decodes it again. What comes out
+does not depend on which, nor on how fast the stages run: each takes what the one before hands it, in order.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from aipg_plugin.detection.onnx import PersonNet
-from aipg_plugin.detection.tiles import TilePlan
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
-from aipg_plugin.guard.assembly import make_guard
+from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.release import Planned
 from aipg_plugin.hosts.stages import ahead
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.source import VideoSource
-from aipg_plugin.options import Camera
 from aipg_plugin.tracking.hindsight import SUFFICES_S
 
 KEPT_BYTES = 256 * 2**20  # of pictures that wait; more are decoded twice
@@ -30,16 +27,15 @@ _USUAL_FPS = 25.0         # of a file that does not say
 class Redaction:
     """One file's way through the guard. `frames` of it have come in, and span `seen_s`."""
 
-    def __init__(self, source: VideoSource, camera: Camera, net: PersonNet, plan: TilePlan,
-                 again: Callable[[], VideoSource], *, kept_bytes: int = KEPT_BYTES) -> None:
-        """`again` opens the same file once more."""
+    def __init__(self, source: VideoSource, again: Callable[[], VideoSource], make_guard: Callable[[int], Guard], *,
+                 kept_bytes: int = KEPT_BYTES) -> None:
+        """`again` opens the same file once more; `make_guard` a guard in which so many frames may wait."""
         self._source, self._again = source, again
         w, h = source.info.size_wh
         affordable = kept_bytes // max(1, w * h * 3 // 2)
         self.keeps_pictures = affordable >= SUFFICES_S * (source.info.fps or _USUAL_FPS)
-        self.guard = make_guard(camera, net, live=False, plan=plan, hindsight_s=SUFFICES_S,
-                                most_waiting=affordable if self.keeps_pictures else _MOST_DECODED_AGAIN)
-        self._stream = self.guard.stream(camera.streams[0].id)
+        self.guard = make_guard(affordable if self.keeps_pictures else _MOST_DECODED_AGAIN)
+        self._stream = self.guard.stream(self.guard.camera.streams[0].id)
         self.frames = 0
         self._times_s: list[float] = []
 

@@ -102,11 +102,11 @@ def test_settings_of_the_output_are_refused_before_anything_is_read(
 @pytest.mark.parametrize(("name", "more", "says"), [
     ("out.webm", (), "no video file that can be written"), ("out.jpg", (), "no video file"),
     ("out.avi", ("--audio", "pass"), "cannot carry aac audio")])
-def test_an_output_that_cannot_be_is_refused_before_the_first_pass(
+def test_an_output_that_cannot_be_is_refused_before_any_work(
         tmp_path: Path, name: str, more: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_tracks(tmp_path / "in.mov", sounds=("pcm_alaw",), frames=3)
-    monkeypatch.setattr("aipg_plugin.guard.guard.Guard.scout", lambda *_: pytest.fail("the first pass began"))
+    monkeypatch.setattr("aipg_plugin.guard.stream.StreamGuard.plan", lambda *_, **__: pytest.fail("work began"))
     assert redact(clip, tmp_path / name, *more) in {2, 5}
     assert says in capsys.readouterr().err
     assert names(tmp_path) == ["in.mov"]
@@ -141,8 +141,8 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_folder_that_cannot_be_written_to_is_told_before_any_work(
         tmp_path: Path, small: bytes, name: str, capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch) -> None:
-    for work in ("scout", "process"):
-        monkeypatch.setattr(f"aipg_plugin.guard.guard.Guard.{work}", lambda *_: pytest.fail("work began"))
+    for work in ("plan", "process"):
+        monkeypatch.setattr(f"aipg_plugin.guard.stream.StreamGuard.{work}", lambda *_, **__: pytest.fail("work began"))
     (tmp_path / "a.jpg").write_bytes(small)
     write_clip(tmp_path / "a.mp4", frames=1)
     assert redact(tmp_path / name, f"/proc/self/{name}") == 5

@@ -139,7 +139,7 @@ def observed(boxes: NDArray[np.float64], doubt: str = "", score: float = 0.9) ->
 
 
 def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, *, live: bool = False,
-          hindsight_s: float = 0.0, score: float = 0.9, opened: list[Camera] | None = None,
+          hindsight_s: float = 0.0, most_waiting: int = 2000, score: float = 0.9, opened: list[Camera] | None = None,
           analyzers: list[TruthAnalyzer] | None = None, make_worker: MakeWorker = alone) -> Guard:
     """A guard whose analyzer sees the truth but for its faults.
 
@@ -159,7 +159,8 @@ def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, 
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
                        keep_score=limits.keep_score, history_s=10.0 + hindsight_s)
 
-    return Guard(settings, analyzer, tracker, live=live, hindsight_s=hindsight_s, make_worker=make_worker)
+    return Guard(settings, analyzer, tracker, live=live, hindsight_s=hindsight_s, most_waiting=most_waiting,
+                 make_worker=make_worker)
 
 
 class SlowWorker:
