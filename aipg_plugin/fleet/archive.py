@@ -28,7 +28,7 @@ _TICK_S = 0.2
 _ANSWER_S = 15.0            # a worker that does not say how far it is for so long is given up
 _MOST_TRIES = 3             # of a file whose worker dies: it may be the file that kills it
 _CORES_EACH = 2             # decoding, looking and encoding run side by side in one file's pipeline
-_YIELD = 10                 # niceness: cameras on the same node come first
+_YIELD = 5                  # niceness: cameras on the same node come first
 
 
 class Work(Protocol):

@@ -36,6 +36,11 @@ class Cluster:
         """One `aipg` command as a user of this fleet runs it."""
         return Process([sys.executable, "-m", "aipg_plugin", *arguments], self.environment)
 
+    def wait_for_head(self) -> None:
+        """Until programs can use it."""
+        wait_for(lambda: "the fleet listens" in self.head.output() or not self.head.running, LONG_S, "the head")
+        assert self.head.running, self.head.output()
+
     def add_node(self, cores: int = 1) -> Process:
         """A further node."""
         self.nodes.append(self.start("fleet", "--join", self.address, "--cores", str(cores)))
