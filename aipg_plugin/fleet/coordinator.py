@@ -84,6 +84,11 @@ class Coordinator:
             relay.join(5.0)
         self.app.close()
 
+    def links(self) -> list[CarrierLink]:
+        """The nodes that carry cameras or are about to."""
+        with self._lock:
+            return list(self._links.values())
+
     def overview(self) -> dict[str, object]:
         """Nodes and cameras, for the page and MQTT."""
         with self._lock:

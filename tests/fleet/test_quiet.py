@@ -48,7 +48,8 @@ def test_a_fleet_talks_to_its_own_addresses_only(tmp_path: Path) -> None:
         cluster.close()
     for trace in traces:
         assert {ip for ip, _ in trace.addresses()} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
-        assert trace.names_asked() == []
+        # Ray looks its own machine's name up, in /etc/hosts; no name server is asked.
+        assert [line for line in trace.names_asked() if "htons(53)" in line] == []
         assert trace.left_behind() == [".ray/auth_token"]
 
 
