@@ -1,4 +1,4 @@
-"""Which tiles to look at next: motion, tracks at risk and old evidence first."""
+"""Which tiles to look at next: motion, tracks at risk, what has changed and old evidence first."""
 
 from __future__ import annotations
 
@@ -7,45 +7,68 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aipg_plugin.detection.coverage import TileCoverage
 from aipg_plugin.detection.tiles import Tile
-from aipg_plugin.geometry.arrays import Bools, Float64, Ints
+from aipg_plugin.geometry.arrays import Bools, Float64
 
 # Priorities, chosen with `benchmarks.leak --mode live`.
-_MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0  # of a point in a tile, in units of `max_age_s` of waiting
+_MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0  # of a point in a tile, in units of `max_age_s` of waiting of all its places
+_OLDEST_WORTH = 0.5                     # of the place that waits longest, beside the mean of all that a tile shows
 _BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
-_WELL_INSIDE = 0.08                     # of a tile's side from its border: half the width of a person
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
-
-
-def _inside_depth(tile: Tile, px: Float64) -> Float64:
-    """(K,) how deep points lie inside a tile: 0.5 in its middle, 0 on its border, negative outside."""
-    depth = 0.5 - np.abs(tile.to_tile(px) / tile.input_px - 0.5).max(1)
-    return np.where(tile.owns(px) & np.isfinite(depth), depth, -1.0)
+_OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
+_PATIENCE = 2.5                         # times as long may a place wait that somebody known has changed
+_LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 
 
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
-    A decision looks at the tiles where something is urgent, and at its share of the rest: `max_age_s` is the age by
-    which every tile has been looked at again. `budget_s` is the time one decision may take (None: always a full sweep);
-    only tiles that would be late, and an urgent one beside them, exceed it. The cost of a tile is learned from `done`.
+    A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes is
+    looked at again within `max_age_s` (later where somebody known moved) until two looks have shown it as it is now.
+    From then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
+    changes that nobody told of. Until `changed` is called, everything counts as changing.
+    `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
+    urgent one beside them, exceed it. The cost of a tile is learned from `done`.
     """
 
-    def __init__(self, tiles: Sequence[Tile], *, budget_s: float | None = 0.08, max_age_s: float = 2.0,
-                 first_cost_s: float = 0.015) -> None:
-        self._tiles, self._budget_s, self._max_age_s = tuple(tiles), budget_s, max_age_s
+    def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
+                 max_age_s: float = 2.0, sweep_s: float = 10.0, first_cost_s: float = 0.015) -> None:
+        self._count, self._budget_s, self._max_age_s, self._sweep_s = len(tiles), budget_s, max_age_s, sweep_s
+        self.coverage = TileCoverage(tiles, size_wh)
+        self._shown = self.coverage.shown
+        self._somewhere = self._shown.any(0)
+        self._usual_cells = max(1.0, float(self._shown.sum(1).mean())) if self._count else 1.0
+        self._oldest_worth = _OLDEST_WORTH * self._usual_cells
         self._cost_s = first_cost_s
         self.restart()
 
     def restart(self) -> None:
         """Next time, sweep everything: at the start, after a scene change or a gap."""
-        self._seen_s = np.full(len(self._tiles), -np.inf)
+        self._seen_s = np.full(self._count, -np.inf)
+        cells = self._shown.shape[1]
+        self._cell_since_s, self._cell_looks = np.full(cells, -np.inf), np.zeros(cells, np.intp)
+        self._cell_patience = np.ones(cells)  # since_s: when the waiting of an open cell began
+        self._told = False
+        self._credit = 0.0
         self._last_s: float | None = None
 
     @property
     def complete(self) -> bool:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
+
+    def changed(self, cells: Bools, t_s: float, by_known: Bools | None = None) -> None:
+        """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`, and in which of them it is somebody known
+        who moved: such cells can wait longer, for people are followed by close-ups.
+        """
+        self._told = True
+        new = cells.reshape(-1)
+        self._cell_since_s[new & (self._cell_looks >= _LOOKS_AFTER_CHANGE)] = t_s
+        known = np.zeros_like(new) if by_known is None else by_known.reshape(-1)
+        self._cell_patience[new & ~known] = 1.0
+        self._cell_patience[new & known] = _PATIENCE
+        self._cell_looks[new] = 0
 
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
              budget_s: float | None = None) -> tuple[int, ...]:
@@ -54,58 +77,85 @@ class SweepSchedule:
         `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
         evidence, low score). `budget_s` is all the time there is for this decision: tiles are late rather than dear.
         """
-        everything = tuple(range(len(self._tiles)))
         if self._budget_s is None or not self.complete:
-            return everything
-        period_s = t_s - self._last_s if self._last_s is not None else 0.0
-        age = t_s - self._seen_s
-        urgent = _MOTION_WORTH * self._served(motion_px) + _TRACK_WORTH * self._served(tracks_px)
-        order = np.argsort(-(urgent + age / self._max_age_s), kind="stable")
+            return tuple(range(self._count))
+        period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
+        age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s) / self._cell_patience
+        open_cells = self._open_cells()
+        waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
+        # Whatever the budget, no place that changes may wait longer than max_age_s, and no tile longer than sweep_s.
+        late = open_cells & (cell_age + period_s > self._max_age_s)
+        routine = age + period_s > self._sweep_s
+        self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
+        asked, worth = self._asked(motion_px, tracks_px)
         affordable = max(1, int(self._budget_s / max(self._cost_s, 1e-6)))
-        # Whatever the budget, no tile may wait longer than max_age_s.
-        late = age + max(period_s, 0.0) > self._max_age_s
-        fair = int(np.ceil(len(everything) * min(1.0, max(period_s, 1e-3) / self._max_age_s)))
-        waiting, asked = int(late.sum()), int(((urgent > 0) & ~late).sum())
-        count = max(fair, min(affordable, waiting + asked), waiting + min(asked, _BESIDES_LATE))
-        if budget_s is not None and (most := max(1, int(budget_s / max(self._cost_s, 1e-6)))) < count:
-            return tuple(int(i) for i in order[:most])
-        ranked = [int(i) for i in order if late[i]] + [int(i) for i in order if not late[i]]
-        return tuple(ranked[:count])
+        most = self._count if budget_s is None else max(1, int(budget_s / max(self._cost_s, 1e-6)))
+        chosen: list[int] = []
+        urgent_chosen = 0
+        while len(chosen) < most:
+            urgent = asked @ worth
+            if len(chosen) >= affordable and urgent_chosen >= _BESIDES_LATE:
+                urgent[:] = 0
+            needed = ((self._shown @ late > 0) | routine | (urgent > 0))
+            if not needed.any() and len(chosen) >= int(self._credit):
+                break
+            # Many places that wait, and the one that waits longest: a few must not wait for ever.
+            value = urgent + self._shown @ waiting + (self._shown * waiting).max(1, initial=0) * self._oldest_worth \
+                + age / self._sweep_s
+            value[chosen] = -np.inf
+            tile = int(np.where(needed, value, -np.inf).argmax() if needed.any() else value.argmax())
+            chosen.append(tile)
+            urgent_chosen += bool(urgent[tile] > 0)
+            shown = self._shown[tile] > 0
+            late[shown], waiting[shown], routine[tile], worth[asked[tile]] = False, 0, False, 0
+        return tuple(chosen)
 
     def done(self, tiles: Sequence[int], t_s: float, took_s: float) -> None:
         """Tell that these tiles were looked at in the picture of `t_s`, and how long it took."""
+        self._last_s = t_s
         if not tiles:
             return
-        self._seen_s[list(tiles)] = t_s
-        self._last_s = t_s
+        chosen = list(tiles)
+        self._seen_s[chosen] = t_s
+        shown = self._shown[chosen].any(0)
+        self._cell_since_s[shown] = t_s
+        self._cell_looks[shown] += 1
+        self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
     def serves(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
-        """(K,) bool: whether the tile that shows a point (K, 2) best, if there is one, is among `tiles`."""
-        return np.isin(self._best(px), (-1, *tiles))
+        """(K,) bool: whether a tile that shows a point (K, 2) well, if there is one, is among `tiles`."""
+        answers = self.coverage.answers(px)
+        return np.asarray(answers[list(tiles)].any(0) | ~answers.any(0), bool)
 
-    def showing(self, px: ArrayLike) -> tuple[int, ...]:
-        """The tiles that show points (K, 2) best."""
-        best = self._best(px)
-        return tuple(np.unique(best[best >= 0]).tolist())
+    def and_showing(self, tiles: Sequence[int], px: ArrayLike) -> tuple[int, ...]:
+        """`tiles`, and as few others as it takes for points (K, 2) to be shown well."""
+        answers = self.coverage.answers(px)
+        chosen = list(tiles)
+        left = ~answers[chosen].any(0)
+        while (gain := (answers & left).sum(1)).any():
+            chosen.append(int(gain.argmax()))
+            left &= ~answers[chosen[-1]]
+        return tuple(chosen)
 
     def looked_at(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
         """(K,) bool: which points (K, 2) lie well inside one of `tiles`, so that somebody there would be found."""
-        points = np.asarray(px, np.float64).reshape(-1, 2)
-        if not tiles:
-            return np.zeros(len(points), bool)
-        depth = np.stack([_inside_depth(self._tiles[index], points) for index in tiles])
-        return np.asarray(depth.max(0) > _WELL_INSIDE, bool)
+        return self.coverage.shows(tiles, px)
 
-    def _best(self, px: ArrayLike) -> Ints:
-        """(K,) index of the tile that each point (K, 2) lies deepest in, -1 for none."""
-        points = np.asarray(px, np.float64).reshape(-1, 2)
-        if not len(points) or not self._tiles:
-            return np.full(len(points), -1, np.intp)
-        depth = np.stack([_inside_depth(tile, points) for tile in self._tiles])
-        return np.where(depth.max(0) > 0, depth.argmax(0), -1)
+    def _open_cells(self) -> Bools:
+        """(K,) bool: the cells of which another look may tell something new."""
+        if not self._told:
+            return np.asarray(self._somewhere, bool)
+        return np.asarray(self._somewhere & (self._cell_looks < _LOOKS_AFTER_CHANGE), bool)
 
-    def _served(self, px: ArrayLike) -> Float64:
-        """(T,) how many points each tile serves best, at most 2."""
-        best = self._best(px)
-        return np.minimum(np.bincount(best[best >= 0], minlength=len(self._tiles)), 2.0)
+    def _fair_share(self, open_cells: Bools, period_s: float) -> float:
+        """How many tiles to look at in a decision, so that none need be late."""
+        enough = min(float(self._count), _OVERLAP * float((open_cells / self._cell_patience).sum()) / self._usual_cells)
+        return period_s * (enough / self._max_age_s + self._count / self._sweep_s)
+
+    def _asked(self, motion_px: ArrayLike, tracks_px: ArrayLike) -> tuple[Bools, Float64]:
+        """(T, K) bool: which tiles show which points well enough, and (K,) what those are worth."""
+        motion, tracks = (np.asarray(px, np.float64).reshape(-1, 2) for px in (motion_px, tracks_px))
+        points = np.concatenate([motion, tracks])
+        worth = np.repeat([_MOTION_WORTH, _TRACK_WORTH], [len(motion), len(tracks)])
+        return self.coverage.answers(points), worth

@@ -158,7 +158,8 @@ class Evidence:
                 elif observation.scene_change:
                     self._tracker.new_segment(t_s)
                 if not observation.doubt:
-                    self._tracker.update(observation.detections, t_s, observation.gone, observation.looked)
+                    self._tracker.update(observation.detections, t_s, observation.gone, observation.looked,
+                                         observation.unchanged)
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,

@@ -22,12 +22,18 @@ from aipg_plugin.scene.background import BackgroundModel
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import NOWHERE, Observation
-from aipg_plugin.scene.quality import Trouble
+from aipg_plugin.scene.quality import Trouble, to_grey
+from aipg_plugin.scene.tile_change import TileChange
 from aipg_plugin.tracking.track import Track
 
 _BUDGET_S = 0.08         # of detector time per look: a third of a core at 5 looks a second
 _NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend on the machine's speed
-_MAX_TILE_AGE_S = 1.5    # every tile is swept again within this time (`benchmarks.latency`)
+_MAX_AGE_S = 0.8         # a place that changes is looked at again within this time (`benchmarks.latency`) …
+_SWEEP_S = 10.0          # … and every tile within this one, changed or not
+_OF_LATE_S = 1.0         # what changes where somebody was seen as lately as this is theirs …
+_OWN_REACH = 0.12        # … and so is what moves this near, of the longer side of their box; …
+_SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody else
+_ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
 _AT_RISK_AGE_S = 0.3     # people not seen for longer, a look and a half, are looked for when they move …
 _AT_RISK_SCORE = 0.4     # … and those below this score in any case
 _MOST_FOLLOWED = 8       # close-ups of people at risk to a look
@@ -55,12 +61,14 @@ class SceneAnalyzer:
         self._single_image = single_image
         self._areas_drawn = areas_drawn
         budget_s = None if single_image else _BUDGET_S
-        self._schedule = SweepSchedule(detector.tiles, budget_s=budget_s, max_age_s=_MAX_TILE_AGE_S,
-                                       first_cost_s=_NOMINAL_TILE_S)
+        self._schedule = SweepSchedule(detector.tiles, detector.size_wh, budget_s=budget_s, max_age_s=_MAX_AGE_S,
+                                       sweep_s=_SWEEP_S, first_cost_s=_NOMINAL_TILE_S)
         self._scene = BackgroundModel(detector.projection, mount)
-        self._check = PictureCheck(detector.projection.valid_mask())
+        valid = detector.projection.valid_mask()
+        self._check = PictureCheck(valid)
+        self._change = TileChange(valid, self._scene.size_wh)
         self._shifted_s: float | None = None
-        self._asked_px = np.zeros((0, 2))
+        self._asked_px, self._asked_s = np.zeros((0, 2)), np.zeros(0)
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
 
     @property
@@ -73,6 +81,7 @@ class SceneAnalyzer:
         self._schedule.restart()
         self._scene.reset()
         self._check.restart()
+        self._change.restart()
         self._shifted_s = None
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
@@ -94,32 +103,77 @@ class SceneAnalyzer:
         if self._single_image:
             return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
+        self._tell_changes(to_grey(small), t_s, figures, self._near_known(figures, outlines, _SHADOW_REACH))
         motion = self._scene.update(small, t_s, outlines)
         scene_change = motion.global_change or self._check.changed
         if scene_change:
             self._schedule.restart()
-        found = self._sweep(picture_bgr, t_s, self._news(motion.moving_px),
+        news = self._news(*self._foreign(motion.moving_px, figures, outlines), t_s)
+        found = self._sweep(picture_bgr, t_s, news,
                             _at_risk(figures, motion.moving, picture_bgr.shape[1]), budget_s, changed_px)
         self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
         observed = self._observation(found, self._unexplained(motion.foreground, outlines, found))
-        known = motion.known_share >= _BACKGROUND_SHARE
-        return replace(observed, scene_change=scene_change, background_known=known)
+        return replace(observed, scene_change=scene_change,
+                       background_known=motion.known_share >= _BACKGROUND_SHARE)
 
     def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture as motion and picture check look at it: scaled down once for both."""
         size_wh = self._scene.size_wh
         return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
 
-    def _news(self, moving_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The places that move, but for those just looked at because of it: shadows and leaves move all the time."""
-        gaps = np.linalg.norm(moving_px[:, None] - self._asked_px[None], axis=2)
-        news: NDArray[np.float64] = moving_px[
-            gaps.min(axis=1, initial=np.inf) > _SAME_PLACE_SHARE * max(self._detector.size_wh)]
+    def _tell_changes(self, grey: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...],
+                      known: NDArray[np.bool_]) -> None:
+        """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed.
+
+        `known` is where people are that were seen of late, and what is near them.
+        """
+        grid_wh = self._schedule.coverage.grid_wh
+        changed = self._change.update(grey, t_s)
+        cells = self._change.cells(changed & ~known, grid_wh)
+        by_known = self._change.cells(changed & known, grid_wh) & ~cells
+        missed = np.array([figure.box[:2] for figure in figures if figure.age_s > _AT_RISK_AGE_S]).reshape(-1, 2)
+        x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
+        by_known[y, x] = True
+        self._schedule.changed(cells | by_known, t_s, by_known)
+
+    def _foreign(self, moving_px: NDArray[np.float64], figures: tuple[Figure, ...],
+                 outlines: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The moving places that are not at people seen of late, and which of them are near them."""
+        if not len(moving_px):
+            return moving_px, np.zeros(0, bool)
+        moving_px = moving_px[~self._change.at(self._near_known(figures, outlines, _OWN_REACH), moving_px)]
+        return moving_px, self._change.at(self._near_known(figures, outlines, _SHADOW_REACH), moving_px)
+
+    def _near_known(self, figures: tuple[Figure, ...], outlines: list[NDArray[np.float64]],
+                    reach: float) -> NDArray[np.bool_]:
+        """Where people are that were seen of late, and what is near them."""
+        of_late = [index for index, figure in enumerate(figures) if figure.age_s <= _OF_LATE_S]
+        return self._change.near([outlines[index] for index in of_late],
+                                 [reach * float(figures[index].box[2:4].max()) for index in of_late])
+
+    def _news(self, moving_px: NDArray[np.float64], theirs: NDArray[np.bool_], t_s: float) -> NDArray[np.float64]:
+        """The places that move, but for those just looked at because of it: shadows and leaves move all the time.
+
+        Those that are `theirs`, near somebody known, are followed and asked for again after a while.
+        """
+        near = np.linalg.norm(moving_px[:, None] - self._asked_px[None], axis=2) \
+            <= _SAME_PLACE_SHARE * max(self._detector.size_wh)
+        of_late = near & (t_s - self._asked_s < _ASK_AGAIN_S) & theirs[:, None]
+        for row, asked in zip(*np.nonzero(of_late), strict=True):
+            self._asked_px[asked] = moving_px[row]
+        last = near & (self._asked_s == self._asked_s.max(initial=-np.inf))
+        news: NDArray[np.float64] = moving_px[~(last | of_late).any(axis=1)]
         return news
+
+    def _ask(self, moving_px: NDArray[np.float64], served: NDArray[np.bool_], t_s: float) -> None:
+        """Remember the places that were looked at because they move; the others ask again."""
+        kept = t_s - self._asked_s < _ASK_AGAIN_S
+        self._asked_px = np.concatenate([self._asked_px[kept], moving_px[served]])
+        self._asked_s = np.concatenate([self._asked_s[kept], np.full(int(served.sum()), t_s)])
 
     def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
         return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,
-                           looked=self._looked)
+                           looked=self._looked, unchanged=self._change.unchanged)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
@@ -131,13 +185,13 @@ class SceneAnalyzer:
         followed = at_risk[:most if self._detector.follows else 0]
         waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2], budget_s=budget_s)
-        tiles = tuple(dict.fromkeys((*tiles, *self._schedule.showing(changed_px))))
+        tiles = self._schedule.and_showing(tiles, changed_px)
         start_s = time.perf_counter()
         found = self._detector.detect(picture_bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         self._looked = partial(_looked, self._schedule, tiles, followed)
-        self._asked_px = moving_px[self._schedule.serves(tiles, moving_px)]  # the others ask again
+        self._ask(moving_px, self._schedule.serves(tiles, moving_px), t_s)
         return found
 
     def _unexplained(self, foreground: ForegroundRegions, outlines: list[NDArray[np.float64]],

@@ -26,6 +26,7 @@ class Observation:
     `doubt` says why the picture can't be trusted ("" if it can); `complete` that every tile has been swept since
     the last reset; `foreground` are human-sized regions that differ from the empty scene; `gone` tells of a
     track whether its place looks empty again (None: can't tell); `looked` which of (N, 2) places were looked at;
+    `unchanged` which of (N, 5) boxes show places that have not changed since moments (N,) (not given: none);
     `scene_change` that this is another scene than before; `background_known` that most of the scene is known as it
     looks with nobody there.
     """
@@ -36,6 +37,7 @@ class Observation:
     complete: bool
     gone: Callable[[Track], bool | None]
     looked: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None
+    unchanged: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]] | None = None
     scene_change: bool = False
     background_known: bool = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -67,8 +67,9 @@ class TrackHistory:
     """A track's points in order of time; `end_s` is set once it is over.
 
     It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. `skipped` has the
-    times of points after which a look at the place found nobody, before the next point was found. Tracks of different
-    segments (scenes) are never of one person.
+    times of points after which a look at the place found nobody, before the next point was found. `sightings` counts
+    the detections among its points, the last at `sighted_s`; the rest are places that had not changed since. Tracks of
+    different segments (scenes) are never of one person.
     """
 
     id: int
@@ -82,18 +83,30 @@ class TrackHistory:
     unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier point
     stationary: dict[float, bool] = field(default_factory=dict)
     skipped: set[float] = field(default_factory=set)
+    sightings: int = 1
+    sighted_s: float = -float("inf")
     _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.times = [point.t_s for point in self.points]
+        self.sighted_s = max(self.sighted_s, self.times[-1])
 
     @property
     def last(self) -> TrackPoint:
         """The newest point."""
         return self.points[-1]
 
+    def hold(self, t_s: float) -> None:
+        """At this moment the place is as it was when the person was detected there last."""
+        self._append(replace(self.last, t_s=t_s))
+
     def add(self, point: TrackPoint) -> None:
-        """Append a point newer than all before."""
+        """Append a detection newer than all points before."""
+        self._append(point)
+        self.sightings += 1
+        self.sighted_s = point.t_s
+
+    def _append(self, point: TrackPoint) -> None:
         if any(miss.looked for miss in self.misses):
             self.skipped.add(self.last.t_s)
         self.points.append(point)

@@ -23,6 +23,7 @@ __all__ = ["Track", "Tracker"]
 
 Gone = Callable[[Track], bool | None]
 Looked = Callable[[Float64], Bools]
+Unchanged = Callable[[Float64, Float64], Bools]
 
 HISTORY_S = 10.0        # kept, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
@@ -122,11 +123,12 @@ class Tracker:
             history.prune(before_s)
 
     def update(self, detections: DetectionArrays, t_s: float, gone: Gone | None = None,
-               looked: Looked | None = None) -> None:
+               looked: Looked | None = None, unchanged: Unchanged | None = None) -> None:
         """Take in what was seen at `t_s` (a time not after the last one counts as 1 µs later).
 
         `gone(track)` says of a track that was not seen whether its place looks empty again (None: can't tell);
-        `looked(px)` of (N, 2) pixels which of them were looked at (none given: all).
+        `looked(px)` of (N, 2) pixels which of them were looked at (none given: all); `unchanged(boxes, since_s)` of
+        places (N, 5) which have not changed since moments (N,): who was there is there still (none given: none).
         """
         self._revised = None
         if self._last_s is not None and t_s <= self._last_s:
@@ -146,6 +148,7 @@ class Tracker:
         owners = {column: active[row] for row, column in pairs}
         self._begin(points, boxes, owners)
         missed = [history for row, history in enumerate(active) if row not in seen]
+        missed = self._hold(missed, t_s, looked, unchanged)
         self._close(missed, list(owners.values()), t_s, gone, looked)
         self._looks = [*((at_s, there) for at_s, there in self._looks if at_s > t_s - self._backfill_s),
                        (t_s, looked or _everywhere)]
@@ -218,6 +221,24 @@ class Tracker:
                 return min(self._backfill_s, first.t_s - at_s)
         return self._backfill_s
 
+    def _hold(self, missed: list[TrackHistory], t_s: float, looked: Looked | None,
+              unchanged: Unchanged | None) -> list[TrackHistory]:
+        """Hold those whose place nobody looked at since they were detected, and has not changed; the others are left.
+
+        A look that shows nobody there is an answer, and the picture's not having changed no better one.
+        """
+        if unchanged is None or looked is None or not missed:
+            return missed
+        boxes = np.stack([h.last.box for h in missed])
+        held = unchanged(boxes, np.array([h.sighted_s for h in missed])) & ~looked(boxes[:, :2])
+        left = []
+        for history, same in zip(missed, held, strict=True):
+            if same and not any(miss.looked for miss in history.misses):
+                history.hold(t_s)
+            else:
+                left.append(history)
+        return left
+
     def _close(self, missed: list[TrackHistory], seen: list[TrackHistory], t_s: float, gone: Gone | None,
                looked: Looked | None) -> None:
         """End the tracks not seen whose time is up, whose place is empty, or that another has taken over."""
@@ -239,7 +260,7 @@ class Tracker:
                 history.end_s = t_s
 
     def _hold_of(self, history: TrackHistory) -> float:
-        glimpse = len(history.points) == 1 and history.last.score < GLIMPSE_SCORE
+        glimpse = history.sightings == 1 and history.last.score < GLIMPSE_SCORE
         return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,21 +11,30 @@ from aipg_plugin.options import LensModelName, MountKind
 from tests.strategies import numbers
 
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(320, 320, 320), (640, 640))
+SIZE_WH = CAMERA.size_wh
 TILES = make_tiles(CAMERA, Mount(MountKind.CEILING, 3.0), LIVE)
 
 
 def run(schedule: SweepSchedule, seconds: float, *, hz: float = 5.0, cost_s: float = 0.015,
-        motion: object = ()) -> list[tuple[float, tuple[int, ...]]]:
+        motion: object = (), changes: Callable[[float], np.ndarray] | None = None,
+        known: bool = False) -> list[tuple[float, tuple[int, ...]]]:
     log = []
     for i in range(int(seconds * hz)):
+        if changes is not None:
+            cells = changes(i / hz)
+            schedule.changed(cells, i / hz, cells if known else None)
         chosen = schedule.next(i / hz, motion_px=motion)  # type: ignore[arg-type]
         schedule.done(chosen, i / hz, cost_s * len(chosen))
         log.append((i / hz, chosen))
     return log
 
 
+def nowhere(schedule: SweepSchedule) -> np.ndarray:
+    return np.zeros(schedule.coverage.grid_wh[::-1], bool)
+
+
 def test_starts_with_a_full_sweep_and_again_after_restart() -> None:
-    schedule = SweepSchedule(TILES, budget_s=0.03)
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.03)
     assert not schedule.complete
     log = run(schedule, 2)
     assert len(log[0][1]) == len(TILES)
@@ -34,24 +45,57 @@ def test_starts_with_a_full_sweep_and_again_after_restart() -> None:
 
 
 @given(hz=numbers(0.4, 15), budget=numbers(0.0, 0.2), cost=numbers(0.001, 0.2))
-def test_no_tile_waits_longer_than_promised(hz: float, budget: float, cost: float) -> None:
-    schedule = SweepSchedule(TILES, budget_s=budget, max_age_s=2.0)
-    last = np.full(len(TILES), -np.inf)
-    for t_s, chosen in run(schedule, 12, hz=hz, cost_s=cost):
-        last[list(chosen)] = t_s
+def test_no_place_waits_longer_than_promised(hz: float, budget: float, cost: float) -> None:
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=budget, max_age_s=2.0)
+    shown = schedule.coverage.shown > 0
+    last, tile_last = np.full(shown.shape[1], -np.inf), np.full(len(TILES), -np.inf)
+    last[~shown.any(0)] = np.inf
+    for t_s, chosen in run(schedule, 25, hz=hz, cost_s=cost):
+        last[shown[list(chosen)].any(0)] = t_s
+        tile_last[list(chosen)] = t_s
         assert t_s - last.min() <= max(2.0, 1 / hz) + 1e-6
+        assert t_s - tile_last.min() <= max(10.0, 1 / hz) + 1e-6
+
+
+def test_where_nothing_changes_only_the_routine_sweep_looks() -> None:
+    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=10.0)
+    log = run(schedule, 40, changes=lambda _t_s: nowhere(schedule))
+    settled = [(t_s, chosen) for t_s, chosen in log if 5 <= t_s < 35]
+    assert sum(len(chosen) for _, chosen in settled) <= 3 * len(TILES) + 6
+    seen = {tile: [t_s for t_s, chosen in log if tile in chosen] for tile in range(len(TILES))}
+    assert max(np.diff(times).max() for times in seen.values()) <= 10.0 + 1e-6
+
+
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95), known=st.booleans())
+def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: float, known: bool) -> None:
+    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=1000.0)
+    w, h = schedule.coverage.grid_wh
+    place = 0.5 + 0.5 * radius * np.array([np.cos(angle), np.sin(angle)])
+    x, y = (place * (w, h)).astype(int)
+
+    def changes(t_s: float) -> np.ndarray:
+        cells = nowhere(schedule)
+        cells[y, x] = t_s == 6.0
+        return cells
+
+    log = run(schedule, 20, changes=changes, known=known)
+    shown = [t_s for t_s, chosen in log if t_s >= 6.0 and schedule.coverage.shown[list(chosen), y * w + x].any()]
+    limit_s = 2.5 if known else 1.0
+    assert shown[0] <= 6.0 + limit_s
+    assert shown[1] <= shown[0] + limit_s
+    assert len(shown) == 2
 
 
 @given(cost=numbers(0.002, 0.05))
 def test_keeps_to_the_budget_where_fairness_allows(cost: float) -> None:
-    schedule = SweepSchedule(TILES, budget_s=0.06)
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.06)
     late = [len(chosen) for t_s, chosen in run(schedule, 12, cost_s=cost) if t_s > 6]
     assert np.mean(late) * cost <= max(0.06, cost * len(TILES) / 5) + cost
 
 
 @given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.99))
 def test_motion_is_looked_at_in_the_next_decision(angle: float, radius: float) -> None:
-    schedule = SweepSchedule(TILES, budget_s=0.02)
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.02)
     run(schedule, 4)
     place = np.array([[320 + 320 * radius * np.cos(angle), 320 + 320 * radius * np.sin(angle)]])
     chosen = schedule.next(4.0, motion_px=place)
@@ -63,42 +107,43 @@ def test_motion_is_looked_at_in_the_next_decision(angle: float, radius: float) -
 
 
 @given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.99), late=st.integers(5, 12), first=st.integers(0, 22))
-def test_late_tiles_do_not_crowd_out_the_one_that_shows_best_what_moves(angle: float, radius: float, late: int,
-                                                                        first: int) -> None:
-    schedule = SweepSchedule(TILES, budget_s=0.06, max_age_s=1.5)
+def test_late_places_do_not_crowd_out_what_moves(angle: float, radius: float, late: int, first: int) -> None:
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.06, max_age_s=1.5)
     turned = [(first + k) % len(TILES) for k in range(len(TILES))]
     schedule.done(turned[:late], 0.2, 0.015 * late)
     schedule.done(turned[late:], 1.4, 0.015 * (len(TILES) - late))
     place = np.array([[320 + 320 * radius * np.cos(angle), 320 + 320 * radius * np.sin(angle)]])
     chosen = schedule.next(1.6, motion_px=place)
-    assert set(turned[:late]) <= set(chosen)
-    assert len(chosen) <= late + 1
+    shown = schedule.coverage.shown > 0
+    only_late = shown[turned[:late]].any(0) & ~shown[turned[late:]].any(0)
+    assert shown[list(chosen)][:, only_late].any(0).all()
     assert schedule.serves(chosen, place).all()
     assert not schedule.serves((), place).any()
 
 
 @given(st.integers(0, 3))
 def test_no_budget_means_everything(count: int) -> None:
-    schedule = SweepSchedule(TILES, budget_s=None)
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=None)
     run(schedule, count)
     assert schedule.next(9.0) == tuple(range(len(TILES)))
 
 
 def test_nothing_to_look_at() -> None:
-    schedule = SweepSchedule(())
+    schedule = SweepSchedule((), SIZE_WH)
     assert schedule.next(0.0, motion_px=[[1.0, 2.0]]) == ()
     schedule.done((), 0.0, 0.0)
     assert schedule.complete
 
 
 @given(budget=numbers(0.001, 0.3), hz=numbers(0.5, 10))
-def test_a_given_budget_is_kept_but_for_one_tile_and_every_tile_has_its_turn(budget: float, hz: float) -> None:
-    schedule = SweepSchedule(TILES, max_age_s=1.5)
+def test_a_given_budget_is_kept_but_for_one_tile_and_every_place_has_its_turn(budget: float, hz: float) -> None:
+    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.5)
     schedule.done(schedule.next(0.0), 0.0, 0.015 * len(TILES))
-    seen = set[int]()
+    shown = schedule.coverage.shown > 0
+    seen = ~shown.any(0)
     for i in range(1, 3 * len(TILES)):
         chosen = schedule.next(i / hz, motion_px=[(320.0, 100.0)], budget_s=budget)
         assert len(chosen) <= max(1, int(budget / 0.015) + 1)
         schedule.done(chosen, i / hz, 0.015 * len(chosen))
-        seen |= set(chosen)
-    assert seen == set(range(len(TILES)))
+        seen |= shown[list(chosen)].any(0)
+    assert seen.all()

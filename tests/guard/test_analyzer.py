@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections, rounded_box
 from aipg_plugin.detection.detector import FisheyeDetector
+from aipg_plugin.detection.schedule import SweepSchedule
 from aipg_plugin.detection.tiles import LIVE, Tile, make_tiles
 from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
@@ -155,7 +156,42 @@ def test_what_moves_asks_until_its_tile_had_its_turn() -> None:
         for x, y in places.astype(int):
             picture[y - 5:y + 5, x - 5:x + 5] = 250 * (index % 2)
         analyzer.look(picture, index / 5, ())
-    depth = np.stack([np.where(t.owns(places), 0.5 - np.abs(t.to_tile(places) / 96 - 0.5).max(1), -1) for t in tiles])
-    wanted = set(depth.argmax(0).tolist())
-    assert len(wanted) > 5 >= len(detector.swept[1])
-    assert wanted <= set(detector.swept[1]) | set(detector.swept[2])
+    schedule = SweepSchedule(tiles, LENS.size_wh)
+    assert len(detector.swept[1]) <= 5
+    assert schedule.serves((*detector.swept[1], *detector.swept[2]), places).all()
+
+
+class TileDetector(ScriptedDetector):
+    """Sees the person whenever a tile shows them well."""
+
+    def detect(self, picture_bgr: NDArray[np.uint8], tiles: tuple[int, ...] = (),
+               expected: NDArray[np.float64] | None = None) -> Detections:
+        found = super().detect(picture_bgr, tiles, expected)
+        schedule = SweepSchedule(self.tiles, self.size_wh)
+        return found.select(schedule.looked_at(tiles, found.boxes[:, :2]))
+
+
+def test_where_nothing_changes_hardly_anybody_looks_and_who_stands_there_is_held() -> None:
+    tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+    detector = TileDetector(LENS, MOUNT, range(1, 100), tiles=tiles)
+    analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
+    tracker, picture = Tracker(LENS, MOUNT, hold_s=1.0), _room().to_bgr()
+    rng = np.random.default_rng(1)
+    for index in range(60):
+        noisy = np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8)
+        seen = analyzer.look(noisy, index / 5, tracker.figures(index / 5))
+        tracker.update(seen.detections, index / 5, seen.gone, seen.looked, seen.unchanged)
+        assert [figure.id for figure in tracker.figures(index / 5)] == [1]
+    assert sum(len(swept) for swept in detector.swept[15:]) < 2 * len(tiles)
+
+
+def test_who_is_not_seen_when_looked_for_is_not_held_because_nothing_changed() -> None:
+    """The detector took a shadow for somebody, twice."""
+    tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+    detector = ScriptedDetector(LENS, MOUNT, (1, 2), tiles=tiles)
+    analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
+    tracker, picture = Tracker(LENS, MOUNT, hold_s=1.0), _room().to_bgr()
+    for index in range(30):
+        seen = analyzer.look(picture, index / 5, tracker.figures(index / 5))
+        tracker.update(seen.detections, index / 5, None, seen.looked, seen.unchanged)
+    assert tracker.figures(29 / 5) == ()
