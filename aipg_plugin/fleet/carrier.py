@@ -20,6 +20,7 @@ from aipg_plugin.states import State, StreamKey
 
 _log = logging.getLogger(__name__)
 LEASE_S = 4.0  # a carrier whose coordinator is silent for so long ends itself: its cameras may be guarded elsewhere
+_IDLE_S = 60.0  # before it has had cameras: starting takes long on a busy machine
 _GIVEN_UP = 70
 
 
@@ -50,7 +51,7 @@ class Carrier:
     """The cameras of one node. Made empty, so that the cluster, which keeps what it was made of, knows no secret."""
 
     def __init__(self) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
         self._host: StandaloneHost | None = None
         self._app: App | None = None
         self._lock = threading.Lock()
@@ -111,7 +112,7 @@ class Carrier:
         """The coordinator made the change."""
 
     def _keep_lease(self) -> None:
-        while time.monotonic() - self._asked_s < LEASE_S:
+        while time.monotonic() - self._asked_s < (LEASE_S if self._number else _IDLE_S):
             time.sleep(0.2)
         _log.error("the coordinator is silent: this node ends its cameras")
         with contextlib.suppress(Exception):

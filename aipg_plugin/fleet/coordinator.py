@@ -19,7 +19,7 @@ from aipg_plugin.fleet.carrier import Report
 from aipg_plugin.fleet.engine import Engine, NodeLostError
 from aipg_plugin.fleet.nodes import CarrierLink, LostError, new_carrier
 from aipg_plugin.fleet.overview import overview, page_of
-from aipg_plugin.fleet.relay import Relay, RelayedStream
+from aipg_plugin.fleet.relay import Relay, RelayedStream, fetched
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
@@ -34,6 +34,7 @@ _NODES_EVERY_S, _TELL_EVERY_S, _RELIEVE_EVERY_S = 1.0, 2.0, 30.0
 _IN_FORCE_S = 3.0       # a node that takes longer to put a change in force is given up
 _AGAIN_S = 10.0         # a node whose carrier was lost is tried again after this
 _STILL_WH = (640, 640)
+_SNAPSHOT_PX = 1280
 _NO_ROOM, _NO_NODE, _STARTING = "no node has room for this camera", "no node is there", "starting"
 
 
@@ -56,11 +57,14 @@ class Coordinator:
         self._looked_s = self._told_s = self._relieved_s = -float("inf")
         self._thread = threading.Thread(target=self._run, name="aipg-fleet", daemon=True)
         self._ending = threading.Event()
+        self._fetching = False
         self.app = FleetApp(settings, config_file=config_file, carry=self._carry, nodes_stats=self._stats,
                             page=lambda _: page_of(self.overview, settings.language))
 
     def start(self) -> None:
         """Serve and place cameras, in the background. Raises MediaError if a port is taken."""
+        if self.app.settings.web.onvif:
+            _log.warning("web.onvif: a fleet has no ONVIF services; give the NVR the RTSP addresses")
         self.app.start()
         self._serve(self.app.settings)
         self._thread.start()
@@ -156,6 +160,7 @@ class Coordinator:
             if report is not None:
                 self._absorb(link, report, now_s)
         self._place(now_s)
+        self._take_snapshots()
         if now_s - self._told_s >= _TELL_EVERY_S:
             self._told_s = now_s
             self.app.link.fleet(self.overview())
@@ -167,6 +172,23 @@ class Coordinator:
         for node in nodes.values():
             if node.id not in self._links and node.cores >= 1 and self._not_before_s.get(node.id, 0.0) <= now_s:
                 self._links[node.id] = new_carrier(self._engine, node, self.app.settings)
+
+    def _take_snapshots(self) -> None:
+        """Fetch the pictures that are due over MQTT, one at a time on a thread of their own."""
+        for key, relay in self._relays.items():
+            if relay.stream.feed is not None and self.app.link.wants_snapshot(*key) and not self._fetching:
+                self._fetching = True
+                threading.Thread(target=self._fetch, args=(key, relay.stream), name="aipg-fleet-jpeg").start()
+
+    def _fetch(self, key: tuple[str, str], stream: RelayedStream) -> None:
+        try:
+            jpeg = fetched(stream.feed, stream.name, _SNAPSHOT_PX) if stream.feed is not None else None
+            if jpeg is not None:
+                self.app.link.snapshot_relayed(*key, jpeg)
+            else:
+                self._ending.wait(1.0)
+        finally:
+            self._fetching = False
 
     def _absorb(self, link: CarrierLink, report: Report, now_s: float) -> None:
         """What a node tells of its cameras goes where an app's own guards tell it."""

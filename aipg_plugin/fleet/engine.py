@@ -22,12 +22,15 @@ _STORE_BYTES = 80 * 2**20  # Ray takes no less; nothing of ours passes through i
 _JOIN_EVERY_S = 3.0
 _TESTED = "2.60"
 # Read by Ray once, when it is imported. Usage statistics, metrics and task records off; cameras run at normal priority
-# (Ray's workers run at nice 15); a node that says nothing for 4 s is dead (Ray's own: up to 30 s).
+# (Ray's workers run at nice 15).
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0", "RAY_enable_open_telemetry": "0",
     "RAY_event_stats": "0", "RAY_task_events_report_interval_ms": "0", "RAY_memory_monitor_refresh_ms": "0",
     "RAY_worker_niceness": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_LOG_TO_STDERR": "0"}
-_HEALTH = {"health_check_period_ms": 1000, "health_check_timeout_ms": 3000, "health_check_failure_threshold": 1}
+# A node that says nothing for 4 s is dead (Ray's own: up to 30 s). Arguments go from process to process, never by the
+# object store, whose files anybody of this user could read.
+_SYSTEM = {"health_check_period_ms": 1000, "health_check_timeout_ms": 3000, "health_check_failure_threshold": 1,
+           "max_direct_call_object_size": 8 * 2**20}
 _LOOPBACK_STAYS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # at 0 Ray takes 127.0.0.1 as it is and listens there alone
 
 
@@ -157,7 +160,7 @@ def start_head(listen: Endpoint, cores: int | None = None) -> Engine:
                             cure=f"Install ray {_TESTED}: pip install 'aipg[fleet]'")
         setattr(node.Node, part, lambda *_, **__: None)
     with _opening():
-        ray.init(_node_ip_address=listen.ip, num_cpus=cores, _system_config=_HEALTH, **_init())
+        ray.init(_node_ip_address=listen.ip, num_cpus=cores, _system_config=_SYSTEM, **_init())
     return Engine(ray)
 
 
@@ -175,9 +178,7 @@ def connect(head: Endpoint) -> Engine:
 
 def join(head: Endpoint, listen: Endpoint, cores: int | None, stop: threading.Event) -> None:
     """Be a node of a cluster until `stop` is set; a head that is away is waited for, again and again."""
-    ray = _ray(listen)
-    node_module = importlib.import_module("ray._private.node")
-    params_module = importlib.import_module("ray._private.parameter")
+    _ray(listen)
     waiting = False
     while not stop.is_set():
         if not answers(head):
@@ -187,18 +188,29 @@ def join(head: Endpoint, listen: Endpoint, cores: int | None, stop: threading.Ev
             stop.wait(_JOIN_EVERY_S)
             continue
         waiting = False
-        with _opening():
-            params = params_module.RayParams(
-                gcs_address=str(head), node_ip_address=listen.ip, num_cpus=cores, include_log_monitor=False,
-                object_store_memory=_STORE_BYTES, min_worker_port=0, max_worker_port=0, node_manager_port=0,
-                dashboard_agent_listen_port=None)
-            node = node_module.Node(params, head=False, shutdown_at_exit=True, spawn_reaper=True)
-        _log.info("joined the fleet at %s (Ray %s)", head, ray.__version__)
-        while not stop.wait(1.0) and not node.dead_processes():
-            pass
-        with contextlib.suppress(Exception):
-            node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)
-        _log.info("left the fleet")
+        try:
+            _be_node(head, listen, cores, stop)
+        except HostError as error:
+            _log.error("%s", error)
+        stop.wait(_JOIN_EVERY_S)
+
+
+def _be_node(head: Endpoint, listen: Endpoint, cores: int | None, stop: threading.Event) -> None:
+    """A node until `stop` is set or Ray's processes end. Raises HostError."""
+    node_module = importlib.import_module("ray._private.node")
+    params_module = importlib.import_module("ray._private.parameter")
+    with _opening():
+        params = params_module.RayParams(
+            gcs_address=str(head), node_ip_address=listen.ip, num_cpus=cores, include_log_monitor=False,
+            object_store_memory=_STORE_BYTES, min_worker_port=0, max_worker_port=0, node_manager_port=0,
+            dashboard_agent_listen_port=None)
+        node = node_module.Node(params, head=False, shutdown_at_exit=True, spawn_reaper=True)
+    _log.info("joined the fleet at %s", head)
+    while not stop.wait(1.0) and not node.dead_processes():
+        pass
+    with contextlib.suppress(Exception):
+        node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)
+    _log.info("left the fleet")
 
 
 def _ray(listen: Endpoint, **environment: str) -> Any:

@@ -37,7 +37,6 @@ class CarrierLink:
     born_s: float
     starting: Pending | None
     port: int = 0
-    heard: bool = False
     cameras: tuple[str, ...] = ()
     pushed: Settings | None = None
     number: int = 0
@@ -94,11 +93,11 @@ class CarrierLink:
                 self.asking, self.asked_s = self.actor.call("report"), now_s
             return None
         if not self.asking.done():
-            if now_s - self.asked_s > (SILENT_S if self.heard else _BORN_S):
+            if now_s - self.asked_s > (SILENT_S if self.number else _BORN_S):
                 raise LostError(f"no answer for {now_s - self.asked_s:.0f} s")
             return None
         report: Report = self.asking.result(1.0)
-        self.asking, self.heard, self.report = None, True, report
+        self.asking, self.report = None, report
         self._measure(now_s, report)
         return report
 

@@ -281,6 +281,13 @@ class MqttLink:
         self._snapshots.taken((camera, stream))
         self._figures.picture(topic, guarded.to_bgr(to_wh))
 
+    def snapshot_relayed(self, camera: str, stream: str, jpeg: bytes) -> None:
+        """Publish a JPEG that the server of a fleet's node made of a guarded picture."""
+        if self._connection is not None and stream in self._streams_of(camera):
+            self._snapshots.taken((camera, stream))
+            self._outbox.picture(self._topics.stream(camera, stream, t.SNAPSHOT), jpeg)
+            self._wake()
+
     def _person_appeared(self, camera_id: str) -> None:
         for camera in self._cameras:
             if camera.id == camera_id:

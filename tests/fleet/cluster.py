@@ -65,8 +65,22 @@ class Cluster:
     def close(self) -> None:
         for process in [*self.nodes, self.head]:
             process.stop()
+        for each in self.processes():  # of a node that was killed, or whose parent was
+            with contextlib.suppress(psutil.Error):
+                each.terminate()
         wait_for(lambda: not self.processes(), 30, "the end of all processes")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def served(port: int, stream: str) -> bool:
+    """Whether a stream's node gives pictures, and not the coordinator its still."""
+    camera, _, number = stream.partition("/")
+    state = overview(port).get("cameras", {}).get(camera, {}).get("streams", {}).get(number, {}).get("state")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/streams/{stream}.jpg", timeout=5) as reply:
+            return bool(reply.status == 200) and state in ("off", "guarding", "degraded", "failsafe")
+    except OSError:
+        return False
 
 
 def overview(port: int) -> dict[str, Any]:

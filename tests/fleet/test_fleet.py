@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 import psutil
 import pytest
 import yaml
@@ -125,6 +127,10 @@ def test_a_killed_nodes_camera_comes_back_elsewhere_and_nobody_is_ever_clear(hou
     assert not viewer.ended, "the viewer was cut off"
     print(f"back after {back_s:.1f} s, longest gap of pictures {viewer.longest_gap_s():.1f} s")
     assert max(clear for t_s, clear in viewer.seen if t_s >= from_s) < CLEAR
+    house.watcher.publish("aipg/lobby/1/snapshot/set")
+    wait_for(lambda: "aipg/lobby/1/snapshot" in house.watcher.last, 20, "a snapshot")
+    snapshot = cv2.imdecode(np.frombuffer(house.watcher.last["aipg/lobby/1/snapshot"], np.uint8), cv2.IMREAD_COLOR)
+    assert clear_share(np.asarray(snapshot, np.uint8)) < CLEAR
     document = json.loads(house.watcher.last["aipg/fleet"])
     assert document["cameras"]["lobby"]["streams"]["1"]["addresses"] == [
         f"http://127.0.0.1:{house.port}/streams/lobby/1.ts", next(
