@@ -84,14 +84,14 @@ class ClipMaker:
     def calm(self, number: int) -> Clip:
         """The room with those who sit in it, and somebody who walks through, at another time in each clip."""
         walker, first = _WALKS[number % len(_WALKS)]
-        start = 70 + 13 * number % 40
+        start = 70 + 13 * number % 40  # so that they do not all walk in at once
         rng = np.random.default_rng(number)
         noise = [rng.normal(0, _NOISE, (SIDE_PX, SIDE_PX, 1)).astype(np.int16) for _ in range(_SECTION)]
         pictures, people, silhouettes = [], list[tuple[Person, ...]](), list[NDArray[np.uint8]]()
         seated = tuple(one for one in self._people[0] if one.id in self._seated)
         base = np.where(np.isin(self._silhouettes[0], list(self._seated)), self._silhouettes[0], 0).astype(np.uint8)
         for index in range(_CALM_FRAMES):
-            source = min(first + int(1.5 * (index - start)), len(self._pictures) - 1)
+            source = min(max(0, first + int(1.5 * (index - start))), len(self._pictures) - 1)
             there = start <= index < start + _WALK_FRAMES
             here = there and any(one.id == walker for one in self._people[source])
             picture, ids = self._room, base
