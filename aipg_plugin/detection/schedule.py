@@ -75,7 +75,8 @@ class SweepSchedule:
         """Indices of the tiles to look at now, most urgent first.
 
         `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
-        evidence, low score). `budget_s` is all the time there is for this decision: tiles are late rather than dear.
+        evidence, low score). `budget_s` is the time that this decision may take, if that is less than the schedule's
+        own; it leaves fewer urgent tiles besides the late ones, and makes none late.
         """
         if self._budget_s is None or not self.complete:
             return tuple(range(self._count))
@@ -88,11 +89,10 @@ class SweepSchedule:
         routine = age + period_s > self._sweep_s
         self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
         asked, worth = self._asked(motion_px, tracks_px)
-        affordable = max(1, int(self._budget_s / max(self._cost_s, 1e-6)))
-        most = self._count if budget_s is None else max(1, int(budget_s / max(self._cost_s, 1e-6)))
+        affordable = max(1, int(min(self._budget_s, budget_s or self._budget_s) / max(self._cost_s, 1e-6)))
         chosen: list[int] = []
         urgent_chosen = 0
-        while len(chosen) < most:
+        while len(chosen) < self._count:
             urgent = asked @ worth
             if len(chosen) >= affordable and urgent_chosen >= _BESIDES_LATE:
                 urgent[:] = 0

@@ -16,8 +16,8 @@ class Age(StrEnum):
     STALE = "stale"
 
 
-# Age of the evidence after which the whole picture is masked. Until then masks widen and what differs from the last look
-# is covered: with looks 1.5 and 2.5 s apart nobody leaks (`benchmarks.field_faults --look-s`).
+# Age of the evidence after which the whole picture is masked. Until then masks widen, and what differs from the last
+# look is covered: with looks 1.5 and 2.5 s apart nobody leaks (`benchmarks.field_faults --look-s`).
 STALE_AFTER_S = 2.5
 
 

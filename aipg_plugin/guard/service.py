@@ -19,12 +19,11 @@ from aipg_plugin.guard.evidence import Evidence, Shown
 _log = logging.getLogger(__name__)
 
 LOOK_S = 0.08              # of the detector's time: the most a look gets when there is too much work …
-_LEAST_SHARE = 0.15        # … and this share of it the least: one tile or one close-up
+_LEAST_SHARE = 0.15        # … and this share of it the least, beside what keeps every tile in time
 _LATE, _EARLY = 0.5, 0.25  # of a look period that looks wait: above it they get less time, below it more
 _LESS, _MORE = 0.9, 1.05   # factors on that time after each look
 _SMOOTHING = 0.2           # share of the newest look in the averages
 _HUNG_S = 5.0              # a look that takes longer gets its thread replaced, so that other cameras go on
-_NICE = 5                  # the video goes first where both want the processor (Linux)
 _OVERLOADED = (0.5, 0.7)   # shares of the wanted time and rate; below either there is too much work
 _TOLD_AFTER_S, _CALM_AFTER_S = 3.0, 10.0  # how long that must have been so, or not so, to be told
 _WINDOW_S = 5.0            # that looks are counted over
@@ -75,7 +74,8 @@ class DetectionService:
 
     Taken next is the picture whose camera was looked at longest ago, in periods, times the weight of what it shows
     (`evidence.Urgency`): under load every camera's rate falls, by its weight, and none waits for ever. When looks wait,
-    they also get less of the detector's time, so that sweeps take longer before rates fall. Any thread may call.
+    they also get less of the detector's time, which leaves out what is looked at twice before rates fall; no tile is
+    looked at later for it than it promises (`detection.schedule`). Any thread may call.
 
     `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves.
     """
@@ -147,19 +147,25 @@ class DetectionService:
                 self._asked.notify_all()
             if timeout_s > 0:
                 self._answered.wait_for(lambda: not seat.in_hand, timeout_s)
+            ended = self._stop
+        if ended:
+            self._join(timeout_s)
 
     def close(self, timeout_s: float = 0.0) -> None:
         """Look no more. Waits `timeout_s` for the looks in hand; the threads are daemons."""
         with self._lock:
             self._stop = True
             self._asked.notify_all()
-            pool = list(self._pool)
+        self._join(timeout_s)
+
+    def _join(self, timeout_s: float) -> None:
+        """Wait for the threads: one that still ran while Python ends would abort the process."""
         end_s = time.monotonic() + timeout_s
-        for thread in pool if timeout_s > 0 else ():
-            thread.join(max(0.0, end_s - time.monotonic()))
+        for thread in list(self._pool):
+            if thread is not threading.current_thread() and timeout_s > 0:
+                thread.join(max(0.0, end_s - time.monotonic()))
 
     def _run(self) -> None:
-        _let_the_video_go_first()
         me = threading.current_thread()
         while True:
             with self._lock:
@@ -170,7 +176,7 @@ class DetectionService:
                 assert taken is not None
                 seat, waiting = taken
                 start_s = self._pool[me] = self.now_s()
-                budget_s = None if self._share >= 1.0 else LOOK_S * self._share
+                budget_s = None if self._share >= 1.0 or len(self._seats) < 2 else LOOK_S * self._share
             try:
                 seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=budget_s,
                                    epoch=waiting.epoch)
@@ -281,11 +287,3 @@ def spare_threads() -> int:
     """How many threads may look beside the video: the processor's cores that this process may use, but for one."""
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, usable - 1)
-
-
-def _let_the_video_go_first() -> None:
-    if sys.platform == "linux":  # where niceness is a thread's own
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        except OSError:
-            _log.debug("the priority of the looking threads cannot be lowered")

@@ -36,7 +36,8 @@ _SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody els
 _ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
 _AT_RISK_AGE_S = 0.3     # people not seen for longer, a look and a half, are looked for when they move …
 _AT_RISK_SCORE = 0.4     # … and those below this score in any case
-_MOST_FOLLOWED = 8       # close-ups of people at risk to a look
+_MOST_FOLLOWED = 8       # close-ups of people at risk to a look; the others wait for their tiles …
+_LEAST_FOLLOWED = 4      # … and this many at least, however little time there is
 _SAME_PLACE_SHARE = 0.04  # of the picture's side: motion this near to the last look's is the same
 _SOMEBODY_SCORE = 0.15   # enough to say that a place is not empty
 _COVERED_SHARE = 0.5     # a foreground region this much inside the figures' masks adds nothing
@@ -181,7 +182,8 @@ class SceneAnalyzer:
     def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
                at_risk: NDArray[np.float64], budget_s: float | None = None,
                changed_px: NDArray[np.float64] = NOWHERE) -> Detections:
-        most = _MOST_FOLLOWED if budget_s is None else max(1, round(_MOST_FOLLOWED * min(1.0, budget_s / _BUDGET_S)))
+        share = 1.0 if budget_s is None else min(1.0, budget_s / _BUDGET_S)
+        most = max(_LEAST_FOLLOWED, round(_MOST_FOLLOWED * share))
         followed = at_risk[:most if self._detector.follows else 0]
         waiting = at_risk[len(followed):]  # for their tiles
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2], budget_s=budget_s)

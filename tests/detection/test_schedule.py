@@ -135,15 +135,26 @@ def test_nothing_to_look_at() -> None:
     assert schedule.complete
 
 
-@given(budget=numbers(0.001, 0.3), hz=numbers(0.5, 10))
-def test_a_given_budget_is_kept_but_for_one_tile_and_every_place_has_its_turn(budget: float, hz: float) -> None:
+@given(budget=numbers(0.001, 0.3), hz=numbers(0.5, 10), cost=numbers(0.001, 0.2))
+def test_a_given_budget_makes_no_place_late(budget: float, hz: float, cost: float) -> None:
     schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.5)
-    schedule.done(schedule.next(0.0), 0.0, 0.015 * len(TILES))
     shown = schedule.coverage.shown > 0
-    seen = ~shown.any(0)
-    for i in range(1, 3 * len(TILES)):
-        chosen = schedule.next(i / hz, motion_px=[(320.0, 100.0)], budget_s=budget)
-        assert len(chosen) <= max(1, int(budget / 0.015) + 1)
-        schedule.done(chosen, i / hz, 0.015 * len(chosen))
-        seen |= shown[list(chosen)].any(0)
-    assert seen.all()
+    seen_s = np.where(shown.any(0), -np.inf, np.inf)
+    for i in range(int(8 * hz)):
+        chosen = list(schedule.next(i / hz, motion_px=[(320.0, 100.0)], budget_s=budget))
+        schedule.done(chosen, i / hz, cost * len(chosen))
+        seen_s[shown[chosen].any(0)] = i / hz
+        assert i / hz - seen_s.min() <= max(1.5, 1 / hz) + 1e-6
+
+
+def test_a_smaller_budget_leaves_out_urgent_tiles_beside_the_late_ones() -> None:
+    def looked_at(budget_s: float | None) -> int:
+        schedule, count = SweepSchedule(TILES, SIZE_WH, max_age_s=1.5), 0
+        for i in range(20):
+            around = [(320 + 200 * np.cos(turn), 320 + 200 * np.sin(turn)) for turn in np.linspace(0, 6, 8)]
+            chosen = schedule.next(i / 5, motion_px=around, budget_s=budget_s)
+            schedule.done(chosen, i / 5, 0.012 * len(chosen))
+            count += len(chosen)
+        return count
+
+    assert looked_at(0.02) < looked_at(None)
