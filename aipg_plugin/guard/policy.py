@@ -16,9 +16,7 @@ class Age(StrEnum):
     STALE = "stale"
 
 
-# Age of the evidence after which the whole picture is masked. Until then masks widen, and what differs from the last
-# look is covered: with looks 1.5 and 2.5 s apart nobody leaks (`benchmarks.field_faults --look-s`).
-STALE_AFTER_S = 2.5
+STALE_AFTER_S = 1.0  # age of the evidence after which the whole picture is masked
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Facts:
 
 
 def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float = 0.0) -> Age:
-    """Class of an evidence age: fresh within 1.5 detector periods, stale after 2.5 s at any rate of looks.
+    """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s at any rate of looks.
 
     Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
     longer gap was not seen. Where the look-ahead should have brought a look after the frame and has not (`gap_s` inf),

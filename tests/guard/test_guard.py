@@ -79,13 +79,13 @@ def test_a_faulty_detector_never_lets_anybody_through(name: str) -> None:
 def test_a_hanging_detector_makes_the_live_guard_fail_safe() -> None:
     def hang(look: int) -> object:
         if look > 2:
-            time.sleep(5)
+            time.sleep(3)
         return None
 
     subject = guard(camera(lookahead_s=0.2), hang, live=True)
     frames, out = [], []
     start_s = time.time()
-    for index in range(40):
+    for index in range(24):
         one = frame(index, wall_time_s=time.time())
         frames.append(one)
         out += subject.process(one)

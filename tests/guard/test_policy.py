@@ -40,9 +40,8 @@ def test_figures_alone_are_masked_only_on_complete_recent_evidence() -> None:
 def test_age_classes_follow_the_detector_period() -> None:
     assert age_of(0.1, 0.2) is Age.FRESH
     assert age_of(0.5, 0.2) is Age.OLD
-    assert age_of(1.1, 0.2) is Age.OLD
-    assert age_of(2.6, 0.2) is Age.STALE
-    assert age_of(2.6, 2.0) is Age.STALE  # looking seldom makes evidence no better
+    assert age_of(1.1, 0.2) is Age.STALE
+    assert age_of(1.1, 2.0) is Age.STALE  # looking seldom makes evidence no better
     assert age_of(0.9, 2.0) is Age.FRESH
     assert age_of(float("inf"), 0.2) is Age.STALE
 
