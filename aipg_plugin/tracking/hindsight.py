@@ -57,7 +57,7 @@ def _joined(histories: list[TrackHistory]) -> list[TrackHistory]:
             chain.append(histories[index])
         joined.append(chain[0] if len(chain) == 1 else replace(
             chain[0], points=[point for part in chain for point in part.points], end_s=chain[-1].end_s,
-            misses=chain[-1].misses, unions={}, stationary={}))
+            misses=chain[-1].misses))
     return joined
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from aipg_plugin.geometry import Mount, Projection, pixels_near
@@ -10,6 +12,9 @@ from aipg_plugin.geometry.arrays import Float64, finite
 _WAIST_M = 0.9           # half the height of a standing person
 _FARTHEST_M = 8.0        # beyond, a pixel is too many centimetres for a speed
 _FASTEST_M_S = 3.0       # a run indoors
+_SEEN_M = 0.06           # how far a sighting's box is off, arms stretched out and hidden legs included
+_ANY_SPEED_M_S = 0.8     # of somebody seen once
+_ACCELERATION = 1.5      # m/s per root second: who stands sets off, who walks stops or turns
 _DOUBT_S = 0.15          # speeds from shorter spans than this count less than half
 
 
@@ -47,3 +52,57 @@ def speed(first: Float64, last: Float64, span_s: float, fastest: float = _FASTES
     velocity = (last - first) / span_s * (span_s / (span_s + _DOUBT_S))
     size = float(np.hypot(velocity[0], velocity[1]))
     return velocity * (fastest / size) if size > fastest else velocity
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a track's filter makes of its sightings: constant velocity, disturbed by accelerations (Kalman 1960).
+
+    `place_px`, `speed_px_s` (2,); `spread`: variances of place and speed and their covariance, in metres and seconds.
+    """
+
+    t_s: float
+    place_px: Float64
+    speed_px_s: Float64
+    spread: tuple[float, float, float]
+
+    @classmethod
+    def begun(cls, t_s: float, place_px: Float64) -> Walk:
+        """Seen once."""
+        return cls(t_s, place_px, np.zeros(2), (_SEEN_M ** 2, _ANY_SPEED_M_S ** 2, 0.0))
+
+    def spread_at(self, t_s: float) -> tuple[float, float, float]:
+        """`spread` at a later time."""
+        dt = t_s - self.t_s
+        place, speed_, both = self.spread
+        noise = _ACCELERATION ** 2
+        return (place + 2 * dt * both + dt * dt * speed_ + noise * dt ** 3 / 3, speed_ + noise * dt,
+                both + dt * speed_ + noise * dt * dt / 2)
+
+    def seen(self, t_s: float, place_px: Float64) -> Walk:
+        """After another sighting."""
+        dt = t_s - self.t_s
+        place, speed_, both = self.spread_at(t_s)
+        expected = self.place_px + dt * self.speed_px_s
+        gain_place, gain_speed = place / (place + _SEEN_M ** 2), both / (place + _SEEN_M ** 2)
+        error = place_px - expected
+        return Walk(t_s, expected + gain_place * error, self.speed_px_s + gain_speed * error,
+                    ((1 - gain_place) * place, speed_ - gain_speed * both, (1 - gain_place) * both))
+
+
+def smoothed(walk: list[Walk]) -> list[Walk]:
+    """The same with what came after taken in (Rauch, Tung and Striebel 1965); the spread is left as it was."""
+    if not walk:
+        return []
+    result = [walk[-1]]
+    for one in reversed(walk[:-1]):
+        later = result[-1]
+        dt = later.t_s - one.t_s
+        place, speed_, both = one.spread_at(later.t_s)
+        inverse = np.linalg.inv(np.array([[place, both], [both, speed_]]))
+        p, v, c = one.spread
+        gain = np.array([[p + dt * c, c], [c + dt * v, v]]) @ inverse
+        error = np.stack([later.place_px - one.place_px - dt * one.speed_px_s, later.speed_px_s - one.speed_px_s])
+        change = gain @ error
+        result.append(replace(one, place_px=one.place_px + change[0], speed_px_s=one.speed_px_s + change[1]))
+    return result[::-1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from aipg_plugin.geometry.arrays import Float64
-from aipg_plugin.tracking.motion import speed
+from aipg_plugin.tracking.motion import Walk, speed
 
 _SPEED_WINDOW_S = 0.7    # about a step: shorter windows measure the sway of the body
 
@@ -26,12 +26,33 @@ class Track:
     velocity_m_s: Float64 | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where a person's own frame lies in the picture: origin px (x unrolled over a seam), turn, px to the metre."""
+
+    x_px: float
+    y_px: float
+    angle_deg: float
+    per_metre: float
+
+    def at(self, place_px: Float64) -> Pose:
+        """The same at another place."""
+        return replace(self, x_px=float(place_px[0]), y_px=float(place_px[1]))
+
+    def towards(self, other: Pose, share: float) -> Pose:
+        """The pose at `share` of the way to another."""
+        turn = (other.angle_deg - self.angle_deg + 180) % 360 - 180
+        return Pose(self.x_px + share * (other.x_px - self.x_px), self.y_px + share * (other.y_px - self.y_px),
+                    self.angle_deg + share * turn, self.per_metre + share * (other.per_metre - self.per_metre))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackPoint:
     """What one detection said.
 
     `lean_deg` is how far its angle is from "up" at its centre, `x_px` its centre's x unrolled over a panorama's
-    seam, `place_m` (2,) its centre on the waist plane or NaN, `floor_m` (2,) its feet or NaN.
+    seam, `place_m` (2,) its centre on the waist plane or NaN, `floor_m` (2,) its feet or NaN. `pose` is the person's
+    own frame, placed where the filter (`walk`) has them.
     """
 
     t_s: float
@@ -43,6 +64,8 @@ class TrackPoint:
     place_m: Float64
     floor_m: Float64
     x_px: float
+    pose: Pose
+    walk: Walk
 
     @property
     def centre_px(self) -> Float64:
@@ -63,6 +86,14 @@ class Miss:
 
 
 @dataclass(slots=True, eq=False)
+class Cells:
+    """How fine the fields of a track's silhouettes are: cells of `size_m` metres, large enough for those `fitted`."""
+
+    size_m: float = 0.01
+    fitted: set[TrackPoint] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
 class TrackHistory:
     """A track's points in order of time; `end_s` is set once it is over.
 
@@ -80,11 +111,10 @@ class TrackHistory:
     end_s: float | None = None
     misses: list[Miss] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    unions: dict[float, Float64] = field(default_factory=dict)      # by time of the earlier point
-    stationary: dict[float, bool] = field(default_factory=dict)
     skipped: set[float] = field(default_factory=set)
     sightings: int = 1
     sighted_s: float = -float("inf")
+    cells: Cells = field(default_factory=Cells)
     _speeds: dict[bool, tuple[Float64, Float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,7 +128,9 @@ class TrackHistory:
 
     def hold(self, t_s: float) -> None:
         """At this moment the place is as it was when the person was detected there last."""
-        self._append(replace(self.last, t_s=t_s))
+        last = self.last
+        walk = last.walk.seen(t_s, last.centre_px)
+        self._append(replace(last, t_s=t_s, walk=walk, pose=last.pose.at(walk.place_px)))
 
     def add(self, point: TrackPoint) -> None:
         """Append a detection newer than all points before."""
@@ -125,6 +157,12 @@ class TrackHistory:
         before = self.points[index - 1] if index else None
         return before, self.points[index] if index < len(self.points) else None
 
+    def near(self, t_s: float, window_s: float) -> list[TrackPoint]:
+        """The points less than a time away from a moment, but always the last one before and the first one after."""
+        first, after = bisect_left(self.times, t_s), bisect_right(self.times, t_s)
+        start = min(bisect_left(self.times, t_s - window_s), max(first - 1, 0))
+        return self.points[start:max(bisect_right(self.times, t_s + window_s), after + 1)]
+
     def speeds(self, *, at_start: bool = False) -> tuple[Float64, Float64]:
         """(2,) metres and (2,) pixels per second around the last (or first) point; metres NaN where not known."""
         if at_start not in self._speeds:
@@ -138,9 +176,8 @@ class TrackHistory:
         """Forget points that no moment from `before_s` on needs."""
         keep = max(0, bisect_right(self.times, before_s - _SPEED_WINDOW_S) - 1)
         if keep:
+            self.cells.fitted.difference_update(self.points[:keep])
             for t_s in self.times[:keep]:
-                self.unions.pop(t_s, None)
-                self.stationary.pop(t_s, None)
                 self.skipped.discard(t_s)
             del self.points[:keep], self.times[:keep]
             self._speeds.clear()

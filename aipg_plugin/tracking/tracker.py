@@ -9,15 +9,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry import Figure, Mount, Projection, floor_position, seam, share_inside, up_angle_deg
+from aipg_plugin.geometry import (
+    Figure,
+    Mount,
+    Projection,
+    floor_position,
+    pixels_per_metre,
+    seam,
+    share_inside,
+    up_angle_deg,
+)
 from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 from aipg_plugin.thresholds import GLIMPSE_SCORE
 from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
 from aipg_plugin.tracking.hindsight import revised
-from aipg_plugin.tracking.motion import MotionPlane
+from aipg_plugin.tracking.motion import MotionPlane, Walk
 from aipg_plugin.tracking.shapes import joined
-from aipg_plugin.tracking.track import Miss, Track, TrackHistory, TrackPoint
+from aipg_plugin.tracking.track import Miss, Pose, Track, TrackHistory, TrackPoint
 
 __all__ = ["Track", "Tracker"]
 
@@ -32,6 +41,7 @@ _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside somebody who is seen: the same person
+_TURNED_DEG = 30.0       # between two sightings
 _WEAK_SHRINK = 0.85      # a weak point may make a box this much smaller at once
 
 
@@ -170,9 +180,12 @@ class Tracker:
         lean = (boxes[:, 4] - up_angle_deg(self._projection, self._mount, boxes[:, :2]) + 180) % 360 - 180
         places = self._plane.lift(boxes[:, :2])
         floor = floor_position(self._projection, self._mount, boxes)
+        density = pixels_per_metre(self._projection, self._mount, boxes[:, :2])
         return [TrackPoint(t_s, boxes[k], np.asarray(detections.outlines[index], dtype=np.float64),
                          np.asarray(detections.heads[index], dtype=np.float64), float(detections.scores[index]),
-                         float(lean[k]), places[k], floor[k], float(boxes[k, 0]))
+                         float(lean[k]), places[k], floor[k], float(boxes[k, 0]),
+                         Pose(float(boxes[k, 0]), float(boxes[k, 1]), float(boxes[k, 4]), float(density[k])),
+                         Walk.begun(t_s, boxes[k, :2]))
                 for k, index in enumerate(use.tolist())]
 
     def _match(self, active: list[TrackHistory], boxes: Float64, scores: Float64, t_s: float) -> list[tuple[int, int]]:
@@ -196,7 +209,9 @@ class Tracker:
             # A weak point often shows a part: it may not shrink the mask at once.
             box = box.copy()
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
-        history.add(replace(point, box=box, x_px=last.x_px + step))
+        point = replace(point, box=box, x_px=last.x_px + step)
+        walk = last.walk.seen(point.t_s, point.centre_px)
+        history.add(replace(point, walk=walk, pose=_pose(last.pose, point, walk)))
 
     def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, TrackHistory]) -> None:
         """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
@@ -262,6 +277,14 @@ class Tracker:
     def _hold_of(self, history: TrackHistory) -> float:
         glimpse = history.sightings == 1 and history.last.score < GLIMPSE_SCORE
         return min(self._hold_s, _GLIMPSE_HOLD_S) if glimpse else self._hold_s
+
+
+def _pose(before: Pose, point: TrackPoint, walk: Walk) -> Pose:
+    """The own frame of a track's new point: it turns with "up", but for the nadir, where that turns faster than people.
+    """
+    turn = (point.box[4] - before.angle_deg + 180) % 360 - 180
+    angle = before.angle_deg + (float(turn) if abs(turn) < _TURNED_DEG else 0.0)
+    return replace(point.pose.at(walk.place_px), angle_deg=angle)
 
 
 def _everywhere(px: Float64) -> Bools:

@@ -1,0 +1,134 @@
+"""How a person's silhouette changes over time, in their own frame: out at once, in slowly, alike between sightings."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+
+from aipg_plugin.geometry import to_pixels
+from aipg_plugin.geometry.arrays import Float32, Float64, Int32
+from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
+
+_SIDE = 64               # cells of a field's side
+_REACH_CELLS = 29        # a silhouette reaches no farther from the middle
+_CELL_STEP = 1.25        # cells grow by this factor when a silhouette does not fit
+_KEPT_FIELDS = 1024
+_FINE = 2                # contours are drawn at this many times a field's size
+# Chosen with `benchmarks.fit`.
+SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this
+SHRINK_M = 0.2          # and no farther, however long ago
+WINDOW_S = 0.3           # sightings shape those around them, and the next ones in any case
+
+
+class Silhouettes:
+    """Fields of signed distances to silhouettes, metres, positive inside, in people's own frames.
+
+    A field is (64, 64), its middle at the pose's origin, its y axis along the pose's "down". The latest are kept.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[object, ...], Float32] = OrderedDict()
+
+    def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0) -> Float64:
+        """(K, 2) the outline at sighting `a`, or at `share` of the way to `b`: metres in the person's own frame."""
+        later = self._calm(history, b) if b is not None and share > 0 else None
+        field = self._calm(history, a)  # after the other's, for which cells may have grown
+        if later is not None:
+            field = np.asarray(cv2.addWeighted(later, share, field, 1 - share, 0), np.float32)
+        return _contour(field, history.cells.size_m)
+
+    def _calm(self, history: TrackHistory, point: TrackPoint) -> Float32:
+        """A sighting's field and those around it, less what may have shrunk in between."""
+        around = history.near(point.t_s, WINDOW_S)
+        for one in around:
+            _fit(history, one)
+        key = (point, around[0], around[-1], history.cells.size_m)
+        field = self._kept.get(key)
+        if field is None:
+            field = self._own(point, history.cells.size_m)
+            for one in around:
+                if one is not point:
+                    shrunk = min(SHRINK_M_S * abs(one.t_s - point.t_s), SHRINK_M)
+                    field = np.maximum(field, self._own(one, history.cells.size_m) - np.float32(shrunk))
+            self._keep(key, field)
+        return field
+
+    def _own(self, point: TrackPoint, cell_m: float) -> Float32:
+        key = (point, cell_m)
+        field = self._kept.get(key)
+        if field is None:
+            field = _drawn(own_frame(point, to_pixels(point.box, point.outline)), cell_m)
+            self._keep(key, field)
+        return field
+
+    def _keep(self, key: tuple[object, ...], field: Float32) -> None:
+        self._kept[key] = field
+        if len(self._kept) > _KEPT_FIELDS:
+            self._kept.popitem(last=False)
+
+
+def own_frame(point: TrackPoint, px: Float64) -> Float64:
+    """(N, 2) metres in a sighting's own frame of pixels on its side of the seam."""
+    pose = point.pose
+    origin = np.array([point.box[0] + pose.x_px - point.x_px, pose.y_px])
+    return np.asarray((px - origin) @ _turn(pose.angle_deg) / pose.per_metre)
+
+
+def in_picture(pose: Pose, own_m: Float64, *, shifted_px: float = 0.0) -> Float64:
+    """(N, 2) pixels of metres in a pose's frame; `shifted_px` from the unrolled x to the picture's."""
+    origin = np.array([pose.x_px + shifted_px, pose.y_px])
+    return np.asarray(own_m @ _turn(pose.angle_deg).T * pose.per_metre + origin)
+
+
+def _turn(angle_deg: float) -> Float64:
+    angle = np.radians(angle_deg)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def _fit(history: TrackHistory, point: TrackPoint) -> None:
+    """Make a history's cells large enough for a sighting."""
+    if point in history.cells.fitted:
+        return
+    history.cells.fitted.add(point)
+    reach_m = float(np.abs(own_frame(point, to_pixels(point.box, point.outline))).max())
+    while history.cells.size_m * _REACH_CELLS < reach_m:
+        history.cells.size_m *= _CELL_STEP
+
+
+def _drawn(polygon_m: Float64, cell_m: float) -> Float32:
+    """(64, 64) signed distances, metres, to a polygon (K, 2)."""
+    inside = np.zeros((_SIDE, _SIDE), np.uint8)
+    cells = polygon_m / cell_m + (_SIDE - 1) / 2
+    cv2.fillPoly(inside, [np.round(cells * 16).astype(np.int32)], 1, shift=4)
+    within = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
+    field = np.where(inside > 0, within - 0.5, 0.5 - beyond) * np.float32(cell_m)
+    return np.asarray(field, np.float32)
+
+
+def _contour(field: Float32, cell_m: float) -> Float64:
+    """(K, 2) metres: the outline of where a field is positive, parts joined by seams; around the middle if nowhere."""
+    fine = cv2.resize(field, (_SIDE * _FINE,) * 2, interpolation=cv2.INTER_LINEAR)
+    # A cell's middle lies half a cell within the border, on average; that is given back.
+    covered = (fine > np.float32(-cell_m / (2 * _FINE))).view(np.uint8)
+    contours, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    parts = [np.asarray(cv2.approxPolyDP(contour, 0.8, True), np.int32).reshape(-1, 2) for contour in contours
+             if len(contour) > 2]
+    if not parts:
+        return np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * cell_m
+    parts.sort(key=len, reverse=True)
+    points = parts[0]
+    for part in parts[1:]:
+        points = _seamed(points, part)
+    return np.asarray(((points + 0.5) / _FINE - _SIDE / 2) * cell_m, np.float64)
+
+
+def _seamed(outline: Int32, part: Int32) -> Int32:
+    """One outline around two that lie apart, there and back along the shortest way."""
+    gaps = np.linalg.norm(outline[:, None] - part[None], axis=2)
+    here, there = np.unravel_index(int(gaps.argmin()), gaps.shape)
+    around = np.roll(part, -int(there), axis=0)
+    return np.concatenate([outline[:here + 1], around, around[:1], outline[here:]])
