@@ -54,7 +54,13 @@ def snippet(nvr: str, settings: Settings, host: str = "", *, size_wh: tuple[int,
     if NVRS[nvr].wants_size:
         here = guarded_urls(settings, "127.0.0.1" if settings.web.host in ("0.0.0.0", "::") else "")
         urls = [replace(url, size_wh=size_wh or measured(near.video)) for url, near in zip(urls, here, strict=True)]
-    return NVRS[nvr].snippet(urls)
+    return _transport(urls) + NVRS[nvr].snippet(urls)
+
+
+def _transport(urls: list[GuardedUrls]) -> str:
+    """A comment, in YAML, SQL and motion's files alike."""
+    said = "# RTSP is served over TCP only; who asks for UDP is told so (461), and most programs then take TCP.\n"
+    return said if any(url.rtsp for url in urls) else ""
 
 
 def viseron_component(settings: Settings, folder: Path, host: str = "") -> str:
@@ -68,7 +74,7 @@ def viseron_component(settings: Settings, folder: Path, host: str = "") -> str:
         shutil.copyfile(file, folder / "aipg" / file.name)
     place = host or web.host
     pages = f"http://[{place}]:{web.port}" if ":" in place else f"http://{place}:{web.port}"
-    return nvr_snippets.viseron_client(urls, pages, (web.username or "", web.password or ""))
+    return _transport(urls) + nvr_snippets.viseron_client(urls, pages, (web.username or "", web.password or ""))
 
 
 def _urls(settings: Settings, host: str) -> list[GuardedUrls]:

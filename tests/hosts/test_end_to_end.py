@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests import needs
 from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px
+from tests.hosts.truth import clear_shares
 from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
 from tests.samples import CLIP
@@ -56,17 +58,35 @@ def test_the_measure_sees_a_clear_walker(walk: Path) -> None:
 
 
 def test_clients_that_copy_the_stream_hold_nothing_clear(guard: Guard, tmp_path: Path) -> None:
-    targets = {tmp_path / "rtsp.mp4": guard.rtsp, tmp_path / "http.mp4": guard.http + ".ts"}
-    with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(lambda item: copy(item[1], item[0], SECONDS), targets.items()))
-    assert told == ["", ""]
-    for target in targets:
-        assert decoding_errors(target) == ""
-        frames = frames_of(target)
-        assert len(frames) > SECONDS * FPS * 0.7
-        assert max(map(clear_share, frames)) < MASKED
-        guarded = [frame for frame in frames if 1000 < filled_px(frame) < 0.4 * SIDE_PX**2]
-        assert len(guarded) > 0.3 * len(frames), "masked figures; whole pictures only while a busy machine is late"
+    """Nobody in any recording; figures rather than whole pictures are masked, once the machine is not too busy."""
+    least = 0.0
+    for attempt in range(6):
+        targets = {tmp_path / f"{attempt}-rtsp.mp4": guard.rtsp, tmp_path / f"{attempt}-http.mp4": guard.http + ".ts"}
+        with ThreadPoolExecutor(2) as pool:
+            told = list(pool.map(lambda item: copy(item[1], item[0], SECONDS), targets.items()))
+        assert told == ["", ""]
+        shares = []
+        for target in targets:
+            assert decoding_errors(target) == ""
+            frames = frames_of(target)
+            assert len(frames) > SECONDS * FPS * 0.7
+            assert max(map(clear_share, frames)) < MASKED
+            guarded = [frame for frame in frames if 1000 < filled_px(frame) < 0.4 * SIDE_PX**2]
+            shares.append(len(guarded) / len(frames))
+        least = max(least, min(shares))
+        if least > 0.8:
+            return
+    pytest.fail(f"at best {least:.0%} of a recording's frames had masked figures")
+
+
+def test_clients_that_ask_for_udp_first_take_tcp(guard: Guard) -> None:
+    """FFmpeg and GStreamer as they are without options: they are refused UDP and go on."""
+    ffmpeg = [needs.need("ffmpeg"), "-v", "error", "-i", guard.rtsp, "-frames:v", "3", "-f", "null", "-"]
+    gstreamer = [needs.need("gst-launch-1.0"), "-q", "rtspsrc", f"location={guard.rtsp}", "!", "rtph264depay", "!",
+                 "h264parse", "!", "identity", "eos-after=3", "!", "fakesink"]
+    for command in (ffmpeg, gstreamer):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_motion_reads_it(guard: Guard, tmp_path: Path) -> None:
@@ -172,23 +192,9 @@ def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_clear_of_the_samples_people_reaches_a_client(tmp_path: Path) -> None:
-    """The shipped detector on the shipped clip, against its silhouettes.
-
-    A recorded frame is compared with the clear frame it resembles most. How few pixels of people are clear is the
-    detector's affair and measured elsewhere; that hardly any are shows that the guard is in the way.
-    """
-    grid_px = 8
-    silhouettes = np.load(CLIP.with_name("lobby.silhouettes.npz"))
-    every = grid_px // int(silhouettes["step_px"])
-    ids = silhouettes["ids"][:, ::every, ::every]
+    """The shipped detector on the shipped clip, against its silhouettes."""
     with Guard(tmp_path, {"url": str(CLIP), "loop": True}, outputs=["rtsp_serve", "http"], net=None) as guard:
         assert copy(guard.rtsp, tmp_path / "lobby.mp4", SECONDS) == ""
-    at = np.s_[2::grid_px, 2::grid_px]
-    clear = np.stack([bgr[at] for bgr in frames_of(CLIP)]).astype(np.int16)
-    shares = []
-    for bgr in frames_of(tmp_path / "lobby.mp4")[::4]:
-        same = np.abs(clear - bgr[at].astype(np.int16)).max(axis=3) < 8
-        nearest = int(same.mean(axis=(1, 2)).argmax())
-        shares.append(float(same[nearest][ids[nearest] > 0].mean()))
+    shares = clear_shares(tmp_path / "lobby.mp4")
     assert len(shares) > 5
     assert np.mean(shares) < 0.1, shares
