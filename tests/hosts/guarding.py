@@ -48,9 +48,11 @@ class Guard(Process):
             return
         try:
             wait_for(lambda: filled_px(self.picture()) > 1000 or not self.running, 90, "masks in the picture")
-        except AssertionError as error:
-            raise AssertionError(f"{error}:\n{self.output()}") from None
-        assert self.running, self.output()
+            assert self.running, self.output()
+        except BaseException as error:
+            said = self.output()
+            self.stop()
+            raise AssertionError(f"{error}:\n{said}") from error
 
     @property
     def rtsp(self) -> str:
