@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.cli.demo import settings_for
-from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
@@ -181,6 +181,20 @@ def _picture(truth: ClipTruth, guarded: GuardedFrame) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(bgr, (_SHEET_SIDE_PX, _SHEET_SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def measure(clip: Path, net: PersonNet, *, live: bool, sensitivity: Sensitivity, others: int = 0,
+            sheet_every: int = 0) -> ClipTally:
+    """Guard a clip with the settings its truth tells, and judge it; `others` processes compute meanwhile."""
+    truth = ClipTruth(clip)
+    camera = settings_for(str(clip), Web()).cameras[0]
+    camera = replace(camera, lens=replace(camera.lens, fov_deg=truth.fov_deg),
+                     camera_height_m=min(5.0, max(2.5, truth.height_m)),
+                     privacy_guard=replace(camera.privacy_guard, sensitivity=sensitivity,
+                                           masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
+    guard = make_guard(camera, net, live=live, plan=LIVE if live else THOROUGH)
+    with busy(others):
+        return run(clip, truth, guard, live=live, sheet_every=sheet_every)
+
+
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,16 +210,8 @@ def main() -> int:
     net = load_model(Models(tier=options.tier, precision=options.precision))
     results = {}
     for clip in options.clip or [resource_path("samples", "lobby.mp4")]:
-        truth = ClipTruth(clip)
-        camera = settings_for(str(clip), Web()).cameras[0]
-        camera = replace(camera, lens=replace(camera.lens, fov_deg=truth.fov_deg),
-                         camera_height_m=min(5.0, max(2.5, truth.height_m)),
-                         privacy_guard=replace(camera.privacy_guard, sensitivity=Sensitivity(options.sensitivity),
-                                               masking_method=MaskingMethod.FILLING, fill_colour=_FILL))
-        live = options.mode == "live"
-        guard = make_guard(camera, net, live=live, plan=LIVE if live else THOROUGH)
-        with busy(options.busy):
-            tally = run(clip, truth, guard, live=live, sheet_every=12 if options.sheet else 0)
+        tally = measure(clip, net, live=options.mode == "live", sensitivity=Sensitivity(options.sensitivity),
+                        others=options.busy, sheet_every=12 if options.sheet else 0)
         results[clip.name] = tally.result()
         if options.sheet and tally.sheet:
             rows = [np.hstack(tally.sheet[i:i + 4]) for i in range(0, len(tally.sheet) - 3, 4)]
