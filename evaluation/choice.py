@@ -49,9 +49,12 @@ def count(result: SystemResult, level: Sensitivity) -> Counts:
     """Counts of what a system found, masked with the margins of a sensitivity, at every score of `SCORES`."""
     rows, scenes = [], []
     for truth, size_wh, found in result.found:
-        row = []
+        row, chosen = list[list[float]](), -1
         for score in SCORES:
-            tally = AccuracyTally()
+            if (left := int((found.scores >= score).sum())) == chosen:  # the same people are masked
+                row.append(row[-1])
+                continue
+            tally, chosen = AccuracyTally(), left
             Judged(found, truth, size_wh, level, float(score)).count(tally)
             row.append([tally.people, tally.heads, tally.found_3, tally.found_5, tally.head_leaks, tally.body_leaks,
                         tally.right_3, tally.right_3 + tally.wrong_3, tally.over[0], 1.0])
