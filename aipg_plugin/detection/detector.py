@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection import postprocess
+from aipg_plugin.detection.below import raised_below
 from aipg_plugin.detection.closeup import CloseUps
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
@@ -114,6 +115,8 @@ class FisheyeDetector:
         found = self._refiner.improve(picture, found, most=math.ceil(self._close_ups_per_tile * len(looked_at)))
         if self.follows and expected is not None and len(expected):
             found = self._refiner.follow(picture, np.asarray(expected, np.float64), found)
+        if self.net.any_size:  # our own nets, on which it was measured
+            found = replace(found, scores=raised_below(self.projection, self.mount, found.boxes, found.scores))
         return found.detections(self.min_score)
 
     def _align(self, boxes: Float64) -> Float64:
