@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +38,7 @@ from evaluation.uncovered import disc
 
 _EMPTY_TIMES = 9     # the clip's length without anybody
 _NOISE = 1.0         # grey levels, deviation: a camera's after its own noise reduction
+_STOOD_SHARE = 0.3   # of the frames: somebody there is in the median
 _LEFT_SHARE = 0.5    # of a head's pixels that are as they were
 
 
@@ -79,7 +81,7 @@ def quiet_clip(clip: Path, folder: Path) -> Path:
     with av.open(str(clip)) as box:
         rate = box.streams.video[0].average_rate or Fraction(15)
         frames = [np.asarray(frame.to_ndarray(format="yuv420p"), np.uint8) for frame in box.decode(video=0)]
-    room: NDArray[np.float64] = np.median(np.stack(frames[::4]).astype(np.float64), axis=0)
+    room = _emptied(np.median(np.stack(frames[::4]).astype(np.float64), axis=0).astype(np.uint8), ClipTruth(clip))
     rng = np.random.default_rng(1)
     noises = [rng.normal(0, _NOISE, room.shape) for _ in range(25)]
     with av.open(str(target), "w") as out:
@@ -91,6 +93,20 @@ def quiet_clip(clip: Path, folder: Path) -> Path:
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
         out.mux(video.encode(None))
     return target
+
+
+def _emptied(room: NDArray[np.uint8], truth: ClipTruth) -> NDArray[np.float64]:
+    """The planes (3 H / 2, W) of a room with those who never walked painted over by what is around them."""
+    h, w = room.shape[0] * 2 // 3, room.shape[1]
+    stood = (truth.ids > 0).mean(0) > _STOOD_SHARE
+    mask = cv2.resize(stood.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST)
+    mask = np.asarray(cv2.dilate(mask, np.ones((25, 25), np.uint8)), np.uint8)
+    out = room.astype(np.float64)
+    out[:h] = cv2.inpaint(np.ascontiguousarray(room[:h]), mask, 15, cv2.INPAINT_TELEA)
+    small = np.ascontiguousarray(mask[::2, ::2])
+    for plane in out[h:].reshape(2, h // 2, w // 2):
+        plane[:] = cv2.inpaint(plane.astype(np.uint8), small, 8, cv2.INPAINT_TELEA)
+    return out
 
 
 def peer(program: str, clip: Path, target: Path) -> Run:
