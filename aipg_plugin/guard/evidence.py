@@ -57,7 +57,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look: when, at what, and what came of it apart from the tracks."""
+    """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new."""
 
     t_s: float
     doubt: str
@@ -65,6 +65,11 @@ class Look:
     foreground: ForegroundRegions
     thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
+    until_s: float = -float("inf")
+
+    def age_s(self, t_s: float) -> float:
+        """How far a moment is from it."""
+        return max(self.t_s - t_s, t_s - max(self.t_s, self.until_s), 0.0)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,21 @@ class Evidence:
     def due(self, t_s: float) -> bool:
         """Whether a picture of this time should be looked at."""
         return t_s >= self._due_s
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last look, at a sound picture, showed everybody who is tracked, and nothing else that moved."""
+        with self._lock:
+            if not self._looks:
+                return False
+            last = self._looks[-1]
+            return (last.swept and not last.doubt and not len(last.foreground)
+                    and all(track.last_seen_s >= last.t_s for track in self._tracker.tracks))
+
+    def extend(self, t_s: float) -> None:
+        """Nothing new was to be seen at this moment: the last look holds for it too."""
+        with self._lock:
+            self._looks[-1] = replace(self._looks[-1], until_s=t_s)
 
     @property
     def looked_until_s(self) -> float:
@@ -219,8 +239,8 @@ class Evidence:
             doubt = next((look.doubt for look in self._looks[calm:after + 1] if look.doubt), "")
         if not around:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
-        age_s = min(abs(look.t_s - t_s) for look in around)
-        gap_s = around[-1].t_s - around[0].t_s
+        age_s = min(look.age_s(t_s) for look in around)
+        gap_s = around[-1].t_s - max(around[0].t_s, around[0].until_s)
         if age_s <= _EXACT_S:
             gap_s = 0.0
         elif after == len(self._looks):

@@ -30,6 +30,7 @@ OnLook = Callable[[float, tuple[Track, ...]], None]
 
 _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
 _SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
+_QUIET_PERIODS = 3.0  # files: from one look to the next while nothing changes
 _BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
@@ -131,8 +132,10 @@ class Observer:
             if worker.wants(arrival.t_s, urgent=shown.urgency >= Urgency.NEWCOMER):
                 self._last, self._last_s = arrival.thumbnail, arrival.t_s
                 worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
-        elif known.evidence.due(arrival.t_s) or shown.new_scene or len(shown.changed_px):
-            self._last = arrival.thumbnail
+        elif self._nothing_new(arrival.t_s, shown, known):
+            known.evidence.extend(arrival.t_s)
+        elif shown.new_scene or len(shown.changed_px) or known.evidence.due(arrival.t_s):
+            self._last, self._last_s = arrival.thumbnail, arrival.t_s
             known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
@@ -165,6 +168,11 @@ class Observer:
             if one.t_s >= self._last_s + step_s and newest.t_s - one.t_s > _BURST_PACE * together_s + step_s:
                 return one
         return newest
+
+    def _nothing_new(self, t_s: float, shown: Shown, known: Known) -> bool:
+        """Whether a picture shows just what was looked at last, and a look at it can wait: each is compared anew."""
+        return (shown.urgency is Urgency.ROUTINE and t_s - self._last_s < _QUIET_PERIODS * known.evidence.period_s
+                and self._hindsight_s > 0 and known.evidence.settled)
 
     def _compare(self, arrival: Arrival, known: Known) -> Shown:
         """What sets a frame apart from the one looked at last."""
