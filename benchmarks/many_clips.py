@@ -121,7 +121,7 @@ class ClipMaker:
             video = out.add_stream("libx264", rate=FPS)
             video.width = video.height = SIDE_PX
             video.pix_fmt = "yuv420p"
-            video.options = {"preset": "superfast", "crf": "21"}
+            video.options = {"preset": "fast", "crf": "23"}  # as cameras encode: little of the noise is left
             for picture in pictures:  # type: ignore[attr-defined]
                 out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
             out.mux(video.encode(None))
