@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 
+from aipg_plugin.cli import bench_cameras
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.errors import MediaError
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=3, help="pairs of runs; the median ratio counts (default 3)")
     parser.add_argument("--tier", choices=choices_of(MODELS, "tier"), default="standard")
     parser.add_argument("--precision", choices=choices_of(MODELS, "precision"), default="fp32")
+    parser.add_argument("--cameras", action="store_true",
+                        help="how many cameras like the clip this machine carries live, by the processor time of one")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
@@ -46,11 +50,20 @@ def _unguarded_fps(clip: Path, output: Output) -> float:
     return frames / (time.monotonic() - start_s)
 
 
+def _cameras(clip: Path, options: argparse.Namespace) -> int:
+    net = load_model(Models(tier=options.tier, precision=options.precision, threads=1))
+    found = bench_cameras.measure(clip, net, quiet=options.quiet)
+    print(json.dumps(bench_cameras.as_json(found, net), indent=2) if options.json else found.text)
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Alternate decoding and encoding alone with `redact` and print both, and their ratio."""
     clip = Path(options.clip) if options.clip else resource_path("samples", "lobby.mp4")
     if not clip.is_file():
         raise MediaError("{file} does not exist", file=str(clip), cure="Name a video with --clip")
+    if options.cameras:
+        return _cameras(clip, options)
     camera = settings_for(str(clip), Web()).cameras[0]
     net = load_model(Models(tier=options.tier, precision=options.precision))
     output = Output(OutputKind.FILE, preset=options.preset)

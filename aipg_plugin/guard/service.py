@@ -283,7 +283,11 @@ def alone(evidence: Evidence, name: str) -> CameraWorker:
     return DetectionService(1, ends_alone=True).worker(evidence, name)
 
 
+def usable_cores() -> int:
+    """The processor's cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def spare_threads() -> int:
-    """How many threads may look beside the video: the processor's cores that this process may use, but for one."""
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, usable - 1)
+    """How many threads may look beside the video: one for each core but one."""
+    return max(1, usable_cores() - 1)
