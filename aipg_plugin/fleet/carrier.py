@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aipg_plugin.app import App
 from aipg_plugin.frames import GuardedFrame
+from aipg_plugin.guard.service import Load
 from aipg_plugin.hosts.standalone import StandaloneHost
 from aipg_plugin.media.server import Extend
 from aipg_plugin.mqtt.reports import TrackReport
@@ -45,6 +46,7 @@ class Report:
     stats: Mapping[str, Mapping[str, Mapping[str, object]]]
     figures: Mapping[str, tuple[float, tuple[TrackReport, ...]]]
     cpu_s: float
+    load: Load | None = None
 
 
 class Carrier:
@@ -86,10 +88,11 @@ class Carrier:
             return Report({}, {}, figures, time.process_time())
         statuses = {key: Status(status.state, status.reason, dict(status.outputs))
                     for key, status in app.statuses.all().items()}
-        return Report(statuses, app.stats(), figures, time.process_time())
+        return Report(statuses, app.stats(), figures, time.process_time(), app.load)
 
     def stop(self) -> None:
-        """Close every output properly."""
+        """Close every output properly; nobody asks for reports meanwhile."""
+        self._asked_s = time.monotonic() + _IDLE_S
         if self._host is not None:
             self._host.stop()
 

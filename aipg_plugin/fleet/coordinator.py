@@ -14,7 +14,7 @@ import numpy as np
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.errors import AipgError
 from aipg_plugin.fleet import placement
-from aipg_plugin.fleet.app import FleetApp, Stats
+from aipg_plugin.fleet.app import FleetApp, Stats, together
 from aipg_plugin.fleet.carrier import Report
 from aipg_plugin.fleet.engine import Engine, NodeLostError
 from aipg_plugin.fleet.nodes import CarrierLink, LostError, new_carrier
@@ -23,6 +23,7 @@ from aipg_plugin.fleet.relay import Relay, RelayedStream, fetched
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.service import Load
 from aipg_plugin.media import served
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.options import SERVED_KINDS, Camera, OutputKind, Settings
@@ -59,7 +60,7 @@ class Coordinator:
         self._ending = threading.Event()
         self._fetching = False
         self.app = FleetApp(settings, config_file=config_file, carry=self._carry, nodes_stats=self._stats,
-                            page=lambda _: page_of(self.overview, settings.language))
+                            nodes_load=self._load, page=lambda _: page_of(self.overview, settings.language))
 
     def start(self) -> None:
         """Serve and place cameras, in the background. Raises MediaError if a port is taken."""
@@ -104,6 +105,10 @@ class Coordinator:
             return {camera: link.report.stats[camera] for camera, node in self._homes.items()
                     for link in [self._links[node]]
                     if link.report is not None and camera in link.report.stats}
+
+    def _load(self) -> Load | None:
+        loads = [link.report.load for link in self.links() if link.report is not None and link.report.load is not None]
+        return together(loads) if loads else None
 
     # -- settings ------------------------------------------------------------------------------------
 
@@ -234,7 +239,7 @@ class Coordinator:
         ready = {link.node.id: link for link in self._links.values() if link.ready}
         guess = placement.estimate(self._costs)
         wanted = {camera.id: self._costs.get(camera.id, guess) for camera in settings.cameras if camera.enabled}
-        cores = {node: link.node.cores for node, link in ready.items()}
+        cores = {node: link.usable_cores for node, link in ready.items()}
         homes = placement.placed(wanted, self._homes, cores)
         if now_s - self._relieved_s >= _RELIEVE_EVERY_S:
             move = placement.relieved(wanted, homes, cores)

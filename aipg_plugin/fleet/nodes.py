@@ -21,6 +21,8 @@ _BORN_S = 60.0             # a process may take long to start on a busy machine
 _ASK_EVERY_S = 0.2
 _WINDOW_S, _SETTLE_S = 8.0, 6.0  # cost is measured over the window, from so long after the last camera came
 _SHIFT_S = 5.0
+_LESS = 0.98
+_LEAST_SHARE = 0.15  # of the time a look wants, as `guard.service` gives at the least
 
 
 class LostError(Exception):
@@ -105,8 +107,19 @@ class CarrierLink:
         then_s, then_cpu_s = self._measured
         if now_s - then_s >= _WINDOW_S or then_s < self.changed_s + _SETTLE_S <= now_s:
             if then_s >= self.changed_s + _SETTLE_S:
-                self.cores = (report.cpu_s - then_cpu_s) / (now_s - then_s)
+                self.cores = max((report.cpu_s - then_cpu_s) / (now_s - then_s), looking_cores(report))
             self._measured = now_s, report.cpu_s
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether its cameras get less looking than they want, and not just because some have only come."""
+        settled = time.monotonic() > self.changed_s + _SETTLE_S
+        return settled and self.report is not None and self.report.load is not None and self.report.load.overloaded
+
+    @property
+    def usable_cores(self) -> float:
+        """What placement may count on: on a node with too much work, a little less than its cameras take."""
+        return min(self.node.cores, _LESS * self.cores / placement.USABLE) if self.overloaded else self.node.cores
 
     def costs(self) -> dict[str, float]:
         """Cores that each of its cameras takes, as far as measured."""
@@ -141,7 +154,8 @@ def new_carrier(engine: Engine, node: Node, settings: Settings) -> CarrierLink:
 def settings_for(settings: Settings, link: CarrierLink) -> Settings:
     """What a node needs: its cameras, the models, and a server for the coordinator alone. No broker, no users."""
     cameras = tuple(_carried(camera) for camera in settings.cameras if camera.id in link.cameras)
-    threads = max(1, min(settings.models.threads, int(link.node.cores)))
+    cores = int(link.node.cores)
+    threads = max(1, min(settings.models.threads or cores - 1, cores))
     web = Web(host=link.node.ip, port=0, rtsp_port=0, username=USER, password=link.password)
     return replace(settings, cameras=cameras, mqtt=Mqtt(), web=web, models=replace(settings.models, threads=threads))
 
@@ -155,6 +169,12 @@ def _carried(camera: Camera) -> Camera:
         streams.append(replace(stream, outputs=(
             *others, *(replace(output, kind=OutputKind.HTTP) for output in served[:1]))))
     return replace(camera, streams=tuple(streams))
+
+
+def looking_cores(report: Report) -> float:
+    """Cores that looking would take if all of it were done: more than is used where others use the processor too."""
+    load = report.load
+    return load.look_s * load.wanted_hz / max(load.time_share, _LEAST_SHARE) if load is not None else 0.0
 
 
 def _number(value: object) -> float:
