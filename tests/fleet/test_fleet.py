@@ -105,7 +105,7 @@ def test_a_killed_nodes_camera_comes_back_elsewhere_and_nobody_is_ever_clear(hou
     first = house.cluster.add_node()
     wait_for(lambda: house.state("lobby") == "off" or not first.running, LONG_S, "the lobby, unguarded as configured")
     assert first.running, first.output()
-    house.cluster.add_node(cores=2)
+    house.cluster.add_node(cores=16)  # room enough, however busy this machine is
     wait_for(lambda: len(house.nodes()) == 2 and all(node["ready"] for node in house.nodes()), LONG_S, "a second node")
     viewer = Viewer(f"http://127.0.0.1:{house.port}/streams/lobby/1.ts")
     wait_for(lambda: viewer.seen and viewer.seen[-1][1] > 0.3, LONG_S, "a picture of the lobby, clear as configured")
