@@ -55,10 +55,14 @@ class Cluster:
                     found.append(each)
         return found
 
+    def tree(self, node: Process) -> list[psutil.Process]:
+        """All processes of a node."""
+        own = psutil.Process(node.pid)
+        return [*own.children(recursive=True), own]
+
     def kill_node(self, node: Process) -> None:
         """What a cut cable does to the others: all its processes end at once, without a goodbye."""
-        own = psutil.Process(node.pid)
-        for each in [*own.children(recursive=True), own]:
+        for each in self.tree(node):
             with contextlib.suppress(psutil.Error):
                 each.kill()
 

@@ -61,7 +61,7 @@ class House:
         self.watcher = Watcher(self.broker.port)
         clip, net = write_walk(folder / "walk.mp4"), walker_net(folder / "walker.onnx")
         walk = {"url": str(clip), "loop": True}
-        quick = {"enabled": True, "target_streams": "all", "detect_hz": 2}
+        quick = {"enabled": True, "target_streams": "all", "detect_hz": 1}
         config = folder / "guard.yaml"
         config.write_text(yaml.safe_dump({
             "cameras": {
@@ -135,6 +135,30 @@ def test_a_killed_nodes_camera_comes_back_elsewhere_and_nobody_is_ever_clear(hou
     assert document["cameras"]["lobby"]["streams"]["1"]["addresses"] == [
         f"http://127.0.0.1:{house.port}/streams/lobby/1.ts", next(
             url for url in overview(house.port)["cameras"]["lobby"]["streams"]["1"]["addresses"] if "rtsp" in url)]
+
+
+def test_a_frozen_nodes_cameras_are_lost_and_it_ends_them_by_itself_before_it_takes_any_again(house: House) -> None:
+    """As by a switch that hangs: the node goes on where it was, when others may have its cameras already."""
+    (node,) = [each for each in house.cluster.nodes if each.running]
+    frozen = house.cluster.tree(node)
+    carriers = [each for each in frozen if "Carrier" in " ".join(each.cmdline())]
+    assert len(carriers) == 1
+    viewer = Viewer(f"http://127.0.0.1:{house.port}/streams/lobby/1.ts")
+    wait_for(lambda: viewer.seen, LONG_S, "a picture")
+    for each in frozen:
+        each.suspend()
+    frozen_s = time.monotonic()
+    wait_for(lambda: house.state("lobby") == "lost", 15, "the loss")
+    lost_s = time.monotonic()
+    wait_for(lambda: viewer.seen[-1][0] > lost_s + 1, 15, "the still")
+    for each in frozen:
+        each.resume()
+    wait_for(lambda: not carriers[0].is_running() or carriers[0].status() == psutil.STATUS_ZOMBIE, 15,
+             "the end of its carrier")
+    wait_for(lambda: house.state("lobby") in ("starting", "guarding", "degraded", "failsafe"), LONG_S, "the return")
+    print(f"lost after {lost_s - frozen_s:.1f} s")
+    assert not viewer.ended
+    assert max(clear for _, clear in viewer.seen) < CLEAR
 
 
 def test_no_secret_of_a_camera_is_written_or_shown(house: House) -> None:
