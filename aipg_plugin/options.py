@@ -115,6 +115,7 @@ class PrivacyGuard:
     target_streams: tuple[str, ...] = ()
     masking_method: MaskingMethod = MaskingMethod.BLURRING
     fill_colour: str = "#808080"
+    fill_outline: bool = False
     sensitivity: Sensitivity = Sensitivity.HIGH
     blur_intensity: BlurIntensity = BlurIntensity.MIDDLE
     circumferential_mosaic: bool = False

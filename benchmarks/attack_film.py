@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.masking import FigureRegion, MaskPainter, MaskPlan
-from aipg_plugin.masking.effects import CHROMA_SHOWN, CHROMA_STEP
+from aipg_plugin.masking.effects import SOFTENING, WINDOW
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import BlurIntensity
 from benchmarks.heads import SIDE
@@ -48,6 +48,8 @@ class Setup:
     cell_px: int
     head_px: float
     motion: HeadPath
+    luma_step: int = 48
+    body: bool = False
 
     @property
     def times_s(self) -> list[float]:
@@ -102,29 +104,54 @@ def scene_planes(scene: F64) -> Planes:
 
 
 def plan(setup: Setup, t_s: float) -> MaskPlan:
-    """A mask that hugs the head."""
+    """A mask that hugs the head, alone or with the body below it.
+
+    The body shows the room, which the attacker knows: what it adds to the figure's colours hides nothing from them.
+    """
     x, y = setup.corner_px(t_s)
     a = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     r = setup.head_px / 2
-    polygon = np.stack([x + r + r * np.cos(a), y + r + r * np.sin(a)], axis=1)
-    return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px)
+    head = np.stack([x + r + r * np.cos(a), y + r + r * np.sin(a)], axis=1)
+    body = np.stack([x + r + 1.8 * r * np.cos(a), y + 4.5 * r + 3 * r * np.sin(a)], axis=1)
+    hull = np.asarray(cv2.convexHull(np.concatenate([head, body]).astype(np.float32)), np.float64).reshape(-1, 2)
+    polygon = hull if setup.body else head
+    return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px,
+                    cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, luma_step=setup.luma_step)
 
 
 @dataclass(frozen=True)
-class ObservedCells:
-    """What the attacker gets: (frame, row, column) of each cell colour (N, 3), and the colours (heads, N, 3)."""
+class Observed:
+    """What the attacker gets of one channel: values (heads, N), and how they came about: A (N, SIDE²) @ head + known.
 
-    at: NDArray[np.intp]
-    colours: F64
+    `first` (N,) bool: those of the first frame. `of_figure`: values for the whole figure (the hue's coordinates, of
+    which only the direction is shown), not for cells.
+    """
+
+    values: F64
+    matrix: F64
+    known: F64
+    first: NDArray[np.bool_]
+    of_figure: bool = False
+
+    def in_first(self) -> Observed:
+        """What the first frame shows."""
+        keep = self.first
+        return Observed(self.values[:, keep], self.matrix[keep], self.known[keep], keep[keep], self.of_figure)
+
+    def expected(self, heads: F64, channel: int) -> F64:
+        """(heads, N) what other heads (heads, SIDE², 3) would show."""
+        return np.asarray(heads[..., channel] @ self.matrix.T + self.known, np.float64)
 
 
-def observe_ours(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
+def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observed, Observed]:
     """Film each head (heads, SIDE, SIDE, 3), mask it with the real painter, and read the colours it shows."""
-    empty, colours = scene_planes(scene), []
+    empty, lumas, hues = scene_planes(scene), [], []
     for head in heads:
         painter = MaskPainter(PixelFormat.I420, (SCENE_PX, SCENE_PX))
-        values: list[F64] = []
+        values: list[float] = []
         at: list[tuple[int, int, int]] = []
+        chroma: list[tuple[float, float]] = []
+        hued: list[int] = []
         for n, t_s in enumerate(setup.times_s):
             planes = tuple(plane.copy() for plane in empty)
             part, (rows, columns) = over_scene(setup, head, scene, t_s)
@@ -133,25 +160,49 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
                 plane[place] = new
             painter.paint(planes, plan(setup, t_s), t_s)
             # The attacker is told more than a real one would know: which cells took a new colour in this frame.
-            new_cells = np.argwhere(painter._mosaic._grids[setup.cell_px]._taken_s == t_s).tolist()
+            new_cells = np.argwhere(painter._mosaic._grids[setup.cell_px, setup.luma_step]._taken_s == t_s).tolist()
             mask = painter.mask
             for row, column in new_cells:
                 at.append((n, row, column))
-                values.append(_shown(planes, mask, row, column, setup.cell_px))
-        colours.append(np.array(values))
-    return ObservedCells(np.array(at), np.array(colours))
+                values.append(_shown_luma(planes[0], mask, row, column, setup.cell_px))
+            figure = painter._mosaic._figures[1]
+            if figure.taken_s == t_s:
+                y, x = np.argwhere(mask)[0] // 2
+                hued.append(n)
+                chroma.append((float(planes[1][y, x]) - 128, float(planes[2][y, x]) - 128))
+        lumas.append(np.array(values))
+        hues.append(np.array(chroma).reshape(-1, 2))
+    cells = np.array(at)
+    matrix, known = model(setup, cells, scene, WINDOW)
+    matrix, known = matrix / 2, known[:, 0] / 2 + 64.0
+    whole, whole_known = _figure_model(setup, hued, scene)
+    if hued:          # half of a cell's luma is that of the figure, taken at the last moment before
+        last = np.searchsorted(hued, cells[:, 0], side="right") - 1
+        known = np.where(last >= 0, known - 64.0 + whole_known[last, 0] / 2, known)
+        matrix = matrix + np.where(last >= 0, 0.5, 0.0)[:, None] * whole[last]
+    # Only the direction of the mean chroma is shown; the attacker is told how far from grey it is on the average.
+    means = np.einsum("nt,htc->hnc", whole, heads.reshape(len(heads), -1, 3)) + whole_known
+    far = np.hypot(*np.moveaxis(means[..., 1:] - 128, -1, 0)).mean() if hued else 0.0
+    seen, first = 128 + directions(np.array(hues)) * far, np.array(hued) == 0
+    return (Observed(np.array(lumas), matrix, known, cells[:, 0] == 0),
+            Observed(seen[..., 0], whole, whole_known[:, 1], first, of_figure=True),
+            Observed(seen[..., 1], whole, whole_known[:, 2], first, of_figure=True))
 
 
-def _shown(planes: Planes, mask: NDArray[np.uint8], row: int, column: int, cell_px: int) -> F64:
-    """The cell's colour as the picture shows it, paleness undone."""
+def directions(chroma: F64) -> F64:
+    """Unit vectors along (..., 2) chroma, 0 for grey."""
+    length = np.linalg.norm(chroma, axis=-1, keepdims=True)
+    return np.asarray(chroma / np.maximum(length, 1e-9) * (length > 1e-9), np.float64)
+
+
+def _shown_luma(plane: NDArray[np.uint8], mask: NDArray[np.uint8], row: int, column: int, cell_px: int) -> float:
+    """The cell's luma as the picture shows it, softness undone."""
     part = mask[row * cell_px:(row + 1) * cell_px, column * cell_px:(column + 1) * cell_px]
     y, x = (int(v) for v in np.unravel_index(int(part.argmax()), part.shape))
-    y, x = y + row * cell_px, x + column * cell_px
-    chroma = [128 + (float(plane[y // 2, x // 2]) - 128) * CHROMA_STEP / CHROMA_SHOWN for plane in planes[1:]]
-    return np.array([float(planes[0][y, x]), *chroma])
+    return 128 + (float(plane[y + row * cell_px, x + column * cell_px]) - 128) / SOFTENING
 
 
-def observe_plain(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
+def observe_plain(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observed, Observed]:
     """What the plain mosaic shows: in each frame the mean of each masked cell, rounded to 8 bits."""
     at = []
     region, edges = RegionMap((SCENE_PX, SCENE_PX)), np.arange(0, SCENE_PX, setup.cell_px) // 2
@@ -161,7 +212,25 @@ def observe_plain(setup: Setup, heads: F64, scene: F64) -> ObservedCells:
         at += [(n, row, column) for row, column in np.argwhere(np.maximum.reduceat(by_row, edges, axis=1)).tolist()]
     where = np.array(at)
     matrix, known = model(setup, where, scene, window=1)
-    return ObservedCells(where, np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known))
+    seen = np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known)
+    luma, u, v = (Observed(seen[..., c], matrix, known[:, c], where[:, 0] == 0) for c in range(3))
+    return luma, u, v
+
+
+def _figure_model(setup: Setup, frames: list[int], scene: F64) -> tuple[F64, F64]:
+    """As `model`, for the means of all that is masked in these frames."""
+    matrix, known = np.zeros((len(frames), SIDE * SIDE)), np.zeros((len(frames), 3))
+    blocks = scene.reshape(SCENE_PX // 2, 2, SCENE_PX // 2, 2, 3).mean(axis=(1, 3))
+    edges, region = np.arange(0, SCENE_PX, 2, dtype=float), RegionMap((SCENE_PX, SCENE_PX))
+    for i, n in enumerate(frames):
+        region.compose(plan(setup, n / FPS), {})
+        weights = (region.level > 0) / np.count_nonzero(region.level)
+        x, y = setup.corner_px(n / FPS)
+        cover_y, cover_x = setup.coverage(y, edges, edges + 2), setup.coverage(x, edges, edges + 2)
+        room_seen = blocks * (1 - cover_y @ outline() @ cover_x.T)[..., None]
+        matrix[i] = (cover_y.T @ weights @ cover_x * outline()).ravel()
+        known[i] = np.einsum("yx,yxc->c", weights, room_seen)
+    return matrix, known
 
 
 def model(setup: Setup, at: NDArray[np.intp], scene: F64, window: int) -> tuple[F64, F64]:

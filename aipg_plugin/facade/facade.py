@@ -37,7 +37,7 @@ from aipg_plugin.states import StreamStatus
 from aipg_plugin.version import __version__
 
 _log = logging.getLogger(__name__)
-_CLONED = ("sensitivity", "blur_intensity", "masking_method", "fill_colour", "circumferential_mosaic",
+_CLONED = ("sensitivity", "blur_intensity", "masking_method", "fill_colour", "fill_outline", "circumferential_mosaic",
            "circumferential_width", "lookahead_s", "hold_s", "detect_hz")
 
 

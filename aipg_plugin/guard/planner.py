@@ -15,7 +15,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.areas import NO_AREAS, Areas
 from aipg_plugin.guard.carried import carried
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
-from aipg_plugin.masking.cells import cell_px_for, default_cell_px
+from aipg_plugin.masking.cells import CELLS_PER_METRE, LUMA_STEPS, cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard
 
@@ -40,10 +40,14 @@ class MaskPlanner:
             always=self.areas.always,
             prohibited=self.areas.prohibited,
             circumferential=self._rim(guard),
+            lens_radius_px=self.projection.circle.radius_px if isinstance(self.projection, FisheyeCamera) else np.inf,
             full=full,
             method=MaskingMethod.BLURRING if full else guard.masking_method,
             fill_colour_bgr=(blue, green, red),
+            fill_outline=guard.fill_outline,
             default_cell_px=default_cell_px(size_wh),
+            cells_per_metre=CELLS_PER_METRE[guard.blur_intensity],
+            luma_step=LUMA_STEPS[guard.blur_intensity],
         )
 
     def regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.geometry.arrays import Bools, UInt8
 from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
-from aipg_plugin.masking.effects import Effect, Mosaic, own_effect
+from aipg_plugin.masking.effects import Effect, Mosaic, outline_colour, own_effect
 from aipg_plugin.masking.plan import Background, MaskPlan
-from aipg_plugin.masking.planes import PicturePlanes, bands
-from aipg_plugin.masking.region import BlockRect, RegionMap
+from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
+from aipg_plugin.masking.region import BlockRect, Part, RegionMap
 from aipg_plugin.options import MaskingMethod
+
+_OUTLINE_SHARE = 1600  # of the picture's longer side is one block of an outline's width
 
 
 class MaskPainter:
@@ -48,42 +50,64 @@ class MaskPainter:
         picture.check_writeable()
         if math.isfinite(t_s):
             self._t_s = t_s
+        self._mosaic.luma_step = plan.luma_step
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
         effect = own_effect(plan, self._format)
         if effect is not None:
             self._paint(picture, effect)
+            if plan.fill_outline:
+                self._outline(picture, outline_colour(self._format, plan.fill_colour_bgr))
+            self._blacken(picture)
             return self._region.share()
         self._sample(picture)
         self._paint(picture, self._mosaic)
         if plan.method is MaskingMethod.BACKGROUND and background is not None:
             self._copy_background(picture, background)
+        self._blacken(picture)
         return self._region.share()
 
     def _sample(self, picture: PicturePlanes) -> None:
         """All colours are taken before anything is painted, because cells of neighbours overlap."""
-        for rect, n in self._region.parts:
-            self._mosaic.sample(picture, rect, self._bits(rect, n), LADDER_PX[n - 1], self._t_s)
+        for part in self._region.parts:
+            self._mosaic.sample(picture, part, self._bits(part, part.rect), self._t_s)
 
     def _paint(self, picture: PicturePlanes, effect: Effect) -> None:
         if self._region.full:
-            (rect, n), = self._region.parts
-            picture.paint_all(LADDER_PX[n - 1], effect.colours(rect, LADDER_PX[n - 1]))
+            part, = self._region.parts
+            picture.paint_all(LADDER_PX[part.level - 1], effect.colours(part, part.rect))
             return
-        for rect, n in self._region.parts:
-            cell_px = LADDER_PX[n - 1]
-            for band in bands(rect):
-                picture.paint_cells(band, self._bits(band, n), cell_px, effect.colours(band, cell_px))
+        for part in self._region.parts:
+            for band in bands(part.rect):
+                picture.paint_cells(band, self._bits(part, band), LADDER_PX[part.level - 1],
+                                    effect.colours(part, band))
 
-    def _bits(self, rect: BlockRect, level: int) -> UInt8:
-        """(h, w) 1 for the blocks of `rect` that have this level, else 0."""
-        return np.asarray(self._region.level[rect.slices] == level).view(np.uint8)
+    def _bits(self, part: Part, rect: BlockRect) -> UInt8:
+        """(h, w) 1 for the part's blocks in `rect` that have its level, else 0."""
+        return np.asarray(self._region.level[rect.slices] == part.level).view(np.uint8) & part.within(rect)
+
+    def _outline(self, picture: PicturePlanes, colour: UInt8) -> None:
+        """A line along the inner edge of each part."""
+        wide = 2 * max(1, round(max(self._size_wh) / _OUTLINE_SHARE)) + 1
+        for part in self._region.parts:
+            bits = self._bits(part, part.rect)
+            inner = cv2.erode(bits, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+            picture.fill_blocks(part.rect, bits - np.asarray(inner, np.uint8), colour)
+
+    def _blacken(self, picture: PicturePlanes) -> None:
+        """Black where the lens shows nothing: the mosaic's cells would reach over its rim."""
+        black = self._region.black
+        if black is None or self._region.full:
+            return
+        colour = native_colour(self._format, (0, 0, 0))
+        for band in bands(BlockRect(0, 0, black.shape[1], black.shape[0])):
+            picture.fill_blocks(band, black[band.slices], colour)
 
     def _copy_background(self, picture: PicturePlanes, background: Background) -> None:
         """The empty scene where it is known, under figures only: areas hide the scene itself."""
         scene = PicturePlanes(self._format, self._size_wh, background.planes)
-        for rect, _ in self._region.parts:
-            for band in bands(rect):
+        for part in self._region.parts:
+            for band in bands(part.rect):
                 figures = (self._region.level[band.slices] > 0) & (self._region.area[band.slices] == 0)
                 bits = (figures & _known_blocks(background.known, band)).view(np.uint8)
                 picture.copy_blocks(scene, band, bits)

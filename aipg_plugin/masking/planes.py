@@ -72,6 +72,15 @@ class PicturePlanes:
                 means[i, first:first + count] = cv2.mean(part)[:count]
         return means
 
+    def masked_mean(self, rect: BlockRect, bits: UInt8) -> Float32:
+        """Mean colour (3,) of the blocks of `rect` where `bits` (h, w) is 1, in the format's channels."""
+        mean = np.zeros(3, np.float32)
+        for layout, plane in self._layouts():
+            first, count = layout.channels[0], len(layout.channels)
+            target = _part(plane, rect, 2 // layout.step)
+            mean[first:first + count] = cv2.mean(target, _samples(bits, target, 2 // layout.step))[:count]
+        return mean
+
     def paint_cells(self, rect: BlockRect, bits: UInt8, cell_px: int, colours: UInt8) -> None:
         """Paint the blocks of `rect` where `bits` (h, w) is nonzero with their cells' colours.
 
@@ -84,6 +93,14 @@ class PicturePlanes:
             columns = _cell_index(rect.x0 * scale % side, target.shape[1], side)
             source = _channels(colours, layout).take(columns, axis=1).take(rows, axis=0)
             cv2.copyTo(source, _samples(bits, target, scale), target)
+
+    def fill_blocks(self, rect: BlockRect, bits: UInt8, colour: UInt8) -> None:
+        """Paint the blocks of `rect` where `bits` (h, w) is nonzero in one colour (3,) of the format's channels."""
+        for layout, plane in self._layouts():
+            scale = 2 // layout.step
+            target = _part(plane, rect, scale)
+            chosen = _samples(bits, target, scale) != 0
+            np.copyto(target, _channels(colour, layout), where=chosen[..., None] if target.ndim == 3 else chosen)
 
     def paint_all(self, cell_px: int, colours: UInt8) -> None:
         """Paint everything with the colours (rows, columns, 3) of all cells."""

@@ -27,9 +27,10 @@ import numpy as np
 
 from aipg_plugin.errors import GuardError
 from aipg_plugin.geometry.arrays import Float64, Int32, UInt8
-from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px, snap_up
+from aipg_plugin.masking.cells import LADDER_PX, LEAST_FIGURE_M2, full_mosaic_cell_px, snap_up
 from aipg_plugin.masking.plan import AreaRegion, Bounds, FigureRegion, MaskPlan, Polygon
 
+_FULL_KEY, _RIM_KEY, _AREA_KEY = -1_000_000, -1_000_001, -1_000_002  # areas count down from theirs
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
 _SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
 _TOO_LARGE = 4                  # a polygon wider than so many pictures is doubtful
@@ -65,12 +66,35 @@ class Patch:
     bits: UInt8
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A patch, the level of its cells, and whose it is: a figure's key, or one of those below for what is no figure.
+
+    `least_blocks`: so many of a figure are more than a head.
+    """
+
+    patch: Patch
+    level: int
+    key: int
+    least_blocks: int = 0
+
+    @property
+    def rect(self) -> BlockRect:
+        return self.patch.rect
+
+    def within(self, rect: BlockRect) -> UInt8:
+        """The patch's bits in a rectangle that lies in its own."""
+        own = self.patch.rect
+        return self.patch.bits[rect.y0 - own.y0:rect.y1 - own.y0, rect.x0 - own.x0:rect.x1 - own.x0]
+
+
 class RegionMap:
     """The composed mask of the last plan, in blocks; buffers are reused from plan to plan.
 
     `level` (H/2, W/2) uint8: 0 is clear, n masked with cells of LADDER_PX[n - 1].
     `area`  (H/2, W/2) uint8: 1 where more than a figure asks for the mask.
-    `parts` are rectangles (they may overlap), each with a level: every block of level n lies in one of those with n.
+    `parts` may overlap: every block of level n is one of a part with level n, or black.
+    `black` (H/2, W/2) uint8: 1 where the lens shows nothing and the mask is black; None for nowhere.
     `full` if all is masked.
     """
 
@@ -80,8 +104,10 @@ class RegionMap:
         self._all = BlockRect(0, 0, *self._blocks_wh)
         self.level: UInt8 = np.zeros(self._blocks_wh[::-1], np.uint8)
         self.area: UInt8 = np.zeros_like(self.level)
-        self.parts: list[tuple[BlockRect, int]] = []
+        self.parts: list[Part] = []
+        self.black: UInt8 | None = None
         self.full = False
+        self._least_cells = 0.0
         self._areas: tuple[MaskPlan, list[Patch], list[Patch]] = (MaskPlan(), [], [])  # as drawn for the last plan
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
@@ -89,13 +115,15 @@ class RegionMap:
         self.level.fill(0)
         self.area.fill(0)
         self.parts = []
+        self.black = None
+        self._least_cells = LEAST_FIGURE_M2 * plan.cells_per_metre ** 2
         self.full = plan.full
         try:
             if not self.full:
                 always, prohibited = self._drawn(plan)
                 self._figures(plan, cell_px_by_key, prohibited)
-                for patch in always:
-                    self._add(patch, plan.default_cell_px, area=True)
+                for index, patch in enumerate(always):
+                    self._add(patch, plan.default_cell_px, _AREA_KEY - index, area=True)
                 self._circumferential(plan)
         except DoubtfulPolygonError:
             self.full = True
@@ -122,7 +150,7 @@ class RegionMap:
             if any(_inside(patches, area) for area in prohibited):
                 continue
             for patch in patches:
-                self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px))
+                self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px), figure.key)
 
     def _circumferential(self, plan: MaskPlan) -> None:
         if plan.circumferential is None:
@@ -130,21 +158,28 @@ class RegionMap:
         if not all(math.isfinite(v) for v in plan.circumferential):
             raise DoubtfulPolygonError("the circumferential mosaic {circle} is not finite", circle=plan.circumferential)
         bits = _outside_circle(*plan.circumferential, self._blocks_wh)
-        self._add(Patch(self._all, bits), plan.default_cell_px, area=True)
+        cx_px, cy_px, _ = plan.circumferential
+        if math.isfinite(plan.lens_radius_px):
+            self.black = _outside_circle(cx_px, cy_px, plan.lens_radius_px, self._blocks_wh)
+            np.maximum(self.area, self.black, out=self.area)
+            np.maximum(self.level, self.black * np.uint8(len(LADDER_PX)), out=self.level)
+            bits = bits & ~self.black
+        self._add(Patch(self._all, bits), plan.default_cell_px, _RIM_KEY, area=True)
 
     def _full(self, plan: MaskPlan) -> None:
         level = _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
         self.level.fill(level)
         self.area.fill(1)
-        self.parts = [(self._all, level)]
+        self.parts = [Part(Patch(self._all, self.area), level, _FULL_KEY)]
 
-    def _add(self, patch: Patch, cell_px: float, *, area: bool = False) -> None:
+    def _add(self, patch: Patch, cell_px: float, key: int, *, area: bool = False) -> None:
         level = _level(cell_px)
         target = self.level[patch.rect.slices]
         np.maximum(target, patch.bits * np.uint8(level), out=target)
         if area:
             np.maximum(self.area[patch.rect.slices], patch.bits, out=self.area[patch.rect.slices])
-        self.parts.append((patch.rect, level))
+        least = 0 if area else math.ceil(self._least_cells * (LADDER_PX[level - 1] / 2) ** 2)
+        self.parts.append(Part(patch, level, key, least))
 
 
 def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:

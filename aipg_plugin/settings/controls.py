@@ -216,6 +216,7 @@ CONTROLS: tuple[Control, ...] = (
     _of_guard("enabled", _lowered, mqtt=False),
     _of_guard("circumferential_mosaic", _lowered, main=True),
     _of_guard("masking_method", _never, option="--method"),
+    _of_guard("fill_outline", _never, option="--fill-outline"),
     _of_guard("sensitivity", _lowered, option="--sensitivity", finds=True),
     _of_guard("blur_intensity", _lowered, option="--intensity"),
     Control("camera_height", Scope.CAMERA, "camera_height", _camera_height, _set("camera_height"), _lowered,

@@ -103,6 +103,7 @@ PRIVACY_GUARD = GuardTable(Table("privacy_guard", {
     _guard.own("target_streams", None): StreamSet(),
     _guard("masking_method"): choice_of(options.MaskingMethod),
     _guard("fill_colour"): HexColour(),
+    _guard("fill_outline"): Flag(),
     _guard("sensitivity"): choice_of(options.Sensitivity),
     _guard("blur_intensity"): choice_of(options.BlurIntensity),
     _guard("circumferential_mosaic"): Flag(),

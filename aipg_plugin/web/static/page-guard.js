@@ -40,14 +40,14 @@ export function show(content, wanted) {
   const draft = new Draft();
   const live = stage(camera, streams[0]);
   const places = { camera };
-  const colour = setting(`${BELOW}fill_colour`);
-  const known = new Set([...FIRST, "masking_method", "fill_colour"]);
+  const filling = ["fill_colour", "fill_outline"];
+  const known = new Set([...FIRST, "masking_method", ...filling]);
   const path = `cameras.${camera}.privacy_guard`;
   draft.addEventListener("change", () => {  // a guard that is switched on guards every stream unless told otherwise
     const targets = draft.get(`${path}.target_streams`);
     if (draft.get(`${path}.enabled`) && draft.values.has(`${path}.enabled`) && !Array.isArray(targets)) draft.set(`${path}.target_streams`, streams);
   });
-  const fill = h("div", {}, field(colour, places, draft));
+  const fill = h("div", { class: "fields" }, filling.map((key) => field(setting(BELOW + key), places, draft)));
   const showFill = () => { fill.hidden = draft.get(`${path}.masking_method`) !== "filling"; };
   draft.addEventListener("change", showFill);
   showFill();

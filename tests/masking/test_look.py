@@ -1,0 +1,145 @@
+"""How masks look: a figure's hue, soft steps, outlines, a black rim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aipg_plugin.frames import PixelFormat, planes_to_bgr
+from aipg_plugin.masking import MaskPainter, MaskPlan
+from aipg_plugin.masking.effects import HOLD_S, HUE_SHOWN, SOFTENING
+from aipg_plugin.masking.planes import LAYOUTS, native_colour
+from aipg_plugin.options import MaskingMethod
+
+from .support import I420, copy, figure, noise, rectangle
+
+SIZE = (240, 160)
+RED, BLUE, GREY = (40, 40, 200), (190, 60, 40), (128, 128, 128)
+LEFT, RIGHT = rectangle(10, 20, 90, 140), rectangle(130, 20, 220, 140)
+
+
+def picture(pixel_format: PixelFormat, left: tuple[int, int, int] = RED,
+            right: tuple[int, int, int] = BLUE) -> tuple[np.ndarray, ...]:
+    """Grey, with two figures of plain colours under fine noise."""
+    planes = copy(noise(pixel_format, SIZE))
+    for plane, layout in zip(planes, LAYOUTS[pixel_format], strict=True):
+        step, channels = layout.step, layout.channels
+        noisy = plane.astype(float) - 127.5
+        for colour, (x0, x1) in ((GREY, (0, 240)), (left, (10, 90)), (right, (130, 220))):
+            value = native_colour(pixel_format, colour)[list(channels)]
+            part = np.s_[:, x0 // step:x1 // step]
+            plane[part] = np.clip((value if plane.ndim == 3 else value[0]) + noisy[part] / 6, 0, 255)
+    return planes
+
+
+def shown(pixel_format: PixelFormat, planes: tuple[np.ndarray, ...], x: int, y: int) -> np.ndarray:
+    return np.asarray(planes_to_bgr(pixel_format, SIZE, planes)[y, x].astype(int))
+
+
+def plan(**more: object) -> MaskPlan:
+    return MaskPlan(figures=(figure(LEFT, key=1, cell_px=16), figure(RIGHT, key=2, cell_px=16)), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_a_figure_keeps_its_hue_and_has_only_one(pixel_format: PixelFormat) -> None:
+    work = picture(pixel_format)
+    MaskPainter(pixel_format, SIZE).paint(work, plan(), 0.0)
+    bgr = planes_to_bgr(pixel_format, SIZE, work).astype(int)
+    left, right = bgr[30:130, 20:80], bgr[30:130, 140:210]
+    assert (left[..., 2] > left[..., 0] + 15).all()                      # red
+    assert (right[..., 0] > right[..., 2] + 15).all()                    # blue
+    spread = np.ptp((left - left.mean(axis=2, keepdims=True)).reshape(-1, 3), axis=0)
+    assert spread.max() <= 3                                             # lighter or darker, but of one hue
+
+
+def test_a_grey_figure_stays_grey() -> None:
+    work = picture(I420, GREY, GREY)
+    MaskPainter(I420, SIZE).paint(work, plan(), 0.0)
+    assert (work[1][15:65, 10:40] == 128).all()
+
+
+def test_the_hue_is_held_and_changes_with_another_figure_at_once() -> None:
+    painter = MaskPainter(I420, SIZE)
+    painter.paint(picture(I420), plan(), 0.0)
+    second = picture(I420, BLUE, BLUE)
+    painter.paint(second, plan(), HOLD_S / 2)
+    assert second[2][40, 20] > 128 + HUE_SHOWN / 2, "still red"
+    another = picture(I420, BLUE, BLUE)
+    painter.paint(another, MaskPlan(figures=(figure(LEFT, key=7, cell_px=16),)), HOLD_S * 0.6)
+    assert another[2][40, 20] <= 128
+    assert another[1][40, 20] > 128
+
+
+def test_noise_does_not_change_a_hue() -> None:
+    painter, rng, seen = MaskPainter(I420, SIZE), np.random.default_rng(3), set()
+    for n in range(20):
+        work = picture(I420)
+        for plane in work:
+            plane[:] = np.clip(plane + rng.normal(0, 6, plane.shape), 0, 255)
+        painter.paint(work, plan(), n * 2 * HOLD_S)
+        seen.add((int(work[1][40, 20]), int(work[2][40, 20])))
+    assert len(seen) == 1
+
+
+def test_steps_are_soft_and_about_the_brightness_of_the_figure() -> None:
+    work = copy(noise(I420, SIZE))
+    work[0][:] = 60
+    work[0][20:50, 10:90] = 235
+    MaskPainter(I420, SIZE).paint(work, plan(), 0.0)
+    left, right = np.unique(work[0][30:130, 20:80]), np.unique(work[0][30:130, 140:210])
+    assert 2 <= len(left) <= 4
+    assert set(np.diff(left).tolist()) == {round(48 * SOFTENING)}
+    assert len(right) == 1
+    assert abs(int(right[0]) - 60) <= 48
+
+
+def test_so_little_of_a_figure_that_it_may_be_a_head_alone_shows_no_colour_of_its_own() -> None:
+    head = rectangle(10, 20, 38, 48)
+    work = picture(I420)
+    MaskPainter(I420, SIZE).paint(work, MaskPlan(figures=(figure(head, cell_px=16),)), 0.0)
+    assert (work[1][12:22, 7:17] == 128).all()
+    assert (work[2][12:22, 7:17] == 128).all()
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_an_outline_lies_within_the_mask_and_tells_nothing(pixel_format: PixelFormat) -> None:
+    filling = plan(method=MaskingMethod.FILLING, fill_colour_bgr=(200, 180, 160))
+    outlined = replace(filling, fill_outline=True)
+    pictures = []
+    for seed in (1, 2):
+        for each in (filling, outlined):
+            clear = noise(pixel_format, SIZE, seed)
+            work, painter = copy(clear), MaskPainter(pixel_format, SIZE)
+            painter.paint(work, each, 0.0)
+            outside = painter.mask == 0
+            assert np.array_equal(work[0][outside], clear[0][outside])
+            pictures.append((work, painter.mask > 0))
+    (plain, mask), (line, _), _, (again, _) = pictures
+    assert np.array_equal(line[0][mask], again[0][mask])
+    differs = (line[0] != plain[0]).reshape(*mask.shape, -1).any(axis=2) & mask
+    assert 0 < differs.mean() < 0.1
+    assert not differs[60:100, 30:70].any()
+    edge = int(mask[60].argmax())
+    assert np.abs(shown(pixel_format, line, edge, 60) - shown(pixel_format, plain, 50, 60)).max() > 40
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+@pytest.mark.parametrize("method", list(MaskingMethod))
+def test_what_the_lens_does_not_show_stays_black(pixel_format: PixelFormat, method: MaskingMethod) -> None:
+    around = MaskPlan(circumferential=(120.0, 80.0, 50.0), lens_radius_px=70.0, method=method, default_cell_px=32)
+    work, painter = picture(pixel_format), MaskPainter(pixel_format, SIZE)
+    assert painter.paint(work, around, 0.0) > 0.7
+    y, x = np.mgrid[:160, :240] + 0.5
+    away = np.hypot(x - 120, y - 80)
+    bgr = planes_to_bgr(pixel_format, SIZE, work)
+    assert bgr[away > 71].max() <= 2
+    assert bgr[(away > 54) & (away < 66)].max() > 40
+    assert (painter.mask[away > 50] == 255).all()
+
+
+def test_a_full_mosaic_covers_the_black_too() -> None:
+    work, painter = picture(I420), MaskPainter(I420, SIZE)
+    painter.paint(work, MaskPlan(circumferential=(120.0, 80.0, 50.0), lens_radius_px=70.0, full=True), 0.0)
+    assert (painter.mask == 255).all()
