@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("aipg_plugin.cli.run", "guard the cameras of a configuration, live"),
     "redact": ("aipg_plugin.cli.redact", "mask the people in an image, a video or a folder"),
     "detect": ("aipg_plugin.cli.detect", "print where people are, as JSON"),
+    "contact-sheet": ("aipg_plugin.cli.contact_sheet", "show every masking method and intensity in one picture"),
     "check": ("aipg_plugin.cli.check", "try every camera, model and broker of a configuration"),
     "password": ("aipg_plugin.cli.password", "make the hash of a password for the pages"),
     "settings": ("aipg_plugin.cli.settings", "print the reference of every setting"),
