@@ -34,6 +34,7 @@ _OF_LATE_S = 1.0         # what changes where somebody was seen as lately as thi
 _OWN_REACH = 0.12        # … and so is what moves this near, of the longer side of their box; …
 _SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody else
 _ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
+_MISSED_LOOKS = 1.5      # people not seen in so many looks, however far apart, are looked for by their tiles
 _AT_RISK_AGE_S = 0.3     # people not seen for longer, a look and a half, are looked for when they move …
 _AT_RISK_SCORE = 0.4     # … and those below this score in any case
 _MOST_FOLLOWED = 8       # close-ups of people at risk to a look; the others wait for their tiles …
@@ -69,6 +70,7 @@ class SceneAnalyzer:
         self._check = PictureCheck(valid)
         self._change = TileChange(valid, self._scene.size_wh)
         self._shifted_s: float | None = None
+        self._last_s = -float("inf")
         self._asked_px, self._asked_s = np.zeros((0, 2)), np.zeros(0)
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
 
@@ -132,7 +134,9 @@ class SceneAnalyzer:
         changed = self._change.update(grey, t_s)
         cells = self._change.cells(changed & ~known, grid_wh)
         by_known = self._change.cells(changed & known, grid_wh) & ~cells
-        missed = np.array([figure.box[:2] for figure in figures if figure.age_s > _AT_RISK_AGE_S]).reshape(-1, 2)
+        missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
+        self._last_s = t_s
+        missed = np.array([figure.box[:2] for figure in figures if figure.age_s > missed_s]).reshape(-1, 2)
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
         by_known[y, x] = True
         self._schedule.changed(cells | by_known, t_s, by_known)

@@ -185,6 +185,22 @@ def test_where_nothing_changes_hardly_anybody_looks_and_who_stands_there_is_held
     assert sum(len(swept) for swept in detector.swept[15:]) < 2 * len(tiles)
 
 
+def test_looks_that_come_rarely_miss_nobody_who_was_seen_in_the_last_one() -> None:
+    """On a busy machine looks are a second apart: whoever was seen then asks for no tile beside the routine sweep."""
+    tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+    boxes = standing_boxes(LENS, MOUNT, np.array([(-2.0, 1.0), (2.5, 0.0), (0.0, -2.0)]))
+    looks = {}
+    for age_s in (1.0, 2.0):
+        seen = tuple(Figure(id=k, box=box, outline=rounded_box().astype(np.float64), head=np.full(3, np.nan), score=0.9,
+                            seen_s=0.0, age_s=age_s) for k, box in enumerate(boxes))
+        detector = ScriptedDetector(LENS, MOUNT, (), tiles=tiles)
+        analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
+        for index in range(10):
+            analyzer.look(_room().to_bgr(), float(index), seen)
+        looks[age_s] = sum(len(swept) for swept in detector.swept[2:])
+    assert looks[1.0] < looks[2.0]
+
+
 def test_who_is_not_seen_when_looked_for_is_not_held_because_nothing_changed() -> None:
     """The detector took a shadow for somebody, twice."""
     tiles = make_tiles(LENS, MOUNT, LIVE, 96)
