@@ -72,6 +72,10 @@ class Process:
     def resume(self) -> None:
         os.kill(self._popen.pid, signal.SIGCONT)
 
+    def hang_up(self) -> None:
+        """SIGHUP: for services, to read their settings again."""
+        os.kill(self._popen.pid, signal.SIGHUP)
+
     def kill(self) -> None:
         """End it without a goodbye."""
         self._popen.kill()

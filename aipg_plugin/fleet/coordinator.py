@@ -26,7 +26,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.service import Load
 from aipg_plugin.media import served
 from aipg_plugin.media.info import StreamInfo
-from aipg_plugin.options import SERVED_KINDS, Camera, OutputKind, Settings
+from aipg_plugin.options import SERVED_KINDS, Camera, Output, OutputKind, Settings
 from aipg_plugin.states import State
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Coordinator:
         self._why: dict[str, str] = {}            # cameras without a node: why
         self._not_before_s: dict[str, float] = {}
         self._relays: dict[tuple[str, str], Relay] = {}
+        self._outputs: dict[tuple[str, str], tuple[Output, ...]] = {}   # what each relay was made for
         self._looked_s = self._told_s = self._relieved_s = -float("inf")
         self._thread = threading.Thread(target=self._run, name="aipg-fleet", daemon=True)
         self._ending = threading.Event()
@@ -127,18 +128,24 @@ class Coordinator:
 
     def _serve(self, settings: Settings) -> None:
         """A relay for every stream that is to be served, and no other."""
-        wanted = {(camera.id, stream.id): (camera, [output for output in stream.outputs if output.kind in SERVED_KINDS])
+        server = self.app.server
+        if server is None:
+            return
+        wanted = {(camera.id, stream.id): (camera, tuple(each for each in stream.outputs if each.kind in SERVED_KINDS))
                   for camera in settings.cameras if camera.enabled for stream in camera.streams}
         with self._lock:
-            for key in [key for key in self._relays if not wanted.get(key, (None, []))[1]]:
-                self._relays.pop(key).stop()
+            for key in [key for key in self._relays if self._outputs[key] != wanted.get(key, (None, ()))[1]]:
+                relay = self._relays.pop(key)
+                server.withdraw(relay.stream)
+                relay.stop()
             for key, (camera, outputs) in wanted.items():
-                if not outputs or key in self._relays or self.app.server is None:
+                if not outputs or key in self._relays:
                     continue
+                self._outputs[key] = outputs
                 stream = RelayedStream(replace(outputs[0], encoder="auto"), StreamInfo(_STILL_WH, fps=10.0, live=True),
                                        name=served.stream_name(*key))
                 kinds = {output.kind for output in outputs}
-                self.app.server.publish(stream, http=OutputKind.HTTP in kinds, rtsp=OutputKind.RTSP_SERVE in kinds)
+                server.publish(stream, http=OutputKind.HTTP in kinds, rtsp=OutputKind.RTSP_SERVE in kinds)
                 self._relays[key] = Relay(stream, _Still(camera, key[1], self.app.net))
                 self._relays[key].start()
 

@@ -6,6 +6,8 @@ import itertools
 import json
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 import yaml
 
 from tests import needs
-from tests.fleet.cluster import LONG_S, Cluster, overview
+from tests.fleet.cluster import LONG_S, Cluster, overview, served
 from tests.hosts.walk import clear_share, walker_net, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
 from tests.servers import SilentServer, free_port, wait_for
@@ -62,8 +64,8 @@ class House:
         clip, net = write_walk(folder / "walk.mp4"), walker_net(folder / "walker.onnx")
         walk = {"url": str(clip), "loop": True}
         quick = {"enabled": True, "target_streams": "all", "detect_hz": 1}
-        config = folder / "guard.yaml"
-        config.write_text(yaml.safe_dump({
+        self.config = folder / "guard.yaml"
+        self.config.write_text(yaml.safe_dump({
             "cameras": {
                 "lobby": {"streams": {"1": {"source": walk, "outputs": ["http", "rtsp_serve"]}},
                           "privacy_guard": {**quick, "enabled": False}},
@@ -73,7 +75,7 @@ class House:
             "web": {"port": self.port, "rtsp_port": free_port()}, "mqtt": {"broker": "127.0.0.1",
                                                                           "port": self.broker.port},
             "models": {"threads": 1, "custom": {"file": str(net), "layout": "yolox", "classes": 1}}}))
-        self.cluster = Cluster(str(config))
+        self.cluster = Cluster(str(self.config))
 
     def camera(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = overview(self.port).get("cameras", {}).get(name, {})
@@ -159,6 +161,19 @@ def test_a_frozen_nodes_cameras_are_lost_and_it_ends_them_by_itself_before_it_ta
     print(f"lost after {lost_s - frozen_s:.1f} s")
     assert not viewer.ended
     assert max(clear for _, clear in viewer.seen) < CLEAR
+
+
+def test_a_reload_takes_a_camera_away_and_brings_another(house: House) -> None:
+    document = yaml.safe_load(house.config.read_text())
+    document["cameras"]["gate"] = document["cameras"].pop("yard")
+    house.config.write_text(yaml.safe_dump(document))
+    house.cluster.head.hang_up()
+    wait_for(lambda: house.state("gate") in ("starting", "guarding", "degraded", "failsafe"), LONG_S, "the new camera")
+    wait_for(lambda: served(house.port, "gate/1"), LONG_S, "its pictures")
+    assert house.camera("yard") == {}
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{house.port}/streams/yard/1.jpg", timeout=5)
+    house.watcher.expect("aipg/yard/1/available", b"")
 
 
 def test_no_secret_of_a_camera_is_written_or_shown(house: House) -> None:
