@@ -1,14 +1,15 @@
 """Areas drawn on one stream hold on all of its camera's streams."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount, Projection, make_projection
+from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount, Projection, make_projection, scaled
 from aipg_plugin.guard.areas import MISSING, areas_of
 from aipg_plugin.masking import FigureRegion, MaskPlan
 from aipg_plugin.masking.region import RegionMap
@@ -17,19 +18,20 @@ from tests.guard.scenes import FPS, camera, frame, guard
 from tests.strategies import numbers
 
 LAW = LensLaw("equidistant", 184.0)
-SIZES = {CaptureMode.FISHEYE: (200, 192), CaptureMode.PANORAMA: (251, 71), CaptureMode.DOUBLE_PANORAMA: (180, 120),
-         CaptureMode.CORRIDOR: (101, 160)}
+SIZES = {CaptureMode.FISHEYE: (120, 116), CaptureMode.PANORAMA: (181, 51), CaptureMode.DOUBLE_PANORAMA: (140, 90),
+         CaptureMode.CORRIDOR: (71, 110)}
 MODES = {Mount("ceiling", 3.0): [mode for mode in CaptureMode if mode is not CaptureMode.CORRIDOR],
          Mount("wall", 2.8): [mode for mode in CaptureMode if mode is not CaptureMode.DOUBLE_PANORAMA]}
 PAIRS = [(mount, one, other) for mount, modes in MODES.items() for one in modes for other in modes if one is not other]
 NAMES = [f"{mount.kind.value}: {one.value} to {other.value}" for mount, one, other in PAIRS]
 
 
+@lru_cache
 def projection_of(mode: CaptureMode, mount: Mount) -> Projection:
     single = mode in {CaptureMode.SINGLE_PTZ, CaptureMode.CORRIDOR}
     views = tuple(View(yaw, -20, 0, 70) for yaw in (-60, -20, 20, 60)) if mount.kind is MountKind.WALL else ()
-    return make_projection(mode, law=LAW, circle=ImageCircle(101, 95, 93), mount=mount,
-                           size_wh=SIZES.get(mode, (180, 150)), view=View(20, -40, 0, 90) if single else View(),
+    return make_projection(mode, law=LAW, circle=ImageCircle(61, 57, 56), mount=mount,
+                           size_wh=SIZES.get(mode, (120, 100)), view=View(20, -40, 0, 90) if single else View(),
                            views=views if mode is CaptureMode.QUAD_PTZ else ())
 
 
@@ -48,23 +50,25 @@ def drawn(draw: st.DrawFn) -> Area:
     return Area(1, tuple(points), enabled=True, stream="1")
 
 
-def truth(area: Area, source: Projection, target: Projection) -> np.ndarray:
-    """(H, W) bool: the pixels of `target` that look at a place inside the area, as any view of `source` shows it."""
+def truth(area: Area, source: Projection, target: Projection, within_px: float = -1e-3) -> np.ndarray:
+    """(H, W) bool: the pixels of `target` that look at a place inside the area, as any view of `source` shows it.
+
+    `within_px` in the source's pixels: how far outside counts as well.
+    """
     w, h = target.size_wh
-    grid = np.stack(np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5), -1).reshape(-1, 2)
-    rays = target.pixel_to_ray(grid)
+    rays = rays_of(target)
     outline = np.asarray(area.points, np.float64) * source.size_wh
     inside = np.zeros(len(rays), bool)
     for part in source.parts:
         px = np.where(np.isfinite(rays).all(axis=1)[:, None], part.to_pixel(np.nan_to_num(rays, nan=0.5)), np.nan)
         x0, y0, x1, y1 = part.rect
         in_view = (px[:, 0] >= x0) & (px[:, 0] <= x1) & (px[:, 1] >= y0) & (px[:, 1] <= y1)
-        inside[in_view] |= deep_inside(px[in_view], outline)
+        inside[in_view] |= signed_distance(px[in_view], outline) < within_px
     return inside.reshape(h, w)
 
 
-def deep_inside(px: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """(N,) bool: points inside a polygon (even-odd), not within rounding of its edges."""
+def signed_distance(px: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """(N,) distance of points to a polygon's edges, negative inside (even-odd)."""
     inside, away = np.zeros(len(px), bool), np.full(len(px), np.inf)
     for a, b in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         step = b - a
@@ -73,7 +77,7 @@ def deep_inside(px: np.ndarray, outline: np.ndarray) -> np.ndarray:
         if a[1] != b[1]:
             crossing = step[0] * (px[:, 1] - a[1]) / step[1] + a[0]
             inside ^= ((a[1] > px[:, 1]) != (b[1] > px[:, 1])) & (px[:, 0] < crossing)
-    return inside & (away > 1e-3)
+    return np.where(inside, -away, away)
 
 
 def pixels(plan: MaskPlan, size_wh: tuple[int, int]) -> np.ndarray:
@@ -88,9 +92,13 @@ def set_up(pair: tuple[Mount, CaptureMode, CaptureMode]) -> tuple[Projection, Pr
     return projection_of(pair[1], pair[0]), projection_of(pair[2], pair[0])
 
 
+ANY_AREA = Area(1, ((0.1, 0.15), (0.85, 0.3), (0.7, 0.95), (0.3, 0.7)), enabled=True, stream="1")
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
+@example(area=ANY_AREA)
 @given(area=drawn())
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=4)
 def test_an_always_mask_area_masks_all_it_was_drawn_over_and_little_else(
         pair: tuple[Mount, CaptureMode, CaptureMode], area: Area) -> None:
     source, target = set_up(pair)
@@ -98,24 +106,37 @@ def test_an_always_mask_area_masks_all_it_was_drawn_over_and_little_else(
     assert not found.missing
     mask, wanted = pixels(MaskPlan(always=found.always), target.size_wh), truth(area, source, target)
     assert mask[wanted].all()
-    near = cv2.dilate(wanted.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    astray = mask & ~near & target.valid_mask()
-    # Slivers thinner than a pixel hold no pixel's centre.
-    assert astray.mean() < (0.01 if wanted.any() else 0.03)
+    # An area may be thinner than a pixel and hold no pixel's centre, or be drawn where the source shows nothing.
+    about = truth(area, source, target, 2.0) | rim(source, target)
+    near = cv2.dilate(about.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert (mask & ~near & target.valid_mask()).mean() < 0.02
+
+
+def rim(source: Projection, target: Projection) -> np.ndarray:
+    """(H, W) bool: pixels of `target` about where the source's lens ends."""
+    seen = np.isfinite(source.ray_to_pixel(rays_of(target))[:, 0]).reshape(target.size_wh[::-1]).astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(seen, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0)
+
+
+@lru_cache
+def rays_of(projection: Projection) -> np.ndarray:
+    w, h = projection.size_wh
+    return projection.pixel_to_ray(np.stack(np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5), -1).reshape(-1, 2))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
+@example(area=ANY_AREA, seed=1)
 @given(area=drawn(), seed=st.integers(0, 2 ** 32 - 1))
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=4)
 def test_a_prohibited_area_clears_nobody_who_is_not_wholly_inside(
         pair: tuple[Mount, CaptureMode, CaptureMode], area: Area, seed: int) -> None:
     source, target = set_up(pair)
     found = areas_of(PrivacyGuard(prohibited_areas=(area,)), "2", target, lambda _: source)
     inside = truth(area, source, target) | ~target.valid_mask()
     rng = np.random.default_rng(seed)
-    places = rng.random((60, 2)) * target.size_wh
+    places = rng.random((30, 2)) * target.size_wh
     for x, y in places:
-        w, h = rng.uniform(1, 30, 2)
+        w, h = rng.uniform(1, 18, 2)
         square = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], np.float32)
         view = target.parts[int(target.part_of([(x + w / 2, y + h / 2)])[0])].rect
         figure = FigureRegion(1, (square,), 1.0, 8, (view,))
@@ -132,11 +153,11 @@ def in_rect(rect: tuple[float, float, float, float], size_wh: tuple[int, int]) -
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
 def test_a_prohibited_area_over_all_of_a_stream_clears_who_is_well_inside_it(
         pair: tuple[Mount, CaptureMode, CaptureMode]) -> None:
-    source, target = set_up(pair)
+    source, target = (scaled(each, (2 * each.size_wh[0], 2 * each.size_wh[1])) for each in set_up(pair))
     whole = Area(1, ((0, 0), (1, 0), (1, 1), (0, 1)), enabled=True, stream="1")
     found = areas_of(PrivacyGuard(prohibited_areas=(whole,)), "2", target, lambda _: source)
     inside = truth(whole, source, target)
-    deep = cv2.erode(inside.astype(np.uint8), np.ones((25, 25), np.uint8), borderValue=0)
+    deep = cv2.erode(inside.astype(np.uint8), np.ones((31, 31), np.uint8), borderValue=0)
     # Away from the borders of the source's own views, which hold one place each.
     edges = np.zeros_like(inside)
     for part in source.parts:
@@ -144,7 +165,7 @@ def test_a_prohibited_area_over_all_of_a_stream_clears_who_is_well_inside_it(
         rim = Area(2, tuple((x / source.size_wh[0], y / source.size_wh[1]) for x, y in [
             (x0 + 6, y0 + 6), (x1 - 6, y0 + 6), (x1 - 6, y1 - 6), (x0 + 6, y1 - 6)]), enabled=True)
         edges |= truth(rim, source, target)
-    deep &= cv2.erode(edges.astype(np.uint8), np.ones((25, 25), np.uint8), borderValue=0)
+    deep &= cv2.erode(edges.astype(np.uint8), np.ones((31, 31), np.uint8), borderValue=0)
     for y, x in np.argwhere(deep)[::397]:
         square = np.array([(x - 4, y - 4), (x + 4, y - 4), (x + 4, y + 4), (x - 4, y + 4)], np.float32)
         figure = FigureRegion(1, (square,), 2.0, 8, (target.parts[int(target.part_of([(x, y)])[0])].rect,))
@@ -157,11 +178,11 @@ def test_an_area_drawn_over_two_strips_is_carried_from_both() -> None:
     area = Area(1, ((0.4, 0.3), (0.6, 0.3), (0.6, 0.7), (0.4, 0.7)), enabled=True, stream="1")
     found = areas_of(PrivacyGuard(always_mask_areas=(area,)), "2", fisheye, lambda _: double)
     mask = pixels(MaskPlan(always=found.always), fisheye.size_wh)
-    assert mask[95, 101]          # the nadir, at the foot of the upper strip
-    assert mask[95 - 30, 101]     # the foot of the upper strip
-    assert mask[95 + 75, 101]     # the head of the lower strip
-    assert not mask[95 - 60, 101]
-    assert not mask[95 + 30, 101]
+    assert mask[57, 61]          # the nadir, at the foot of the upper strip
+    assert mask[57 - 18, 61]     # the foot of the upper strip
+    assert mask[57 + 45, 61]     # the head of the lower strip
+    assert not mask[57 - 36, 61]
+    assert not mask[57 + 18, 61]
 
 
 # The guard with two streams.
