@@ -165,7 +165,7 @@ def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> di
         settings = Settings(cameras=cameras_of(clips, lens, lookahead_s, folder), models=models)
         notes = Notes(clips, lookahead_s)
         host = StandaloneHost(settings)
-        app = host.plugin.app  # type: ignore[attr-defined]
+        app = host.plugin._app  # type: ignore[attr-defined]  # no hook watches frames or looks
         app.watchers.append(notes)
         loads = list[Any]()
         process, before = psutil.Process(), psutil.Process().cpu_times()
