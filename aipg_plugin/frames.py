@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, cast
@@ -46,43 +48,100 @@ def check_planes(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Pl
                          got=got, format=pixel_format.value, size=size_wh, wanted=wanted)
 
 
-def shrunk(picture: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def shrunk(picture: NDArray[np.uint8], size_wh: tuple[int, int],
+           out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """A uint8 picture (H, W) or (H, W, C) scaled down to `size_wh`, each pixel the mean of those under it.
 
     In two steps, a mean of whole blocks and a bilinear one for the rest (under 2): many times as fast as cv2.INTER_AREA
-    at a factor that is no integer. Larger sizes than the picture's are bilinear. Never the picture itself.
+    at a factor that is no integer. Larger sizes than the picture's are bilinear. Never the picture itself; in `out`, an
+    array of the result's shape with contiguous rows, if given.
     """
     h, w = picture.shape[:2]
     block = max(1, min(w // size_wh[0], h // size_wh[1]))
     if block == 1:
-        return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.resize(picture, size_wh, dst=out, interpolation=cv2.INTER_LINEAR), np.uint8)
     if w % block == 0 and h % block == 0:
         coarse = cv2.resize(picture, (w // block, h // block), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.resize(coarse, size_wh, dst=out, interpolation=cv2.INTER_LINEAR), np.uint8)
     fine = cv2.resize(picture, (size_wh[0] * block, size_wh[1] * block), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(fine, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(fine, size_wh, dst=out, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class _Pictures:
+    """Memory for whole pictures, used again once nothing refers to it: fresh memory costs more than what is done in it.
+
+    `keep` at most are kept, the newest.
+    """
+
+    def __init__(self, keep: int = 8) -> None:
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._known: list[NDArray[np.uint8]] = []
+
+    def take(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """An array of this shape that nobody else has."""
+        with self._lock:
+            for index, references in enumerate([sys.getrefcount(one) for one in self._known]):
+                if references <= _IDLE_REFERENCES and self._known[index].shape == shape:
+                    return self._known[index]
+            new = np.empty(shape, np.uint8)
+            self._known = [*self._known, new][-self._keep:]
+            return new
+
+
+# What an array shows that only a list refers to; counted, since Python versions differ in what counting takes.
+(_IDLE_REFERENCES,) = [sys.getrefcount(one) for one in [np.empty(1, np.uint8)]]
+_pictures = _Pictures()
+
+
+def _in_one_piece(planes: Planes) -> NDArray[np.uint8] | None:
+    """(H * 3/2, W) I420 planes of even sides that lie one after the other in memory, as one array; else None."""
+    if len(planes) != 3 or planes[0].shape[0] % 2 or planes[0].shape[1] % 2:
+        return None
+    base = planes[0].base
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or not base.flags.c_contiguous:
+        return None
+    start = planes[0].ctypes.data - base.ctypes.data
+    at = planes[0].ctypes.data
+    for plane in planes:
+        if plane.base is not base or not plane.flags.c_contiguous or plane.ctypes.data != at:
+            return None
+        at += plane.nbytes
+    h, w = planes[0].shape
+    return base[start:start + h * w * 3 // 2].reshape(h * 3 // 2, w)
 
 
 def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes,
                   to_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Convert planes to a new (H, W, 3) uint8 BGR picture (BT.601 video range), resized to `to_wh` if given.
 
-    Planes are resized before conversion, so a small picture costs little.
+    Planes are resized before conversion, so a small picture costs little. Its memory is used again once nobody refers
+    to it.
     """
     w, h = to_wh or size_wh
     if pixel_format is PixelFormat.BGR24:
         return np.array(planes[0], copy=True) if (w, h) == size_wh else shrunk(planes[0], (w, h))
     ew, eh = w + (w & 1), h + (h & 1)
-    packed = np.empty((eh * 3 // 2, ew), np.uint8)
+    if (w, h) == size_wh and (whole := _in_one_piece(planes)) is not None:
+        return np.asarray(cv2.cvtColor(whole, cv2.COLOR_YUV2BGR_I420, dst=_pictures.take((h, w, 3))), np.uint8)
+    packed = _pictures.take((eh * 3 // 2, ew))
     luma = packed[:eh]
-    luma[:h, :w] = planes[0] if (w, h) == size_wh else shrunk(planes[0], (w, h))
+    if (w, h) == size_wh:
+        luma[:h, :w] = planes[0]
+    elif w == ew:
+        shrunk(planes[0], (w, h), luma[:h])
+    else:
+        luma[:h, :w] = shrunk(planes[0], (w, h))
     luma[:h, w:] = luma[:h, w - 1:w]
     luma[h:] = luma[h - 1]
     chroma = (planes[1][..., 0], planes[1][..., 1]) if pixel_format is PixelFormat.NV12 else planes[1:]
     half = (ew // 2, eh // 2)
     for target, plane in zip(packed[eh:].reshape(2, eh // 2, ew // 2), chroma, strict=True):
-        target[:] = plane if plane.shape[::-1] == half else shrunk(np.ascontiguousarray(plane), half)
-    bgr = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420)
+        if plane.shape[::-1] == half:
+            target[:] = plane
+        else:
+            shrunk(np.ascontiguousarray(plane), half, target)
+    bgr = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420, dst=_pictures.take((eh, ew, 3)))
     return np.ascontiguousarray(bgr[:h, :w]).astype(np.uint8, copy=False)
 
 

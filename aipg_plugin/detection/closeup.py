@@ -49,7 +49,8 @@ def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: i
             wide = abs((east[4] - east[3] + math.pi) % (2 * math.pi) - math.pi)
             high = abs(float(north[1] - north[2]))
             middle = float(north[1] + north[2]) / 2
-            return UprightTile(projection, mount, math.degrees(east[0]), middle, zoom * max(wide, high), input_px)
+            return UprightTile(projection, mount, math.degrees(east[0]), middle, zoom * max(wide, high), input_px,
+                               passing=True)
         zoom *= _NADIR_VIEW
     side = zoom * float(box[2:4].max())
     return FlatTile((float(box[0]), float(box[1])), (side, side), float(box[4]), input_px)

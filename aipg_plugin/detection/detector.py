@@ -108,12 +108,15 @@ class FisheyeDetector:
         chosen = self.full_sweep() if tiles is None else tuple(dict.fromkeys(tiles))
         if any(not 0 <= i < len(self.tiles) for i in chosen):
             raise DetectionError("no such tile among {count}: {tiles}", count=len(self.tiles), tiles=chosen)
+        following = self.follows and expected is not None and len(expected) > 0
+        if not chosen and not following:
+            return Detections.empty()
         looked_at = [self.tiles[i] for i in chosen]
         if self._wrap_px:
             picture = extend_right(picture, self._seam_px)
         found = self._swept(*self._run(picture, looked_at), looked_at)
         found = self._refiner.improve(picture, found, most=math.ceil(self._close_ups_per_tile * len(looked_at)))
-        if self.follows and expected is not None and len(expected):
+        if following:
             found = self._refiner.follow(picture, np.asarray(expected, np.float64), found)
         if self.net.any_size:  # our own nets, on which it was measured
             found = replace(found, scores=raised_below(self.projection, self.mount, found.boxes, found.scores))

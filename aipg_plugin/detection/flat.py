@@ -71,10 +71,11 @@ class FlatTile:
         """Picture pixels per tile pixel, the smaller of the two directions."""
         return min(self.scale_xy)
 
-    def crop(self, picture_bgr: UInt8) -> UInt8:
-        """(S, S, 3) uint8 crop, black outside the picture. `matrix` counts pixel centres at +0.5, OpenCV at 0."""
+    def crop(self, picture_bgr: UInt8, out: UInt8 | None = None) -> UInt8:
+        """(S, S, 3) uint8 crop, black outside the picture; in `out` if given."""
+        # `matrix` counts pixel centres at +0.5, OpenCV at 0.
         matrix = self.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-        crop = cv2.warpAffine(picture_bgr, matrix, (self.input_px, self.input_px),
+        crop = cv2.warpAffine(picture_bgr, matrix, (self.input_px, self.input_px), dst=out,
                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)
         return np.asarray(crop, np.uint8)

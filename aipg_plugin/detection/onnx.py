@@ -65,6 +65,7 @@ class PersonNet:
     def __init__(self, session: ort.InferenceSession, *, name: str, layout: str = "person", tile_px: int = 416,
                  classes: int = 1, person_class: int = 0, rgb: bool = False, scale: float = 1.0) -> None:
         self._session = session
+        self._memory = threading.local()
         self.name, self.layout, self.person_class = name, layout, person_class
         self._rgb, self._scale = rgb, scale
         self.provider = str(session.get_providers()[0]).removesuffix("ExecutionProvider").lower()
@@ -108,8 +109,14 @@ class PersonNet:
                              got=silhouette.shape, wanted=quarter, cure="Export the model again")
 
     def _tensor(self, tiles: UInt8) -> Float32:
+        """(N, 3, H, W) of tiles, in memory that the next call from the same thread uses again."""
         pictures = tiles[..., ::-1] if self._rgb else tiles
-        tensor = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
+        size = pictures.size
+        memory: Float32 | None = getattr(self._memory, "tensor", None)
+        if memory is None or len(memory) < size:
+            memory = self._memory.tensor = np.empty(size, np.float32)
+        tensor = memory[:size].reshape(len(pictures), 3, *pictures.shape[1:3])
+        np.copyto(tensor, pictures.transpose(0, 3, 1, 2))
         if self._scale != 1.0:
             tensor *= np.float32(self._scale)
         return tensor

@@ -38,7 +38,10 @@ def as_bgr(picture: NDArray[np.generic]) -> UInt8:
 
 def crop_tiles(picture_bgr: UInt8, tiles: Sequence[Tile]) -> UInt8:
     """(N, S, S, 3) uint8 tiles of one `input_px`, black outside the picture."""
-    return np.stack([tile.crop(picture_bgr) for tile in tiles])
+    crops = np.empty((len(tiles), tiles[0].input_px, tiles[0].input_px, 3), np.uint8)
+    for crop, tile in zip(crops, tiles, strict=True):
+        tile.crop(picture_bgr, crop)
+    return crops
 
 
 def extend_right(picture_bgr: UInt8, extra_px: int) -> UInt8:

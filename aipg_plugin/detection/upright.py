@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import cv2
 import numpy as np
@@ -37,6 +38,8 @@ def bearings(camera: FisheyeCamera, mount: Mount, picture_px: ArrayLike) -> tupl
     right, down, forward = (np.asarray(camera.to_ray(picture_px)) @ mount.level).T
     return np.arctan2(right, forward), -np.arctanh(np.clip(down, -1 + 1e-12, 1 - 1e-12))
 
+_NO_MAP = cast("Float32", None)  # typed so: an empty array would be read as a map
+
 
 @dataclass(frozen=True)
 class UprightTile:
@@ -44,7 +47,8 @@ class UprightTile:
 
     Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
     tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom
-    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only.
+    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only. `passing`: it
+    is cropped once and thrown away.
     """
 
     camera: FisheyeCamera
@@ -55,6 +59,7 @@ class UprightTile:
     input_px: int
     sector_deg: float = 180.0
     roll_deg: float = 0.0
+    passing: bool = False
 
     @cached_property
     def _turn(self) -> Float64:
@@ -98,16 +103,14 @@ class UprightTile:
         Far outside the picture where the lens sees nothing.
         """
         n = self.input_px
-        knots = np.arange(0, n + step_px, step_px) + 0.0
+        # Resizing by `step_px` puts the knots into the middle of their cells, the first of which ends where the tile
+        # begins.
+        count = math.ceil(n / step_px) + 2
+        knots = (np.arange(count) - 0.5) * step_px
         grid = np.stack(np.meshgrid(knots, knots), -1).reshape(-1, 2)
-        coarse = np.nan_to_num(self.to_picture(grid) - 0.5, nan=-1e6).astype(np.float32)
-        coarse = coarse.reshape(len(knots), len(knots), 2)
-        at = ((np.arange(n) + 0.5) / step_px).astype(np.float32)
-        k = np.minimum(at.astype(np.intp), len(knots) - 2)
-        t = (at - k)[:, None, None]
-        rows = coarse[k] * (1 - t) + coarse[k + 1] * t
-        t = (at - k)[None, :, None]
-        return np.ascontiguousarray(rows[:, k] * (1 - t) + rows[:, k + 1] * t, np.float32)
+        coarse = np.nan_to_num(self.to_picture(grid) - 0.5, nan=-1e6).astype(np.float32).reshape(count, count, 2)
+        fine = cv2.resize(coarse, (count * step_px, count * step_px), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(fine[step_px:step_px + n, step_px:step_px + n], np.float32)
 
     @cached_property
     def _maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
@@ -115,10 +118,13 @@ class UprightTile:
         whole, part = cv2.convertMaps(at[..., 0], at[..., 1], cv2.CV_16SC2)
         return np.asarray(whole, np.int16), np.asarray(part, np.uint16)
 
-    def crop(self, picture_bgr: UInt8) -> UInt8:
-        """(S, S, 3) uint8 tile of the camera's picture, black outside it."""
+    def crop(self, picture_bgr: UInt8, out: UInt8 | None = None) -> UInt8:
+        """(S, S, 3) uint8 tile of the camera's picture, black outside it; in `out` if given."""
+        if self.passing:  # used once: maps in whole numbers take longer to make than they save
+            at = self.sampling()
+            return np.asarray(cv2.remap(picture_bgr, at, _NO_MAP, cv2.INTER_LINEAR, dst=out), np.uint8)
         whole, part = self._maps
-        return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR, dst=out), np.uint8)
 
     def owns(self, picture_px: NDArray[np.floating]) -> Bools:
         """(N,) bool: places (N, 2) it may answer for: its sector, and what is nearly straight below, where people are

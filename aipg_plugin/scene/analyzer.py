@@ -18,12 +18,12 @@ from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.scene.background import BackgroundModel
+from aipg_plugin.scene.background import BackgroundModel, MotionReport
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import NOWHERE, Observation
 from aipg_plugin.scene.quality import Trouble, to_grey
-from aipg_plugin.scene.tile_change import TileChange
+from aipg_plugin.scene.tile_change import NO_CHANGE, TileChange
 from aipg_plugin.tracking.track import Track
 
 _BUDGET_S = 0.08         # of detector time per look: a third of a core at 5 looks a second
@@ -32,6 +32,7 @@ _MAX_AGE_S = 0.8         # a place that changes is looked at again within this t
 _SWEEP_S = 10.0          # … and every tile within this one, changed or not
 _OF_LATE_S = 1.0         # what changes where somebody was seen as lately as this is theirs …
 _OWN_REACH = 0.12        # … and so is what moves this near, of the longer side of their box; …
+_CALM_S = 1.0            # a picture that is as it was is checked and compared with the empty scene this often
 _SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody else
 _ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
 _MISSED_LOOKS = 1.5      # people not seen in so many looks, however far apart, are looked for by their tiles
@@ -71,7 +72,9 @@ class SceneAnalyzer:
         self._change = TileChange(valid, self._scene.size_wh)
         self._shifted_s: float | None = None
         self._last_s = -float("inf")
-        self._asked_px, self._asked_s = np.zeros((0, 2)), np.zeros(0)
+        self._asked_px, self._asked_s, self._swept_s = np.zeros((0, 2)), np.zeros(0), -np.inf
+        self._sound_s: float | None = None  # when the picture was found sound last
+        self._moved: tuple[float, list[tuple[int, bytes]], MotionReport] | None = None
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
 
     @property
@@ -85,7 +88,7 @@ class SceneAnalyzer:
         self._scene.reset()
         self._check.restart()
         self._change.restart()
-        self._shifted_s = None
+        self._sound_s = self._moved = self._shifted_s = None
 
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
@@ -94,7 +97,9 @@ class SceneAnalyzer:
         if sweep_all:
             self._schedule.restart()
         small = self._small(picture_bgr)
-        trouble = self._check.check(small, t_s)
+        changed = NO_CHANGE if self._single_image else self._change.update(to_grey(small), t_s)
+        calm = not self._single_image and not sweep_all and not changed.any()
+        trouble = self._trouble(small, t_s, calm=calm)
         if self._areas_drawn and self._check.away and trouble is None:
             trouble = Trouble.SHIFTED  # an area that leaves people clear may lie over anybody now
         if trouble is not None:
@@ -106,8 +111,8 @@ class SceneAnalyzer:
         if self._single_image:
             return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
-        self._tell_changes(to_grey(small), t_s, figures, self._near_known(figures, outlines, _SHADOW_REACH))
-        motion = self._scene.update(small, t_s, outlines)
+        self._tell_changes(changed, t_s, figures, outlines)
+        motion = self._motion(small, t_s, figures, outlines, calm=calm)
         scene_change = motion.global_change or self._check.changed
         if scene_change:
             self._schedule.restart()
@@ -124,20 +129,40 @@ class SceneAnalyzer:
         size_wh = self._scene.size_wh
         return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
 
-    def _tell_changes(self, grey: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...],
-                      known: NDArray[np.bool_]) -> None:
-        """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed.
+    def _trouble(self, small: NDArray[np.uint8], t_s: float, *, calm: bool) -> Trouble | None:
+        """What is wrong with the picture; of one that is as it was, what was found a moment ago."""
+        if calm and not self._check.away and self._sound_s is not None and 0 <= t_s - self._sound_s < _CALM_S:
+            self._check.nothing_new()
+            return None
+        trouble = self._check.check(small, t_s)
+        self._sound_s = None if trouble is not None else t_s
+        return trouble
 
-        `known` is where people are that were seen of late, and what is near them.
-        """
+    def _motion(self, small: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...],
+                outlines: list[NDArray[np.float64]], *, calm: bool) -> MotionReport:
+        """What moves and differs from the empty scene; of a picture that is as it was, what did a moment ago."""
+        people = [(figure.id, figure.box.tobytes()) for figure in figures]
+        if calm and self._moved is not None and 0 <= t_s - self._moved[0] < _CALM_S and people == self._moved[1]:
+            return self._moved[2]
+        motion = self._scene.update(small, t_s, outlines)
+        still = replace(motion, moving=np.zeros_like(motion.moving), moving_px=np.zeros((0, 2)), global_change=False)
+        self._moved = None if motion.global_change else (t_s, people, still)
+        return motion
+
+    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...],
+                      outlines: list[NDArray[np.float64]]) -> None:
+        """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed."""
         grid_wh = self._schedule.coverage.grid_wh
-        changed = self._change.update(grey, t_s)
-        cells = self._change.cells(changed & ~known, grid_wh)
-        by_known = self._change.cells(changed & known, grid_wh) & ~cells
+        cells = by_known = np.zeros(grid_wh[::-1], bool)
+        if changed.any():
+            known = self._near_known(figures, outlines, _SHADOW_REACH)
+            cells = self._change.cells(changed & ~known, grid_wh)
+            by_known = self._change.cells(changed & known, grid_wh) & ~cells
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s
         missed = np.array([figure.box[:2] for figure in figures if figure.age_s > missed_s]).reshape(-1, 2)
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
+        by_known = by_known.copy()
         by_known[y, x] = True
         self._schedule.changed(cells | by_known, t_s, by_known)
 
@@ -166,7 +191,7 @@ class SceneAnalyzer:
         of_late = near & (t_s - self._asked_s < _ASK_AGAIN_S) & theirs[:, None]
         for row, asked in zip(*np.nonzero(of_late), strict=True):
             self._asked_px[asked] = moving_px[row]
-        last = near & (self._asked_s == self._asked_s.max(initial=-np.inf))
+        last = near & (self._asked_s == self._swept_s)
         news: NDArray[np.float64] = moving_px[~(last | of_late).any(axis=1)]
         return news
 
@@ -175,6 +200,7 @@ class SceneAnalyzer:
         kept = t_s - self._asked_s < _ASK_AGAIN_S
         self._asked_px = np.concatenate([self._asked_px[kept], moving_px[served]])
         self._asked_s = np.concatenate([self._asked_s[kept], np.full(int(served.sum()), t_s)])
+        self._swept_s = t_s
 
     def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
         return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,

@@ -20,6 +20,7 @@ _SAME_SCENE = 0.4
 _SCENE_SHARE = 0.1       # less is people in a room without detail (other rooms differ in 0.15 to 0.84 of the picture)
 _DIFFERENT_LEVEL = 14.0  # grey levels: people differ from what was there by 65 to 140 (quartiles, sample clip)
 _DIFFERENT_COLOUR = 7.0  # chroma levels: clothes as bright as the floor
+_SAME_LEVEL, _SAME_COLOUR = 5, 3  # nothing that differs by no more than this anywhere can reach these
 _RANGE_SHARE = 0.35      # of the range of the pixels around: a shift by half a pixel is no difference
 _LEAST_PX = 2            # connected pixels; compression and noise change single ones
 _GAIN_RANGE = (0.25, 4.0)  # exposure steps that are divided out
@@ -71,7 +72,8 @@ class SceneComparator:
         """What changed between two thumbnails; other sizes than this comparator's are another scene."""
         if not before.luma.shape == now.luma.shape == self.valid.shape:
             return PictureChange(True, self.valid)
-        if np.array_equal(before.luma, now.luma) and np.array_equal(before.chroma, now.chroma):
+        if cv2.norm(before.luma, now.luma, cv2.NORM_INF) <= _SAME_LEVEL and (
+                cv2.norm(before.chroma, now.chroma, cv2.NORM_INF) <= _SAME_COLOUR):
             return PictureChange(False, np.zeros_like(self.valid))
         one, two = before.luma.astype(np.float32), now.luma.astype(np.float32)
         different = self._brighter(one, two)

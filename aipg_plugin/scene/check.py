@@ -49,6 +49,10 @@ class PictureCheck:
         """Take what is seen now as the usual scene (the areas were drawn anew, or do not matter)."""
         self._scene.accept()
 
+    def nothing_new(self) -> None:
+        """The picture is as the one checked last."""
+        self._scene.changed = False
+
     def check(self, picture: NDArray[np.generic], t_s: float, pts_s: float | None = None) -> Trouble | None:
         """The trouble with this picture (uint8, grey or BGR), or None.
 

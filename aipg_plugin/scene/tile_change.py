@@ -31,6 +31,8 @@ _GAIN_EVERY = 7          # of the cells: their median is as good
 _GAIN_RANGE = (0.7, 1.4)  # a larger step of exposure is a change of everything
 _REACH = 1.15            # a place is a box this many times as large
 
+NO_CHANGE: Bools = np.zeros((1, 1), bool)
+
 
 class TileChange:
     """Tells when each place of the picture changed last. `valid` (H, W) bool is where the lens shows something.

@@ -1,6 +1,7 @@
 """Upright tiles: where their pixels lie, which way is up in them, and what they show."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -219,3 +220,15 @@ def test_northing_is_mercator() -> None:
     assert northing(0) == 0
     assert northing(-40) == -northing(40)
     assert northing(60) == pytest.approx(math.log(math.tan(math.radians(75))))
+
+
+def test_a_tile_cropped_once_shows_the_same_as_one_kept() -> None:
+    camera = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(320, 320, 310), (640, 640))
+    tile = UprightTile(camera, Mount(MountKind.CEILING, 3.0), 40.0, -0.8, 0.7, 192)
+    y, x = np.mgrid[:640, :640]
+    picture = np.stack([x * 255 / 640, y * 255 / 640, (x + y) * 127 / 640], -1).astype(np.uint8)
+    kept, into = tile.crop(picture), np.full((192, 192, 3), 7, np.uint8)
+    once = replace(tile, passing=True).crop(picture, into)
+    assert np.shares_memory(once, into)
+    assert np.abs(once.astype(int) - kept).max() <= 1
+    assert kept.std() > 5
