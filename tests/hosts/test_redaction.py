@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,12 @@ import pytest
 from aipg_plugin.errors import MediaError, SourceError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.hosts import offline
 from aipg_plugin.hosts.redaction import Redaction
 from aipg_plugin.media.info import AudioPacket, StreamInfo
+from aipg_plugin.options import Output, OutputKind
 from tests.guard.scenes import FPS, SIZE_WH, camera, clear_share, frame, guard
+from tests.media.clips import write_clip
 
 BYTES = SIZE_WH[0] * SIZE_WH[1] * 3 // 2
 HINDSIGHT_S = 4.0
@@ -191,3 +196,21 @@ def test_who_takes_may_stop_at_any_time() -> None:
     run.close()  # type: ignore[attr-defined]
     assert stages() == []
     assert subject.frames < 100
+
+
+def test_an_output_that_fails_midway_leaves_nothing_and_ends_every_stage(tmp_path: Path,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, written = write_clip(tmp_path / "in.mp4", frames=60), iter(range(10**6))
+
+    def full(*_: object) -> None:
+        if next(written) == 5:
+            raise MediaError("cannot write: no space left on device")
+
+    monkeypatch.setattr(offline, "make_guard", lambda settings, *_, most_waiting, **__: guard(
+        settings, hindsight_s=HINDSIGHT_S, most_waiting=most_waiting))
+    monkeypatch.setattr(offline.FileSink, "write", full)
+    with pytest.raises(MediaError, match="no space"):
+        offline.redact_video(clip, tmp_path / "out.mp4", camera(), SimpleNamespace(provider="cpu"),  # type: ignore[arg-type]
+                             Output(OutputKind.FILE))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    assert stages() == []
