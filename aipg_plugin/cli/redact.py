@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, ends_cleanly, input_path
 from aipg_plugin.cli.folder import Job, jobs_in, target_for
+from aipg_plugin.cli.heap import reuse_heap, trim_heap
 from aipg_plugin.cli.picture import picture_warnings
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
     if target.exists() and source.resolve() == target.resolve():
         raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
     output = _checked_output(options)
+    reuse_heap()
     with ends_cleanly():
         if source.is_dir():
             return _Folder(source, target, output, options).run()
@@ -123,6 +125,7 @@ class _Redactor:
             return self._video(source, target, told)
         finally:
             bar.close()
+            trim_heap()
 
     def _picture(self, source: Path, target: Path, progress: Progress) -> Report:
         if not can_hold(target.suffix, 1):
