@@ -42,7 +42,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Row:
+class ModeRow:
     """One mode: shares of pixels, the mean over frames; `ratio_p95` is that of the worst frames."""
 
     mode: str
@@ -65,7 +65,7 @@ def camera_with(mode: CaptureMode, clip: str) -> Camera:
     return replace(camera, streams=(*camera.streams, second), privacy_guard=guard)
 
 
-def measure(mode: CaptureMode, net: PersonNet, every: int) -> Row:
+def measure(mode: CaptureMode, net: PersonNet, every: int) -> ModeRow:
     """Guard both streams and compare their masks."""
     clip = str(resource_path("samples", "lobby.mp4"))
     ids = np.load(resource_path("samples", "lobby.silhouettes.npz"))["ids"]
@@ -96,7 +96,7 @@ def measure(mode: CaptureMode, net: PersonNet, every: int) -> Row:
     guard.close()
     masked, expected, leak, fisheye_leak, spill = np.array(shares).T
     ratios = masked / np.maximum(expected, 1e-9)
-    return Row(mode.value, len(shares), float(leak.mean()), float(fisheye_leak.mean()), float(masked.mean()),
+    return ModeRow(mode.value, len(shares), float(leak.mean()), float(fisheye_leak.mean()), float(masked.mean()),
                float(expected.mean()), float(masked.sum() / expected.sum()), float(np.percentile(ratios, 95)),
                float(spill.mean()))
 

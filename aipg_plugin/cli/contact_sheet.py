@@ -35,7 +35,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """One tile: what it is called, and what it sets."""
 
     label: str
@@ -50,12 +50,12 @@ class Look:
                        circumferential_mosaic=self.circumferential)
 
 
-LOOKS = (
-    *(Look(f"blurring, {intensity.value}", intensity=intensity) for intensity in BlurIntensity),
-    Look("circumferential mosaic", circumferential=True),
-    Look("filling", MaskingMethod.FILLING),
-    Look("filling, with outline", MaskingMethod.FILLING, outline=True),
-    Look("background", MaskingMethod.BACKGROUND),
+STYLES = (
+    *(Style(f"blurring, {intensity.value}", intensity=intensity) for intensity in BlurIntensity),
+    Style("circumferential mosaic", circumferential=True),
+    Style("filling", MaskingMethod.FILLING),
+    Style("filling, with outline", MaskingMethod.FILLING, outline=True),
+    Style("background", MaskingMethod.BACKGROUND),
 )
 
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     frames = _Frames(source, options.at)
     camera, models = camera_from(options, frames.size_wh)
     net = remembering(load_model(models))
-    looks = [look for look in LOOKS if not (frames.still and look.method is MaskingMethod.BACKGROUND)]
+    looks = [look for look in STYLES if not (frames.still and look.method is MaskingMethod.BACKGROUND)]
     tiles = [(look.label, _shown(frames, camera, net, look)) for look in looks]
     _, data = cv2.imencode(target.suffix, sheet([(label, guarded.to_bgr()) for label, guarded in tiles]))
     try:
@@ -122,7 +122,7 @@ class _Frames:
                     yield item
 
 
-def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: Look) -> GuardedFrame:
+def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: Style) -> GuardedFrame:
     """The last frame as it leaves with a look's settings."""
     stream = camera.streams[0].id
     guard = make_guard(replace(camera, privacy_guard=look.of(camera.privacy_guard)), net, live=False,

@@ -28,7 +28,7 @@ from aipg_plugin.geometry.arrays import Bools, Float32, Ints, UInt8
 from aipg_plugin.masking.cells import LADDER_PX
 from aipg_plugin.masking.plan import MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, native_colour
-from aipg_plugin.masking.region import BlockRect, Part
+from aipg_plugin.masking.region import BlockRect, MaskPart
 from aipg_plugin.options import MaskingMethod
 
 HOLD_S = 4.0                    # no cell takes a new colour sooner than this …
@@ -57,7 +57,7 @@ class Mosaic:
         self.luma_step = 48
         self._figures: dict[int, _Figure] = {}
 
-    def sample(self, picture: PicturePlanes, part: Part, masked: UInt8, t_s: float) -> None:
+    def sample(self, picture: PicturePlanes, part: MaskPart, masked: UInt8, t_s: float) -> None:
         """Take new colours for those cells under a part's mask whose hold is over, and the part's own if it is due.
 
         `masked` (h, w) uint8, 1 for the blocks of the part that this grid masks; `picture` must still be clear there.
@@ -72,7 +72,7 @@ class Mosaic:
             windows = self._to_yuv(picture.window_means(cell_px, cells, WINDOW))[:, 0]
             grid.put(cells, np.asarray((windows + figure.luma) / 2, np.float32), t_s)
 
-    def _figure(self, picture: PicturePlanes, part: Part, t_s: float) -> _Figure:
+    def _figure(self, picture: PicturePlanes, part: MaskPart, t_s: float) -> _Figure:
         """The part's own colour, taken anew if it is due."""
         figure = self._figures.setdefault(part.key, _Figure())
         if figure.due(t_s) and cv2.countNonZero(part.patch.bits) >= max(part.least_blocks, 1):
@@ -81,7 +81,7 @@ class Mosaic:
                 del self._figures[min(self._figures, key=lambda key: self._figures[key].taken_s)]
         return figure
 
-    def colours(self, part: Part, rect: BlockRect) -> UInt8:
+    def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
         """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
         cell_px = LADDER_PX[part.level - 1]
         rows, columns = cell_range(rect, cell_px)
@@ -108,7 +108,7 @@ class Mosaic:
 class Effect(Protocol):
     """Colours of masked cells."""
 
-    def colours(self, part: Part, rect: BlockRect) -> UInt8:
+    def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
         """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
 
 
@@ -127,7 +127,7 @@ class Filling:
     def __init__(self, colour: UInt8) -> None:
         self._colour = colour
 
-    def colours(self, part: Part, rect: BlockRect) -> UInt8:
+    def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
         """The colour for each of the cells that `rect` touches, (rows, columns, 3)."""
         rows, columns = cell_range(rect, LADDER_PX[part.level - 1])
         return np.broadcast_to(self._colour, (rows.stop - rows.start, columns.stop - columns.start, 3))

@@ -14,7 +14,7 @@ from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
 from aipg_plugin.masking.effects import Effect, Mosaic, outline_colour, own_effect
 from aipg_plugin.masking.plan import Background, MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
-from aipg_plugin.masking.region import BlockRect, Part, RegionMap
+from aipg_plugin.masking.region import BlockRect, MaskPart, RegionMap
 from aipg_plugin.options import MaskingMethod
 
 _OUTLINE_SHARE = 1600  # of the picture's longer side is one block of an outline's width
@@ -82,7 +82,7 @@ class MaskPainter:
                 picture.paint_cells(band, self._bits(part, band), LADDER_PX[part.level - 1],
                                     effect.colours(part, band))
 
-    def _bits(self, part: Part, rect: BlockRect) -> UInt8:
+    def _bits(self, part: MaskPart, rect: BlockRect) -> UInt8:
         """(h, w) 1 for the part's blocks in `rect` that have its level, else 0."""
         return np.asarray(self._region.level[rect.slices] == part.level).view(np.uint8) & part.within(rect)
 

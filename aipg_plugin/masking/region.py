@@ -67,7 +67,7 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class MaskPart:
     """A patch, the level of its cells, and whose it is: a figure's key, or one of those below for what is no figure.
 
     `least_blocks`: so many of a figure are more than a head.
@@ -104,7 +104,7 @@ class RegionMap:
         self._all = BlockRect(0, 0, *self._blocks_wh)
         self.level: UInt8 = np.zeros(self._blocks_wh[::-1], np.uint8)
         self.area: UInt8 = np.zeros_like(self.level)
-        self.parts: list[Part] = []
+        self.parts: list[MaskPart] = []
         self.black: UInt8 | None = None
         self.full = False
         self._least_cells = 0.0
@@ -170,7 +170,7 @@ class RegionMap:
         level = _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
         self.level.fill(level)
         self.area.fill(1)
-        self.parts = [Part(Patch(self._all, self.area), level, _FULL_KEY)]
+        self.parts = [MaskPart(Patch(self._all, self.area), level, _FULL_KEY)]
 
     def _add(self, patch: Patch, cell_px: float, key: int, *, area: bool = False) -> None:
         level = _level(cell_px)
@@ -179,7 +179,7 @@ class RegionMap:
         if area:
             np.maximum(self.area[patch.rect.slices], patch.bits, out=self.area[patch.rect.slices])
         least = 0 if area else math.ceil(self._least_cells * (LADDER_PX[level - 1] / 2) ** 2)
-        self.parts.append(Part(patch, level, key, least))
+        self.parts.append(MaskPart(patch, level, key, least))
 
 
 def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:

@@ -13,7 +13,7 @@ from aipg_plugin.resources import resource_path
 
 
 def test_there_is_a_tile_for_every_method_and_intensity() -> None:
-    looks = contact_sheet.LOOKS
+    looks = contact_sheet.STYLES
     assert {look.method for look in looks} == set(MaskingMethod)
     assert {look.intensity for look in looks if look.method is MaskingMethod.BLURRING} == set(BlurIntensity)
     assert len({look.label for look in looks}) == len(looks)
