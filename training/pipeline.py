@@ -34,7 +34,8 @@ class SceneSet:
 
 TRAINING_SETS = (SceneSet("a", 12001, 3000), SceneSet("below", 12002, 500, "below"),
                  SceneSet("clutter", 12003, 500, "clutter"), SceneSet("resting", 12004, 260, "resting"))
-HELD_OUT = (SceneSet("all", 99001, 60), SceneSet("resting", 9900, 24, "resting"), SceneSet("below", 99003, 24, "below"))
+HELD_OUT = (SceneSet("all", 99001, 60), SceneSet("resting", 9900, 24, "resting"), SceneSet("below", 99003, 24, "below"),
+            SceneSet("clutter", 99004, 24, "clutter"))
 CHUNK = 40  # scenes of one set before the next set's turn, so that all kinds are there early
 
 
