@@ -44,7 +44,7 @@ import os, pathlib, subprocess, sys, yaml
 from viseron.components import aipg
 config = aipg.CONFIG_SCHEMA(yaml.safe_load(open(os.environ["VISERON_CONFIG_DIR"] + "/config.yaml")))
 camera = config["ffmpeg"]["camera"]["lobby_1"]
-if aipg.Component(config["aipg"]).guarded.camera_faults("lobby_1", camera):
+if aipg.GuardedCameras(config["aipg"]).guarded.camera_faults("lobby_1", camera):
     sys.exit("the component has stopped it")
 folder = pathlib.Path("/segments/lobby_1")
 folder.mkdir(exist_ok=True)

@@ -119,7 +119,7 @@ def test_a_real_python_3_10_runs_it(theirs: dict[str, Any], tmp_path: Path) -> N
         pytest.skip("needs Python 3.10")
     shutil.copytree(Path(voluptuous.__file__).parent, tmp_path / "voluptuous")
     code = ("import json, sys, time\nsys.path.insert(0, sys.argv[1])\nimport aipg\n"
-            "ours = aipg.CONFIG_SCHEMA(json.loads(sys.argv[2]))\ncomponent = aipg.Component(ours['aipg'])\n"
+            "ours = aipg.CONFIG_SCHEMA(json.loads(sys.argv[2]))\ncomponent = aipg.GuardedCameras(ours['aipg'])\n"
             "until_s = time.monotonic() + 20\n"
             "while not component.people('lobby_1') and time.monotonic() < until_s: time.sleep(0.1)\n"
             "print(sys.version_info[:2], component.people('lobby_1') != [])\n")

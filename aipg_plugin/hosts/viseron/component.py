@@ -16,7 +16,7 @@ from aipg_plugin.hooks import Plugin
 from aipg_plugin.hosts.viseron.client import watch_viseron
 from aipg_plugin.hosts.viseron.client.watch import Watch
 from aipg_plugin.hosts.viseron.frames import FrameGate
-from aipg_plugin.hosts.viseron.safety import COMPONENT, Judge, Ours, judged, read_key
+from aipg_plugin.hosts.viseron.safety import COMPONENT, Ours, SourceJudge, judged, read_key
 from aipg_plugin.options import Settings
 from aipg_plugin.plugin import create_plugin
 
@@ -40,7 +40,7 @@ class ViseronHost:
 
     name = "viseron"
 
-    def __init__(self, ours: Ours, judge: Judge) -> None:
+    def __init__(self, ours: Ours, judge: SourceJudge) -> None:
         self.ours = ours
         self.watch = Watch(judge.camera_faults)
         self._figures: dict[str, dict[str, Any]] = {}

@@ -46,7 +46,7 @@ def recorded_sources(config: Mapping[str, Any]) -> list[str]:
     return [found.url for name, found in _streams(config) if name in names and not found.where.endswith(".substream")]
 
 
-class Judge:
+class SourceJudge:
     """Whether a source may be in Viseron.
 
     The main stream of each of our cameras is recorded by copy, so it must be a guarded address; a sub-stream may be
@@ -82,13 +82,13 @@ class Judge:
         return [problem.text() for problem in self.problems(_go2rtc({"go2rtc": section}))]
 
 
-def judged(config: Mapping[str, Any]) -> tuple[Ours, Judge]:
+def judged(config: Mapping[str, Any]) -> tuple[Ours, SourceJudge]:
     """Our part of Viseron's configuration, if it is safe to start, and the judge of what comes later.
 
     Raises HostError with every place that is not safe.
     """
     ours = read_key(config.get(COMPONENT))
-    judge_ = Judge(ours)
+    judge_ = SourceJudge(ours)
     streams = list(_streams(config))
     judge_.learn(streams)
     problems = judge_.problems(streams)

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 import voluptuous as vol
 
-from .sources import Guarded
+from .sources import GuardedSources
 from .watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ CONFIG_SCHEMA = vol.Schema({vol.Required(COMPONENT): {
 Person = tuple[float, float, float, float, float]  # score, and x1, y1, x2, y2 normalised
 
 
-class Client:
+class PeopleClient:
     """People seen by `aipg run`. Thread-safe; a log-in is kept for as long as the server keeps it."""
 
     def __init__(self, url: str, username: str = "", password: str = "") -> None:
@@ -82,13 +82,13 @@ class Client:
             return json.loads(reply.read(1_000_000))
 
 
-class Component:
+class GuardedCameras:
     """What `vis.data["aipg"]` holds."""
 
     def __init__(self, ours: Mapping[str, Any]) -> None:
         self._cameras = ours["cameras"]
-        self._client = Client(ours["url"], ours["username"], ours["password"])
-        self.guarded = Guarded({name: entry["sources"] for name, entry in self._cameras.items()})
+        self._client = PeopleClient(ours["url"], ours["username"], ours["password"])
+        self.guarded = GuardedSources({name: entry["sources"] for name, entry in self._cameras.items()})
         self.watch = Watch(self.guarded.camera_faults)
 
     def people(self, camera_identifier: str) -> list[Person]:
@@ -99,7 +99,7 @@ class Component:
 
 def setup(vis: Any, config: Mapping[str, Any]) -> bool:
     """Watch the cameras; asks Viseron to shut down while one of them has a raw source."""
-    component = Component(config[COMPONENT])
+    component = GuardedCameras(config[COMPONENT])
     found = component.guarded.go2rtc_faults(config.get("go2rtc"))
     for part in ("ffmpeg", "gstreamer"):
         cameras = (config.get(part) or {}).get("camera") or {}

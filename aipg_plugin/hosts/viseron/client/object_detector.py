@@ -12,11 +12,11 @@ from . import COMPONENT, DETECTOR
 
 def setup(vis: Any, config: dict[str, Any], identifier: str) -> bool:
     """Set up the object detector of one camera."""
-    ObjectDetector(vis, BASE_CONFIG_SCHEMA(config[DETECTOR]), identifier)  # the domain's base class registers it
+    RemoteObjectDetector(vis, BASE_CONFIG_SCHEMA(config[DETECTOR]), identifier)  # the domain's base class registers it
     return True
 
 
-class ObjectDetector(AbstractObjectDetector):  # type: ignore[misc]
+class RemoteObjectDetector(AbstractObjectDetector):  # type: ignore[misc]
     """Needs no look of its own at Viseron's frames, which are masked: the guard has seen the clear ones."""
 
     def __init__(self, vis: Any, config: dict[str, Any], camera_identifier: str) -> None:

@@ -10,7 +10,7 @@ _PROTOCOLS = {"rtsp": "rtsp", "rtmp": "rtmp", "mjpeg": "http"}  # of `stream_for
 _PORTS = {"rtsp": 554, "http": 80, "https": 443}
 
 
-class Guarded:
+class GuardedSources:
     """The addresses that may be recorded, for each of Viseron's cameras."""
 
     def __init__(self, cameras: Mapping[str, Iterable[str]]) -> None:
