@@ -30,7 +30,7 @@ from aipg_plugin.options import Camera, Output, OutputKind, PrivacyGuard, Source
 
 
 @dataclass(frozen=True)
-class Cost:
+class RunCost:
     """What a run cost; CPU time of all threads."""
 
     frames: int
@@ -42,12 +42,12 @@ class _Clock:
     def __init__(self) -> None:
         self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
 
-    def cost(self, frames: int) -> Cost:
-        return Cost(frames, frames / (time.perf_counter() - self._wall_s),
+    def cost(self, frames: int) -> RunCost:
+        return RunCost(frames, frames / (time.perf_counter() - self._wall_s),
                     1000 * (time.process_time() - self._cpu_s) / frames)
 
 
-def plain(source: Path, output: Output, frames: int | None = None) -> Cost:
+def plain(source: Path, output: Output, frames: int | None = None) -> RunCost:
     """Decode and encode alone. The target holds clear pictures."""
     with open_source(Source(str(source), hardware_decode="none"), "floor") as opened:
         info: StreamInfo = opened.info
@@ -72,7 +72,7 @@ def _never(*_: object) -> NoReturn:
     raise AssertionError("nothing is looked at while the guard is off")
 
 
-def media(source: Path, output: Output, frames: int) -> Cost:
+def media(source: Path, output: Output, frames: int) -> RunCost:
     """Our source and sink with a guard between them that is switched off. The target holds clear pictures."""
     camera = Camera("floor", streams=(Stream("1", Source(str(source))),), privacy_guard=PrivacyGuard(enabled=False))
     guard = Guard(camera, _never, _never, live=False)

@@ -38,7 +38,7 @@ from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import Camera, MaskingMethod, Models, Output, OutputKind, Settings, Source, Stream, Web
-from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, Clip, ClipMaker, Judge, hidden
+from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, CameraClip, ClipMaker, MaskJudge, hidden
 
 START_S = 12.0         # everything before counts as the start: eight cameras are swept one after the other, twice
 _NEAR = 0.06           # of the picture's side: a track this near to somebody has found them
@@ -46,10 +46,10 @@ _FILL = "#ff00ff"
 
 
 @dataclass
-class Seen:
+class CameraSeen:
     """What left of one camera."""
 
-    clip: Clip
+    clip: CameraClip
     frames: dict[int, tuple[str, str, float, float]] = field(default_factory=dict)  # seq: state, reason, came, left
     masked: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     found_s: list[tuple[float, list[tuple[float, float]]]] = field(default_factory=list)  # when, where
@@ -58,8 +58,8 @@ class Seen:
 class Notes:
     """Notes everything that leaves (`app.Watcher`), and judges it at the end."""
 
-    def __init__(self, clips: dict[str, Clip], lookahead_s: float) -> None:
-        self.seen = {name: Seen(clip) for name, clip in clips.items()}
+    def __init__(self, clips: dict[str, CameraClip], lookahead_s: float) -> None:
+        self.seen = {name: CameraSeen(clip) for name, clip in clips.items()}
         self._lookahead_s = lookahead_s
         self.now_s = time.time
 
@@ -78,7 +78,7 @@ class Notes:
 
     def result(self) -> dict[str, Any]:
         """The figures of the run."""
-        judges = {kind: Judge() for kind in ("busy", "calm")}
+        judges = {kind: MaskJudge() for kind in ("busy", "calm")}
         lost = failsafe = count = 0
         reasons, states = Counter[str](), Counter[str]()
         delays, late = list[float](), list[float]()
@@ -108,7 +108,7 @@ class Notes:
                 "late_p99_s": round(float(np.quantile(late, 0.99)), 3)}
 
 
-def newcomers(seen: Seen) -> list[float]:
+def newcomers(seen: CameraSeen) -> list[float]:
     """Seconds from the first frame that showed somebody new to the first look that found them."""
     if seen.clip.newcomer is None:
         return []
@@ -131,7 +131,7 @@ def newcomers(seen: Seen) -> list[float]:
     return delays
 
 
-def cameras_of(clips: dict[str, Clip], maker_truth: tuple[float, float], lookahead_s: float,
+def cameras_of(clips: dict[str, CameraClip], maker_truth: tuple[float, float], lookahead_s: float,
                folder: Path) -> tuple[Camera, ...]:
     """The settings: filled masks, each camera recorded."""
     fov_deg, height_m = maker_truth
@@ -145,11 +145,11 @@ def cameras_of(clips: dict[str, Clip], maker_truth: tuple[float, float], lookahe
         for name, clip in clips.items())
 
 
-def make_clips(folder: Path, cameras: int) -> tuple[dict[str, Clip], tuple[float, float]]:
+def make_clips(folder: Path, cameras: int) -> tuple[dict[str, CameraClip], tuple[float, float]]:
     """Clips by camera, and the field and height of their lens."""
     maker = ClipMaker(folder)
     busy = max(1, cameras // 4)
-    clips, one = dict[str, Clip](), maker.busy()
+    clips, one = dict[str, CameraClip](), maker.busy()
     for number in range(cameras):
         clips[f"cam{number}"] = one if number < busy else maker.calm(number - busy)
     return clips, (maker.truth.fov_deg, min(5.0, max(2.5, maker.truth.height_m)))

@@ -27,7 +27,7 @@ _SECTION = 6                   # rows of noise are drawn from a bank of so many 
 
 
 @dataclass(frozen=True)
-class Person:
+class ShownPerson:
     """Somebody in a frame; `head` (x, y, r) in pixels of the judged grid, None if it is not seen."""
 
     id: int
@@ -36,14 +36,14 @@ class Person:
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class CameraClip:
     """A clip, who is visible in each of its frames, and the silhouettes (h, w) uint8 of the judged grid.
 
     `newcomer`: who walks in, in which frame; None for a busy clip.
     """
 
     path: Path
-    people: tuple[tuple[Person, ...], ...]
+    people: tuple[tuple[ShownPerson, ...], ...]
     silhouettes: tuple[NDArray[np.uint8], ...]
     newcomer: tuple[int, int] | None
 
@@ -63,7 +63,7 @@ class ClipMaker:
         self._silhouettes = [np.asarray(cv2.resize(ids, (grid, grid), interpolation=cv2.INTER_NEAREST), np.uint8)
                              for ids in self.truth.ids]
         self._people = [tuple(
-            Person(one["id"], None if one["head"] is None else tuple(scale * value for value in one["head"]),
+            ShownPerson(one["id"], None if one["head"] is None else tuple(scale * value for value in one["head"]),
                    (scale * one["box"][0], scale * one["box"][1]))
             for one in frame["persons"] if not one["ignore"] and one["visible"] >= LEAST_VISIBLE)
             for frame in self.truth.frames]
@@ -73,21 +73,21 @@ class ClipMaker:
         moving = {walker for walker, _ in _WALKS}
         self._seated = {int(number) for number in set.intersection(*seen_always) if number} - moving
 
-    def busy(self) -> Clip:
+    def busy(self) -> CameraClip:
         """The sample to and fro, at 10 frames a second."""
         forth = [int(1.5 * index) for index in range(int(len(self._pictures) / 1.5))]
         order = forth + forth[-2:0:-1]
         path = self._write("busy.mp4", (self._pictures[index] for index in order))
-        return Clip(path, tuple(self._people[index] for index in order),
+        return CameraClip(path, tuple(self._people[index] for index in order),
                     tuple(self._silhouettes[index] for index in order), None)
 
-    def calm(self, number: int) -> Clip:
+    def calm(self, number: int) -> CameraClip:
         """The room with those who sit in it, and somebody who walks through, at another time in each clip."""
         walker, first = _WALKS[number % len(_WALKS)]
         start = 70 + 13 * number % 40  # so that they do not all walk in at once
         rng = np.random.default_rng(number)
         noise = [rng.normal(0, _NOISE, (SIDE_PX, SIDE_PX, 1)).astype(np.int16) for _ in range(_SECTION)]
-        pictures, people, silhouettes = [], list[tuple[Person, ...]](), list[NDArray[np.uint8]]()
+        pictures, people, silhouettes = [], list[tuple[ShownPerson, ...]](), list[NDArray[np.uint8]]()
         seated = tuple(one for one in self._people[0] if one.id in self._seated)
         base = np.where(np.isin(self._silhouettes[0], list(self._seated)), self._silhouettes[0], 0).astype(np.uint8)
         for index in range(_CALM_FRAMES):
@@ -104,7 +104,7 @@ class ClipMaker:
         path = self._write(f"calm{number}.mp4", (
             np.clip(picture.astype(np.int16) + np.roll(grain, 7 * index, axis=0), 0, 255).astype(np.uint8)
             for index, (picture, grain) in enumerate(pictures)))
-        return Clip(path, tuple(people), tuple(silhouettes), (walker, entry))
+        return CameraClip(path, tuple(people), tuple(silhouettes), (walker, entry))
 
     def _with(self, walker: int, source: int,
               base: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -137,13 +137,13 @@ def hidden(guarded: GuardedFrame) -> NDArray[np.bool_]:
     return np.asarray((u[half // 2::half, half // 2::half] > 170) & (v[half // 2::half, half // 2::half] > 190))
 
 
-class Judge(LeakCount):
+class MaskJudge(LeakCount):
     """Heads and bodies of one camera, and how much of the room is masked."""
 
     over: float = 0.0
     frames: int = 0
 
-    def judge(self, clip: Clip, index: int, masked: NDArray[np.bool_]) -> None:
+    def judge(self, clip: CameraClip, index: int, masked: NDArray[np.bool_]) -> None:
         """Add one frame."""
         ids = clip.silhouettes[index]
         for person in clip.people[index]:

@@ -27,7 +27,7 @@ from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import Models, Output, OutputKind, Source
 from aipg_plugin.tracking.track import Track
 from benchmarks.many_cameras import Notes, cameras_of, make_clips
-from benchmarks.many_clips import FPS, SIDE_PX, Clip
+from benchmarks.many_clips import FPS, SIDE_PX, CameraClip
 
 _EPOCH_S = 1_000_000.0
 _LEAST_RATE = 0.05  # of a core that a look gets however busy the video is
@@ -83,7 +83,7 @@ class _ProcessorClock:
     perf_counter = staticmethod(time.process_time)
 
 
-def _frames(clip: Clip) -> tuple[list[Frame], StreamInfo, float]:
+def _frames(clip: CameraClip) -> tuple[list[Frame], StreamInfo, float]:
     """A clip decoded, what it is, and the processor time of decoding one frame."""
     with open_source(Source(str(clip.path), hardware_decode="none", realtime=False), "1") as source:
         info = source.info

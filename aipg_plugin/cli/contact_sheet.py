@@ -35,7 +35,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
-class Style:
+class SheetStyle:
     """One tile: what it is called, and what it sets."""
 
     label: str
@@ -51,11 +51,11 @@ class Style:
 
 
 STYLES = (
-    *(Style(f"blurring, {intensity.value}", intensity=intensity) for intensity in BlurIntensity),
-    Style("circumferential mosaic", circumferential=True),
-    Style("filling", MaskingMethod.FILLING),
-    Style("filling, with outline", MaskingMethod.FILLING, outline=True),
-    Style("background", MaskingMethod.BACKGROUND),
+    *(SheetStyle(f"blurring, {intensity.value}", intensity=intensity) for intensity in BlurIntensity),
+    SheetStyle("circumferential mosaic", circumferential=True),
+    SheetStyle("filling", MaskingMethod.FILLING),
+    SheetStyle("filling, with outline", MaskingMethod.FILLING, outline=True),
+    SheetStyle("background", MaskingMethod.BACKGROUND),
 )
 
 
@@ -122,7 +122,7 @@ class _Frames:
                     yield item
 
 
-def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: Style) -> GuardedFrame:
+def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: SheetStyle) -> GuardedFrame:
     """The last frame as it leaves with a look's settings."""
     stream = camera.streams[0].id
     guard = make_guard(replace(camera, privacy_guard=look.of(camera.privacy_guard)), net, live=False,
