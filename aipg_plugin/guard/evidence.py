@@ -264,13 +264,28 @@ class Evidence:
             if masked is MaskedForeground.NONE or not self._looks:
                 return figures
             after = bisect_right(self._times, t_s)
-            around = self._looks[max(after - 1, 0):after + 1]
-            shapes = [(look.t_s, *shape) for look in around
-                      for shape in zip(look.foreground.boxes, look.foreground.outlines, strict=True)]
+            around = range(max(after - 1, 0), min(after + 1, len(self._looks)))
+            shapes = [(self._looks[index].t_s, *shape) for index in around for shape in self._lasting(index)]
         if masked is MaskedForeground.NEAR_TRACK:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
         return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
                                for index, shape in enumerate(shapes))
+
+    def _lasting(self, index: int) -> list[tuple[NDArray[np.float64], NDArray[np.floating]]]:
+        """A look's foreground (box, outline), less where neither the look before nor the one after has anything.
+
+        Somebody there would be seen more than once; while either look is missing or doubtful, everything counts.
+        """
+        found = self._looks[index].foreground
+        shapes = list(zip(found.boxes, found.outlines, strict=True))
+        if not shapes or not 0 < index < len(self._looks) - 1:
+            return shapes
+        beside = self._looks[index - 1], self._looks[index + 1]
+        if any(look.doubt or not look.swept for look in beside):
+            return shapes
+        others = [box for look in beside for box in look.foreground.boxes]
+        others += [figure.box for look in beside for figure in self._tracker.figures(look.t_s)]
+        return [shape for shape in shapes if any(_near(shape[0], other) for other in others)]
 
     def _add(self, look: Look) -> None:
         if self._times and look.t_s <= self._times[-1]:

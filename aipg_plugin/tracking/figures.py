@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aipg_plugin.geometry import Figure, Mount, Projection, to_local, up_angle_deg
+from aipg_plugin.geometry import Figure, Mount, Projection, to_local, to_pixels, up_angle_deg
 from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import joined
@@ -19,12 +19,13 @@ _MOVED_SHARE = 0.5       # of a box's size from one point to the next: that is w
 # Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.fit`).
 _STATIONARY_M_S = 0.05   # seen before and after at the same place
 _BETWEEN_M_S = 0.2       # seen before and after at two places
-_STANDING_M_S = 0.2      # last seen standing
-_WALKING_ON_M_S = 0.6    # last seen walking, and expected farther on
+_STANDING_M_S = 0.15     # last seen standing
+_AHEAD_M_S = 0.6         # last seen walking and expected farther on: the way they go …
+_ASIDE_M_S = 0.2         # … and to its sides
 _UNKNOWN_M_S = 1.2       # seen once, or as motion only: a slow walk in any direction
 _LOOKED_SHARE = 0.5      # of these where the place has been looked at since: who had moved would have been found
 _WALKING_FROM_M_S = 0.2  # somebody slower stands
-_MAX_LOOKED_M = 0.25     # the most where the place has been looked at: somebody hidden moves little
+_MAX_LOOKED_M = 0.12     # the most where the place has been looked at: somebody hidden moves little
 _MAX_UNCERTAINTY_M = 0.8 # about a step: who is farther is found again elsewhere
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
@@ -97,15 +98,17 @@ class FigureMaker:
         figures = []
         for guess, box in zip(guesses, boxes, strict=True):
             seen = guess.base
-            uncertainty_m = _position_uncertainty_m(guess)
-            if guess.dt_s == 0 or np.array_equal(box, seen.box):
-                figures.append(self._seen(guess.history, seen, guess.age_s, uncertainty_m))
+            ahead_m, aside_m = _uncertainty_m(guess)
+            step = box[:2] - seen.box[:2]
+            if not step.any():
+                figures.append(self._seen(guess.history, seen, guess.age_s, max(ahead_m, aside_m)))
                 continue
             shown = self._outline(guess.history, seen, seen.box)
-            outline = joined(box, shown, seen.box, shown)
+            farthest = box.copy()
+            farthest[:2] += step / np.hypot(*step) * ahead_m * seen.pose.per_metre
+            outline = joined(box, to_local(box, to_pixels(farthest, shown)), seen.box, shown)
             head = seen.head + np.array([*(box[:2] - seen.box[:2]), 0.0])
-            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s,
-                                  uncertainty_m))
+            figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s, aside_m))
         return figures
 
     def _between(self, history: TrackHistory, a: TrackPoint, b: TrackPoint, t_s: float) -> Figure:
@@ -142,24 +145,26 @@ def glimpse_uncertainty_m(age_s: float, *, bracketed: bool = False) -> float:
     return min(_MAX_UNCERTAINTY_M, _BETWEEN_M_S * age_s if bracketed else _UNKNOWN_M_S * age_s)
 
 
-def _position_uncertainty_m(guess: _Guess) -> float:
-    """How far somebody may be from where they were last (or will first be) seen and where they are expected."""
-    free_m = _free_uncertainty_m(guess)
+def _uncertainty_m(guess: _Guess) -> tuple[float, float]:
+    """How far somebody may be from the way between where they were last (or will first be) seen and where they are
+    expected: onward along it, and to any side.
+    """
+    ahead_m, aside_m = _free_uncertainty_m(guess)
     looked = guess.dt_s < 0 or any(miss.looked for miss in guess.history.misses)
-    return min(_MAX_LOOKED_M, _LOOKED_SHARE * free_m) if looked else free_m
+    most_m, share = (_MAX_LOOKED_M, _LOOKED_SHARE) if looked else (_MAX_UNCERTAINTY_M, 1.0)
+    return min(most_m, share * ahead_m), min(most_m, share * aside_m)
 
 
-def _free_uncertainty_m(guess: _Guess) -> float:
+def _free_uncertainty_m(guess: _Guess) -> tuple[float, float]:
     """The same where nobody has looked since."""
     if len(guess.history.points) < 2:
-        return glimpse_uncertainty_m(guess.age_s)
+        return 0.0, glimpse_uncertainty_m(guess.age_s)
     speed_m_s = float(np.hypot(*guess.history.speeds(at_start=guess.dt_s < 0)[0]))
     if speed_m_s < _WALKING_FROM_M_S:
-        uncertainty_m = _STANDING_M_S * guess.age_s
-    else:
-        expected_s = abs(guess.dt_s)
-        uncertainty_m = _WALKING_ON_M_S * expected_s + _UNKNOWN_M_S * (guess.age_s - expected_s)
-    return min(_MAX_UNCERTAINTY_M, uncertainty_m)
+        return 0.0, _STANDING_M_S * guess.age_s
+    expected_s = abs(guess.dt_s)
+    later_m = _UNKNOWN_M_S * (guess.age_s - expected_s)
+    return _AHEAD_M_S * expected_s, _ASIDE_M_S * expected_s + later_m
 
 
 def _head(before: TrackPoint, after: TrackPoint, share: float) -> Float64:

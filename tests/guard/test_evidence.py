@@ -95,3 +95,41 @@ def _masked(figures: tuple[Figure, ...]) -> NDArray[np.bool_]:
 def _person(place_m: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(H, W) bool: the oval of somebody who stands there."""
     return painted((Figure(0, at([place_m])[0], OVAL * 0.95, np.full(3, np.nan), 1, 0),))
+
+
+@dataclass
+class Glimpses:
+    """Motion at START_M in the looks `moved`, somebody found there in those `found`."""
+
+    moved: tuple[int, ...]
+    found: tuple[int, ...] = ()
+    looks: int = -1
+
+    @property
+    def projection(self) -> Projection:
+        return CAMERA
+
+    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...],
+             **_asked: object) -> Observation:
+        self.looks += 1
+        boxes = at([START_M])
+        observation = observed(boxes if self.looks in self.found else boxes[:0])
+        if self.looks not in self.moved:
+            return observation
+        return replace(observation, foreground=ForegroundRegions(boxes, (OVAL.astype(np.float32),)))
+
+    def reset(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("moved", "found", "masked"), [((2,), (), False), ((2, 3), (), True), ((1, 2), (), True),
+                                                        ((2,), (3,), True), ((4,), (), True)])
+def test_a_region_that_one_look_alone_shows_is_nobody(moved: tuple[int, ...], found: tuple[int, ...],
+                                                      masked: bool) -> None:
+    """Of five looks, at 0 to 0.8 s. Of the last one it is not known yet what the next will show."""
+    evidence = Evidence(Glimpses(moved, found), Tracker(CAMERA, CEILING), period_s=0.2)
+    for k in range(5):
+        evidence.look(np.zeros((960, 960, 3), np.uint8), 0.2 * k)
+    for t_s in (0.2 * moved[0] - 0.1, 0.2 * moved[0]):
+        mask = _masked(evidence.figures(t_s, sensitivity=Sensitivity.HIGH))
+        assert bool(mask[_person(np.array(START_M))].mean() > 0.9) is masked

@@ -108,6 +108,20 @@ def test_after_the_last_sighting_both_the_last_place_and_the_expected_one_are_co
         assert figures[0].age_s == pytest.approx(ahead)
 
 
+def test_who_walks_may_be_farther_along_than_aside() -> None:
+    """0.4 s after the last look: masked as far as a run ahead, and hardly wider than at the start to the sides."""
+    t = tracker()
+    for k in range(8):
+        t.update(seen(at([[1.2 * k / 5, 3.0]])), k / 5)
+    figure, = t.figures(1.4 + 0.4)
+    here, = t.figures(1.4)
+    last_m = 1.2 * 1.4
+    for ahead_m in (0.0, 0.25, 0.45):
+        assert covered((figure,), at([[last_m + ahead_m, 3.0]])[0] * (1, 1, 0.9, 0.9, 1)) > 0.98
+    assert figure.position_uncertainty_m <= 0.1
+    assert painted((figure,)).sum() < 2.2 * painted((here,)).sum()
+
+
 def hold(answer: bool | None, seconds: float) -> bool:
     """Whether a track lives on after being unseen for so long, its place looking empty, taken or unknown."""
     t = tracker(hold_s=1.0)

@@ -1,0 +1,80 @@
+"""Silhouettes as fields in people's own frames, against painting them; the filter that places the frames."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aipg_plugin.geometry import Figure, to_pixels
+from aipg_plugin.tracking.motion import Walk, smoothed
+from aipg_plugin.tracking.silhouettes import Silhouettes, in_picture, own_frame
+from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
+from tests.strategies import numbers
+from tests.tracking.walkers import OVAL, covered, painted
+
+STAR = np.array([(r * np.cos(a), r * np.sin(a)) for a, r in
+                 zip(np.linspace(0, 2 * np.pi, 10, endpoint=False), [1.0, 0.5] * 5, strict=True)])
+
+
+def figure(box: np.ndarray, outline: np.ndarray) -> Figure:
+    return Figure(1, box, outline, np.full(3, np.nan), 1.0, 0.0)
+
+
+def point(t_s: float, box: np.ndarray, outline: np.ndarray, pose: Pose | None = None) -> TrackPoint:
+    own = pose or Pose(float(box[0]), float(box[1]), float(box[4]), 60.0)
+    return TrackPoint(t_s, box, outline, np.full(3, np.nan), 1.0, 0.0, np.full(2, np.nan), np.full(2, np.nan),
+                      float(box[0]), own, Walk.begun(t_s, box[:2]))
+
+
+@settings(deadline=None, max_examples=40)
+@given(numbers(20, 200), numbers(20, 200), numbers(0, 360), numbers(-5, 5), numbers(-5, 5), st.booleans())
+def test_a_single_sightings_outline_is_its_own(w: float, h: float, angle: float, dx: float, dy: float,
+                                               star: bool) -> None:
+    box = np.array([480.0, 480, w, h, angle])
+    shape = STAR if star else OVAL
+    seen = point(0.0, box, shape, Pose(480 + dx, 480 + dy, angle + dx, 60.0))
+    history = TrackHistory(1, 0.0, [seen], 0.0)
+    px = in_picture(seen.pose, Silhouettes().at(history, seen))
+    mask, own = painted((_polygon(px),)), painted((figure(box, shape),))
+    assert (own & ~mask).sum() < 0.08 * own.sum() + 60
+    around_px = np.linalg.norm(np.diff(to_pixels(box, np.vstack([shape, shape[:1]])), axis=0), axis=1).sum()
+    assert (mask & ~own).sum() < history.cells.size_m * 60 * around_px + 60  # a cell
+
+
+def _polygon(px: np.ndarray) -> Figure:
+    return figure(np.array([0.0, 0, 2, 2, 0]), px)
+
+
+@given(numbers(-300, 300), numbers(-300, 300), numbers(0, 360), numbers(5, 300))
+def test_own_frame_and_picture_are_inverse(x: float, y: float, angle: float, per_metre: float) -> None:
+    seen = point(0.0, np.array([x, y, 30, 60, 10.0]), OVAL, Pose(x + 7, y - 3, angle, per_metre))
+    px = to_pixels(seen.box, OVAL)
+    np.testing.assert_allclose(in_picture(seen.pose, own_frame(seen, px)), px, atol=1e-6)
+
+
+def test_parts_that_lie_apart_are_both_covered() -> None:
+    """An arm that only one of two sightings shows, beyond a gap that neither fills."""
+    box = np.array([480.0, 480, 100, 160, 0])
+    body = OVAL * (0.4, 1.0)
+    arm = np.array([(0.8, -0.3), (1.0, -0.3), (1.0, 0.5), (0.8, 0.5)])
+    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.1, box, arm)], 0.0)
+    outline = Silhouettes().at(history, history.points[1])
+    mask = (_polygon(in_picture(history.points[1].pose, outline)),)
+    assert covered(mask, np.array([480.0, 480, 30, 120, 0])) > 0.98
+    assert covered(mask, np.array([525.0, 488, 8, 50, 0])) > 0.95
+
+
+@pytest.mark.parametrize("speed_m_s", [0.0, 1.2])
+def test_the_filter_settles_on_who_stands_and_follows_who_walks(speed_m_s: float) -> None:
+    rng = np.random.default_rng(1)
+    true = np.stack([100 + speed_m_s * 60 * 0.2 * np.arange(30), np.full(30, 200.0)], axis=1)
+    seen = true + rng.normal(0, 3.6, true.shape)
+    walks = [Walk.begun(0.0, seen[0])]
+    for k in range(1, 30):
+        walks.append(walks[-1].seen(0.2 * k, seen[k]))
+    filtered = np.stack([one.place_px for one in walks])
+    after = np.stack([one.place_px for one in smoothed(walks)])
+    rms = [float(np.sqrt(((one - true)[5:-5] ** 2).mean())) for one in (seen, filtered, after)]
+    assert rms[1] < rms[0]
+    assert rms[2] < 0.85 * rms[1]
+    assert walks[-1].spread_at(7.0)[0] > walks[-1].spread_at(6.0)[0] > walks[-1].spread[0]
