@@ -163,11 +163,12 @@ class InViseron:
 
     def __init__(self, chosen: Settings) -> None:
         from aipg_plugin.hosts.viseron.component import ViseronHost
-        from aipg_plugin.hosts.viseron.safety import Ours
+        from aipg_plugin.hosts.viseron.safety import Ours, SourceJudge
 
         viseron.install()
         self._camera = double.Camera("lobby", (SIDE_PX, SIDE_PX))
-        self._host = ViseronHost(Ours(chosen, (), {}))
+        ours = Ours(chosen, (), {})
+        self._host = ViseronHost(ours, SourceJudge(ours))
         self._host.gate.wrap(double.SharedFrames)
         self.plugin = self._host.plugin
         self.out: list[NDArray[np.uint8]] = []
