@@ -72,10 +72,10 @@ class Fleet:
         self.coordinator = Coordinator(self._engine, settings)
         self.coordinator.start()
 
-    def add_node(self) -> None:
-        """A node on the next core."""
+    def add_node(self, cores: int = 1) -> None:
+        """A node on the next core; `cores` is what it says it has, for room however busy the machine is."""
         core = sorted(os.sched_getaffinity(0))[len(self.nodes) % len(os.sched_getaffinity(0))]
-        command = [sys.executable, "-m", "aipg_plugin", "fleet", "--join", str(self._head), "--cores", "1"]
+        command = [sys.executable, "-m", "aipg_plugin", "fleet", "--join", str(self._head), "--cores", str(cores)]
         self.nodes.append(subprocess.Popen(["taskset", "-c", str(core), *command], stdout=self._log,
                                            stderr=subprocess.STDOUT))
 
@@ -144,9 +144,9 @@ def recovery(clip: Path, cameras: int, folder: Path) -> dict[str, object]:
     """Both nodes carry cameras and have room: seconds from the death of one until pictures of all its cameras flow."""
     fleet = Fleet(settings_of(clip, cameras), folder)
     try:
-        fleet.add_node()
+        fleet.add_node(16)
         _until(lambda: len(fleet.counts()) >= 1)
-        fleet.add_node()
+        fleet.add_node(16)
         _until(lambda: len(fleet.coordinator.links()) == 2 and len(fleet.counts()) == cameras)
         homes = fleet.homes()
         before = fleet.counts()
