@@ -19,15 +19,16 @@ _COST_SMOOTHING = 0.2                   # share of the newest measurement in the
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
 _PATIENCE = 2.5                         # times as long may a place wait that somebody known has changed
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
+_LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
 
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
     A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes is
-    looked at again within `max_age_s` (later where somebody known moved) until two looks have shown it as it is now.
-    From then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
-    changes that nobody told of. Until `changed` is called, everything counts as changing.
+    looked at again within `max_age_s` (later where somebody known moved) until two looks have shown it as it is now, or
+    eight after a restart. From then on nothing new is to be seen there, and a routine sweep, each tile once in
+    `sweep_s`, guards against changes that nobody told of. Until `changed` is called, everything counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
     """
@@ -47,7 +48,7 @@ class SweepSchedule:
         """Next time, sweep everything: at the start, after a scene change or a gap."""
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
-        self._cell_since_s, self._cell_looks = np.full(cells, -np.inf), np.zeros(cells, np.intp)
+        self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
         self._cell_patience = np.ones(cells)  # since_s: when the waiting of an open cell began
         self._told = False
         self._credit = 0.0
@@ -64,11 +65,11 @@ class SweepSchedule:
         """
         self._told = True
         new = cells.reshape(-1)
-        self._cell_since_s[new & (self._cell_looks >= _LOOKS_AFTER_CHANGE)] = t_s
+        self._cell_since_s[new & (self._cell_left <= 0)] = t_s
         known = np.zeros_like(new) if by_known is None else by_known.reshape(-1)
         self._cell_patience[new & ~known] = 1.0
         self._cell_patience[new & known] = _PATIENCE
-        self._cell_looks[new] = 0
+        self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
 
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
              budget_s: float | None = None) -> tuple[int, ...]:
@@ -119,7 +120,7 @@ class SweepSchedule:
         self._seen_s[chosen] = t_s
         shown = self._shown[chosen].any(0)
         self._cell_since_s[shown] = t_s
-        self._cell_looks[shown] += 1
+        self._cell_left[shown] -= 1
         self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
@@ -146,7 +147,7 @@ class SweepSchedule:
         """(K,) bool: the cells of which another look may tell something new."""
         if not self._told:
             return np.asarray(self._somewhere, bool)
-        return np.asarray(self._somewhere & (self._cell_looks < _LOOKS_AFTER_CHANGE), bool)
+        return np.asarray(self._somewhere & (self._cell_left > 0), bool)
 
     def _fair_share(self, open_cells: Bools, period_s: float) -> float:
         """How many tiles to look at in a decision, so that none need be late."""

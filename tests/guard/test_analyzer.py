@@ -177,12 +177,12 @@ def test_where_nothing_changes_hardly_anybody_looks_and_who_stands_there_is_held
     analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
     tracker, picture = Tracker(LENS, MOUNT, hold_s=1.0), _room().to_bgr()
     rng = np.random.default_rng(1)
-    for index in range(60):
+    for index in range(80):
         noisy = np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8)
         seen = analyzer.look(noisy, index / 5, tracker.figures(index / 5))
         tracker.update(seen.detections, index / 5, seen.gone, seen.looked, seen.unchanged)
         assert [figure.id for figure in tracker.figures(index / 5)] == [1]
-    assert sum(len(swept) for swept in detector.swept[15:]) < 2 * len(tiles)
+    assert sum(len(swept) for swept in detector.swept[45:]) < 2 * len(tiles)
 
 
 def test_looks_that_come_rarely_miss_nobody_who_was_seen_in_the_last_one() -> None:
