@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aipg_plugin.errors import AipgError, MediaError, UsageError
-from aipg_plugin.fleet.engine import Actor, Engine, Node, NodeLostError, Pending
+from aipg_plugin.fleet.engine import Engine, Node, NodeActor, NodeLostError, Pending
 from aipg_plugin.hosts.offline import Progress, Report
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Outcome:
     earlier: bool = False
 
 
-class Worker:
+class ArchiveWorker:
     """On a node: does one file at a time, and says how far it is."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class Store:
 class _Slot:
     """A worker and what it does now."""
 
-    actor: Actor
+    actor: NodeActor
     task: Task | None = None
     attempt: Path | None = None
     pending: Pending | None = None
@@ -225,7 +225,7 @@ class Spread:
                 self._slots[node.id] = [self._slot(node) for _ in range(max(1, int(node.cores) // _CORES_EACH))]
 
     def _slot(self, node: Node) -> _Slot:
-        return _Slot(self._engine.spawn(Worker, node), heard_s=time.monotonic())
+        return _Slot(self._engine.spawn(ArchiveWorker, node), heard_s=time.monotonic())
 
     def _step(self, slot: _Slot) -> Outcome | None:
         """Give a free worker a task; take the result of one that is ready."""

@@ -26,7 +26,7 @@ _GIVEN_UP = 70
 
 
 @dataclass(frozen=True)
-class Status:
+class CarriedStatus:
     """How one stream is, as `states.StreamStatus` says."""
 
     state: State
@@ -35,14 +35,14 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Report:
+class CarrierReport:
     """What a carrier tells when asked.
 
     `figures` are the newest of each camera since the last report: time (s, of the camera's own clock) and tracks.
     `cpu_s` is the CPU time its process has used since its start.
     """
 
-    statuses: Mapping[StreamKey, Status]
+    statuses: Mapping[StreamKey, CarriedStatus]
     stats: Mapping[str, Mapping[str, Mapping[str, object]]]
     figures: Mapping[str, tuple[float, tuple[TrackReport, ...]]]
     cpu_s: float
@@ -78,17 +78,17 @@ class Carrier:
                 self._host.plugin.on_settings(settings)
                 self._host.settings_changed(settings)
 
-    def report(self) -> Report:
+    def report(self) -> CarrierReport:
         """How all streams are, and who was seen since the last report. Asking renews the lease."""
         self._asked_s = time.monotonic()
         with self._lock:
             figures, self._figures = self._figures, {}
         app = self._app
         if app is None:
-            return Report({}, {}, figures, time.process_time())
-        statuses = {key: Status(status.state, status.reason, dict(status.outputs))
+            return CarrierReport({}, {}, figures, time.process_time())
+        statuses = {key: CarriedStatus(status.state, status.reason, dict(status.outputs))
                     for key, status in app.statuses.all().items()}
-        return Report(statuses, app.stats(), figures, time.process_time(), app.load)
+        return CarrierReport(statuses, app.stats(), figures, time.process_time(), app.load)
 
     def stop(self) -> None:
         """Close every output properly; nobody asks for reports meanwhile."""

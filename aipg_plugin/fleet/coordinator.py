@@ -15,7 +15,7 @@ from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.errors import AipgError
 from aipg_plugin.fleet import placement
 from aipg_plugin.fleet.app import FleetApp, Stats, together
-from aipg_plugin.fleet.carrier import Report
+from aipg_plugin.fleet.carrier import CarrierReport
 from aipg_plugin.fleet.engine import Engine, NodeLostError
 from aipg_plugin.fleet.nodes import CarrierLink, LostError, new_carrier
 from aipg_plugin.fleet.overview import overview, page_of
@@ -202,7 +202,7 @@ class Coordinator:
         finally:
             self._fetching = False
 
-    def _absorb(self, link: CarrierLink, report: Report, now_s: float) -> None:
+    def _absorb(self, link: CarrierLink, report: CarrierReport, now_s: float) -> None:
         """What a node tells of its cameras goes where an app's own guards tell it."""
         for (camera, stream), status in report.statuses.items():
             if self._homes.get(camera) == link.node.id:

@@ -98,7 +98,7 @@ class Pending:
             raise NodeLostError("the node is gone ({why})", why=type(error).__name__) from None
 
 
-class Actor:
+class NodeActor:
     """An object on a node, in a process of its own. It answers several calls at once."""
 
     def __init__(self, ray: Any, handle: Any, node: Node) -> None:
@@ -129,7 +129,7 @@ class Engine:
                                              float(each["Resources"].get("CPU", 0)))
         return found
 
-    def spawn(self, kind: type, node: Node, *arguments: Any) -> Actor:
+    def spawn(self, kind: type, node: Node, *arguments: Any) -> NodeActor:
         """Make `kind(*arguments)` on a node; returns at once. Its methods run in threads.
 
         `arguments` are kept by the cluster for as long as the actor lives: nothing secret may be among them.
@@ -139,7 +139,7 @@ class Engine:
         remote = self._ray.remote(kind).options(
             num_cpus=0, max_restarts=0, max_concurrency=8,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
-        return Actor(self._ray, remote.remote(*arguments), node)
+        return NodeActor(self._ray, remote.remote(*arguments), node)
 
     def close(self) -> None:
         """Leave the cluster; its head ends with the process that started it."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from aipg_plugin.errors import AipgError
 from aipg_plugin.fleet import placement
-from aipg_plugin.fleet.carrier import LEASE_S, Carrier, Report
-from aipg_plugin.fleet.engine import Actor, Engine, Node, Pending
+from aipg_plugin.fleet.carrier import LEASE_S, Carrier, CarrierReport
+from aipg_plugin.fleet.engine import Engine, Node, NodeActor, Pending
 from aipg_plugin.fleet.relay import Feed
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import SERVED_KINDS, Camera, Mqtt, OutputKind, Settings, Web
@@ -34,7 +34,7 @@ class CarrierLink:
     """One node's carrier as the coordinator sees it."""
 
     node: Node
-    actor: Actor
+    actor: NodeActor
     password: str
     born_s: float
     starting: Pending | None
@@ -47,7 +47,7 @@ class CarrierLink:
     asked_s: float = 0.0
     changed_s: float = 0.0
     cores: float = 0.0                    # what the process takes now
-    report: Report | None = None
+    report: CarrierReport | None = None
     _measured: tuple[float, float] = (0.0, 0.0)   # when, CPU seconds
     _shifts: dict[str, float] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ class CarrierLink:
         self.pushing = self.actor.call("configure", mine, self.number)
         return self.pushing
 
-    def tick(self, now_s: float) -> Report | None:
+    def tick(self, now_s: float) -> CarrierReport | None:
         """Ask how it goes, and take the answer of before. Raises LostError."""
         try:
             self._started()
@@ -89,7 +89,7 @@ class CarrierLink:
             self.port, self.starting = self.starting.result(1.0), None
             _log.info("node %s (%s) is ready, %g cores", self.node.name, self.node.ip, self.node.cores)
 
-    def _answer(self, now_s: float) -> Report | None:
+    def _answer(self, now_s: float) -> CarrierReport | None:
         if self.asking is None:
             if now_s - self.asked_s >= _ASK_EVERY_S:
                 self.asking, self.asked_s = self.actor.call("report"), now_s
@@ -98,12 +98,12 @@ class CarrierLink:
             if now_s - self.asked_s > (SILENT_S if self.number else _BORN_S):
                 raise LostError(f"no answer for {now_s - self.asked_s:.0f} s")
             return None
-        report: Report = self.asking.result(1.0)
+        report: CarrierReport = self.asking.result(1.0)
         self.asking, self.report = None, report
         self._measure(now_s, report)
         return report
 
-    def _measure(self, now_s: float, report: Report) -> None:
+    def _measure(self, now_s: float, report: CarrierReport) -> None:
         then_s, then_cpu_s = self._measured
         if now_s - then_s >= _WINDOW_S or then_s < self.changed_s + _SETTLE_S <= now_s:
             if then_s >= self.changed_s + _SETTLE_S:
@@ -171,7 +171,7 @@ def _carried(camera: Camera) -> Camera:
     return replace(camera, streams=tuple(streams))
 
 
-def looking_cores(report: Report) -> float:
+def looking_cores(report: CarrierReport) -> float:
     """Cores that looking would take if all of it were done: more than is used where others use the processor too."""
     load = report.load
     return load.look_s * load.wanted_hz / max(load.time_share, _LEAST_SHARE) if load is not None else 0.0

@@ -11,7 +11,7 @@ _LEAST_CORES = 0.02
 
 
 @dataclass(frozen=True)
-class Load:
+class NodeLoad:
     """What a node has and what its cameras take, in cores, as measured (or estimated for new ones)."""
 
     cores: float
@@ -67,6 +67,6 @@ def relieved(wanted: Mapping[str, float], homes: Mapping[str, str],
     return None
 
 
-def _loads(wanted: Mapping[str, float], homes: Mapping[str, str], nodes: Mapping[str, float]) -> dict[str, Load]:
-    return {node: Load(cores, {camera: wanted[camera] for camera, home in homes.items()
+def _loads(wanted: Mapping[str, float], homes: Mapping[str, str], nodes: Mapping[str, float]) -> dict[str, NodeLoad]:
+    return {node: NodeLoad(cores, {camera: wanted[camera] for camera, home in homes.items()
                                if home == node and camera in wanted}) for node, cores in nodes.items()}

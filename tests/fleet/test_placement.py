@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aipg_plugin.fleet.placement import USABLE, Load, estimate, placed, relieved, shares
+from aipg_plugin.fleet.placement import USABLE, NodeLoad, estimate, placed, relieved, shares
 
 COSTS = st.dictionaries(st.sampled_from([f"cam{i}" for i in range(12)]), st.floats(0.02, 3), max_size=12)
 HOMES = st.dictionaries(st.sampled_from([f"cam{i}" for i in range(12)]), st.sampled_from("abcdx"), max_size=12)
@@ -34,7 +34,7 @@ def test_cameras_stay_and_new_ones_fit(fleet: tuple[dict[str, float], dict[str, 
             assert sum(wanted[camera] for camera in here) <= cores * USABLE + 1e-9
     for camera in wanted.keys() - result.keys():
         for node, cores in nodes.items():
-            load = Load(cores, {each: wanted[each] for each, home in result.items() if home == node})
+            load = NodeLoad(cores, {each: wanted[each] for each, home in result.items() if home == node})
             assert load.cameras
             assert load.room < wanted[camera]
 
