@@ -17,7 +17,6 @@ _OLDEST_WORTH = 0.5                     # of the place that waits longest, besid
 _BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
-_PATIENCE = 2.5                         # times as long may a place wait that somebody known has changed
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -25,10 +24,10 @@ _LOOKS_AT_START = 8                     # … and of all places at first: who co
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
-    A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes is
-    looked at again within `max_age_s` (later where somebody known moved) until two looks have shown it as it is now, or
-    eight after a restart. From then on nothing new is to be seen there, and a routine sweep, each tile once in
-    `sweep_s`, guards against changes that nobody told of. Until `changed` is called, everything counts as changing.
+    A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes
+    is looked at again within `max_age_s` until two looks have shown it as it is now, or eight after a restart. From
+    then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
+    changes that nobody told of. Until `changed` is called, everything counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
     """
@@ -49,7 +48,6 @@ class SweepSchedule:
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
         self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
-        self._cell_patience = np.ones(cells)  # since_s: when the waiting of an open cell began
         self._told = False
         self._credit = 0.0
         self._last_s: float | None = None
@@ -59,16 +57,11 @@ class SweepSchedule:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
 
-    def changed(self, cells: Bools, t_s: float, by_known: Bools | None = None) -> None:
-        """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`, and in which of them it is somebody known
-        who moved: such cells can wait longer, for people are followed by close-ups.
-        """
+    def changed(self, cells: Bools, t_s: float) -> None:
+        """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`."""
         self._told = True
         new = cells.reshape(-1)
         self._cell_since_s[new & (self._cell_left <= 0)] = t_s
-        known = np.zeros_like(new) if by_known is None else by_known.reshape(-1)
-        self._cell_patience[new & ~known] = 1.0
-        self._cell_patience[new & known] = _PATIENCE
         self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
 
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
@@ -82,7 +75,7 @@ class SweepSchedule:
         if self._budget_s is None or not self.complete:
             return tuple(range(self._count))
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
-        age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s) / self._cell_patience
+        age, cell_age = t_s - self._seen_s, t_s - self._cell_since_s
         open_cells = self._open_cells()
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
         # Whatever the budget, no place that changes may wait longer than max_age_s, and no tile longer than sweep_s.
@@ -151,7 +144,7 @@ class SweepSchedule:
 
     def _fair_share(self, open_cells: Bools, period_s: float) -> float:
         """How many tiles to look at in a decision, so that none need be late."""
-        enough = min(float(self._count), _OVERLAP * float((open_cells / self._cell_patience).sum()) / self._usual_cells)
+        enough = min(float(self._count), _OVERLAP * float(open_cells.sum()) / self._usual_cells)
         return period_s * (enough / self._max_age_s + self._count / self._sweep_s)
 
     def _asked(self, motion_px: ArrayLike, tracks_px: ArrayLike) -> tuple[Bools, Float64]:

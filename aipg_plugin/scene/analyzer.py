@@ -111,7 +111,7 @@ class SceneAnalyzer:
         if self._single_image:
             return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
-        self._tell_changes(changed, t_s, figures, outlines)
+        self._tell_changes(changed, t_s, figures)
         motion = self._motion(small, t_s, figures, outlines, calm=calm)
         scene_change = motion.global_change or self._check.changed
         if scene_change:
@@ -149,22 +149,17 @@ class SceneAnalyzer:
         self._moved = None if motion.global_change else (t_s, people, still)
         return motion
 
-    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...],
-                      outlines: list[NDArray[np.float64]]) -> None:
+    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...]) -> None:
         """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed."""
         grid_wh = self._schedule.coverage.grid_wh
-        cells = by_known = np.zeros(grid_wh[::-1], bool)
-        if changed.any():
-            known = self._near_known(figures, outlines, _SHADOW_REACH)
-            cells = self._change.cells(changed & ~known, grid_wh)
-            by_known = self._change.cells(changed & known, grid_wh) & ~cells
+        cells = self._change.cells(changed, grid_wh) if changed.any() else np.zeros(grid_wh[::-1], bool)
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s
         missed = np.array([figure.box[:2] for figure in figures if figure.age_s > missed_s]).reshape(-1, 2)
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
-        by_known = by_known.copy()
-        by_known[y, x] = True
-        self._schedule.changed(cells | by_known, t_s, by_known)
+        cells = cells.copy()
+        cells[y, x] = True
+        self._schedule.changed(cells, t_s)
 
     def _foreign(self, moving_px: NDArray[np.float64], figures: tuple[Figure, ...],
                  outlines: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

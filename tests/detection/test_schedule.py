@@ -16,13 +16,13 @@ TILES = make_tiles(CAMERA, Mount(MountKind.CEILING, 3.0), LIVE)
 
 
 def run(schedule: SweepSchedule, seconds: float, *, hz: float = 5.0, cost_s: float = 0.015,
-        motion: object = (), changes: Callable[[float], np.ndarray] | None = None,
-        known: bool = False) -> list[tuple[float, tuple[int, ...]]]:
+        motion: object = (),
+        changes: Callable[[float], np.ndarray] | None = None) -> list[tuple[float, tuple[int, ...]]]:
     log = []
     for i in range(int(seconds * hz)):
         if changes is not None:
             cells = changes(i / hz)
-            schedule.changed(cells, i / hz, cells if known else None)
+            schedule.changed(cells, i / hz)
         chosen = schedule.next(i / hz, motion_px=motion)  # type: ignore[arg-type]
         schedule.done(chosen, i / hz, cost_s * len(chosen))
         log.append((i / hz, chosen))
@@ -66,8 +66,8 @@ def test_where_nothing_changes_only_the_routine_sweep_looks() -> None:
     assert max(np.diff(times).max() for times in seen.values()) <= 10.0 + 1e-6
 
 
-@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95), known=st.booleans())
-def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: float, known: bool) -> None:
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95))
+def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: float) -> None:
     schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=1000.0)
     w, h = schedule.coverage.grid_wh
     place = 0.5 + 0.5 * radius * np.array([np.cos(angle), np.sin(angle)])
@@ -78,9 +78,9 @@ def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: floa
         cells[y, x] = t_s == 12.0
         return cells
 
-    log = run(schedule, 25, changes=changes, known=known)
+    log = run(schedule, 25, changes=changes)
     shown = [t_s for t_s, chosen in log if t_s >= 12.0 and schedule.coverage.shown[list(chosen), y * w + x].any()]
-    limit_s = 2.5 if known else 1.0
+    limit_s = 1.0
     assert shown[0] <= 12.0 + limit_s
     assert shown[1] <= shown[0] + limit_s
     assert len(shown) == 2
