@@ -4,8 +4,8 @@
 
 CLIP and `--cache` as in `benchmarks.fit`. Both trackers get the same detections, look by look; what a look found of
 each track is compared with the truth of that moment by the overlap of boxes. People less than 30 % visible and finds of
-them are left out. Live, looks take 0.12 s of simulated time. Needs `pip install --no-deps trackeval` (MIT), which has
-the measures: HOTA (Luiten et al. 2021) and those of CLEAR MOT (Bernardin and Stiefelhagen 2008).
+them are left out. Live, looks take 0.12 s of simulated time. Needs scipy, and `pip install --no-deps trackeval` (MIT)
+for the measures: HOTA (Luiten et al. 2021) and those of CLEAR MOT (Bernardin and Stiefelhagen 2008).
 
 - hota, deta, assa: detection and association, percent, mean over the overlaps asked for.
 - switches, fragments: per person seen. tracks: numbers given per person seen.
@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet, load_model
@@ -93,6 +92,8 @@ class ByteTrack:
 
     def update(self, detections: DetectionArrays, t_s: float) -> list[tuple[float, int, Float64]]:
         """The tracks found in one look: time, number, box."""
+        from scipy.optimize import linear_sum_assignment
+
         boxes, scores = np.asarray(detections.boxes, np.float64), np.asarray(detections.scores, np.float64)
         upright = _upright(boxes)
         strong = np.flatnonzero(scores >= self._limits.on_score)
@@ -150,7 +151,7 @@ def _by_time(times: Sequence[float], points: Iterable[tuple[float, int, Float64]
 
 def scores(truth: ClipTruth, frame_times: Sequence[float], scale: float, seen: Seen) -> dict[str, float]:
     """The measures of one clip; `scale` from the sightings' pixels to the truth's. Raises ImportError."""
-    from trackeval.metrics import CLEAR, HOTA  # type: ignore[import-untyped]
+    from trackeval.metrics import CLEAR, HOTA
 
     gt_ids, tracker_ids, similarity = [], [], []
     people: dict[int, int] = {}
