@@ -32,6 +32,7 @@ _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: the
 _SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
 _QUIET_PERIODS = 3.0  # files: from one look to the next while nothing changes
 _BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
+_HELD_UP_S = 0.5    # a picture that was held up and handed over is awaited for as long
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
 
@@ -93,6 +94,7 @@ class Observer:
         self._planner: MaskPlanner | None = None
         self._last: Thumbnail | None = None  # thumbnail of the picture looked at last
         self._looking = True
+        self._handed: tuple[float, float] | None = None  # time of the last picture handed over, awaited until then
         self._now_s = self._last_s = -float("inf")
         self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival
         self.on_look: OnLook | None = None
@@ -119,18 +121,20 @@ class Observer:
             return
         if arrival.jumped and known is not None:
             known.evidence.reset(returned=arrival.returned)
-            self._last = None
+            self._last = self._handed = None
         if known is None or arrival.layout is not known.layout:
             known = self._open(arrival)
         worker = self._worker
         if worker is not None:
-            arrival = self._pick(arrival, waiting)
-            if not worker.wants(arrival.t_s, urgent=True):
+            newest, arrival = arrival, self._pick(arrival, waiting)
+            if self._awaits_a_look(newest, known) or not worker.wants(arrival.t_s, urgent=True):
                 return
         shown = self._compare(arrival, known)
         if worker is not None:
             if worker.wants(arrival.t_s, urgent=shown.urgency >= Urgency.NEWCOMER):
                 self._last, self._last_s = arrival.thumbnail, arrival.t_s
+                awaited_s = known.evidence.period_s if arrival is newest else _HELD_UP_S
+                self._handed = arrival.t_s, newest.frame.wall_time_s + awaited_s
                 worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
         elif self._nothing_new(arrival.t_s, shown, known):
             known.evidence.extend(arrival.t_s)
@@ -168,6 +172,13 @@ class Observer:
             if one.t_s >= self._last_s + step_s and newest.t_s - one.t_s > _BURST_PACE * together_s + step_s:
                 return one
         return newest
+
+    def _awaits_a_look(self, newest: Arrival, known: Known) -> bool:
+        """Whether the picture handed over last is still to be looked at: a newer one would take its place, and of many
+        that arrive together nobody would have looked at the time between.
+        """
+        return (self._handed is not None and known.evidence.looked_until_s < self._handed[0]
+                and 0 < self._handed[1] - newest.frame.wall_time_s <= _HELD_UP_S)
 
     def _nothing_new(self, t_s: float, shown: Shown, known: Known) -> bool:
         """Whether a picture shows just what was looked at last, and a look at it can wait: each is compared anew."""
@@ -216,7 +227,7 @@ class Observer:
                 self._worker = self._make_worker(evidence, self._camera.id)
             known = Known(evidence, source, arrival.layout)
             self._known = arrival.t_s, known
-            self._last = self._planner = None
+            self._last = self._planner = self._handed = None
             return known
 
     def _drop(self) -> None:

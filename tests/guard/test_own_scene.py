@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.evidence import Evidence, Shown
 from aipg_plugin.options import Source, Stream
 from aipg_plugin.states import FULL_MOSAIC, State
 from tests.guard.scenes import (
@@ -257,3 +260,46 @@ def test_whoever_guards_has_looked_at_what_came_after(look_s: float, phase_s: fl
                 guarding += 1
                 assert looked[-1] >= 1000 + frames[guarded.seq].pts_s - 0.01, guarded.seq
     assert guarding > 40
+
+
+class LateWorker:
+    """As the service: a newer picture takes the place of one that waits, and looks begin when a thread gets to them."""
+
+    made: LateWorker
+
+    def __init__(self, evidence: Evidence, _name: str) -> None:
+        self._evidence = evidence
+        self._slot: tuple[NDArray[np.uint8], float, Shown] | None = None
+        self.looked: list[float] = []
+        LateWorker.made = self
+
+    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
+        if self._slot is None:
+            return urgent or self._evidence.due(t_s)
+        return t_s - self._slot[1] >= self._evidence.period_s
+
+    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+        self._slot = picture_bgr, t_s, shown
+
+    def look(self) -> None:
+        if self._slot is not None:
+            slot, self._slot = self._slot, None
+            self.looked.append(slot[1])
+            self._evidence.look(*slot)
+
+    def close(self, _timeout_s: float = 0.0) -> None:
+        self._slot = None
+
+
+def test_frames_that_arrive_together_are_looked_at_one_after_the_other() -> None:
+    """The newest of a burst of 2 s took the place of those picked from it: nobody looked at the time between."""
+    subject = guard(camera(lookahead_s=0.4), live=True, make_worker=LateWorker)
+    for seq in range(75):
+        t_s = seq / 15
+        late_s = max(0.0, 4.0 - t_s) if t_s > 2 else 0.0
+        subject.process(replace(room(1, seq, t_s=t_s, seq=seq), wall_time_s=1000 + t_s + late_s))
+        if seq <= 30 or seq >= 58:  # the thread does not run while a burst is taken in
+            LateWorker.made.look()
+    burst = [t_s - 1000 for t_s in LateWorker.made.looked if 1001.8 < t_s < 1004]
+    assert len(burst) >= 3, burst
+    assert max(b - a for a, b in pairwise(burst)) < 1.0, burst
