@@ -248,9 +248,9 @@ def _judge(judge: ClipFit, guarded: GuardedFrame) -> None:
     judge.judge(guarded.seq, masked, full)
 
 
-def main() -> int:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(description: str | None) -> tuple[argparse.Namespace, PersonNet]:
+    """The command line of a benchmark of clips, and the net it asks for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, nargs="*")
     parser.add_argument("--mode", choices=("offline", "live"), default="offline")
     parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
@@ -259,8 +259,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     net = load_model(Models(tier=options.tier, precision="fp32"))
-    if options.cache:
-        net = RememberingNet(net, options.cache)  # type: ignore[assignment]
+    return options, RememberingNet(net, options.cache) if options.cache else net  # type: ignore[return-value]
+
+
+def main() -> int:
+    """Run and print."""
+    options, net = asked(__doc__)
     live = options.mode == "live"
     rows: dict[str, dict[str, float]] = {}
     total = Fit()

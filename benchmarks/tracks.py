@@ -13,7 +13,6 @@ for the measures: HOTA (Luiten et al. 2021) and those of CLEAR MOT (Bernardin an
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,19 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detector import FisheyeDetector
-from aipg_plugin.detection.onnx import PersonNet, load_model
+from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.geometry import Mount, Projection
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.options import Camera, Models, Sensitivity
+from aipg_plugin.options import Camera, Sensitivity
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.thresholds import Thresholds, thresholds
 from aipg_plugin.tracking.hindsight import SUFFICES_S
 from aipg_plugin.tracking.tracker import DetectionArrays, Tracker
 from benchmarks.field_faults import SIMULATED, SimulatedWorker
-from benchmarks.fit import RememberingNet, as_video, camera_for, frames_of
+from benchmarks.fit import as_video, asked, camera_for, frames_of
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth
 
 Float64 = NDArray[np.float64]
@@ -211,17 +210,7 @@ def watched(clip: Path, camera: Camera, net: PersonNet, *, live: bool) -> tuple[
 
 def main() -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", type=Path, nargs="*")
-    parser.add_argument("--mode", choices=("offline", "live"), default="offline")
-    parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
-    parser.add_argument("--tier", default="standard")
-    parser.add_argument("--cache", type=Path, help="folder for the net's answers")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    net: Any = load_model(Models(tier=options.tier, precision="fp32"))
-    if options.cache:
-        net = RememberingNet(net, options.cache)
+    options, net = asked(__doc__)
     rows: dict[str, dict[str, dict[str, float]]] = {"ours": {}, "bytetrack": {}}
     for given in options.clips or [resource_path("samples", "lobby.mp4")]:
         clip = as_video(given)

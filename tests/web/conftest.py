@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,22 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Any, house: House) -> Iterator[Any]:
-    """A fresh desktop page on the guard; faults of the page fail the test."""
-    house.reset()
+@contextmanager
+def desktop_page(chromium: Any, timeout_ms: int) -> Iterator[Any]:
+    """A fresh desktop page; its faults fail the test."""
     context = chromium.new_context(viewport={"width": 1360, "height": 900}, locale="en", reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(timeout_ms)
     opened = context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
     context.close()
     assert not faults, faults
+
+
+@pytest.fixture
+def page(chromium: Any, house: House) -> Iterator[Any]:
+    """A fresh desktop page on the guard; faults of the page fail the test."""
+    house.reset()
+    with desktop_page(chromium, 15_000) as opened:
+        yield opened

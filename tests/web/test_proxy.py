@@ -12,6 +12,7 @@ import pytest
 from aipg_plugin.passwords import hashed
 from tests import needs
 from tests.servers import Process, free_port, listening, wait_for
+from tests.web.conftest import desktop_page
 from tests.web.house import House
 
 INGRESS = "/api/hassio_ingress/abc"
@@ -67,14 +68,8 @@ def proxy(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1360, "height": 900}, locale="en", reduced_motion="reduce")
-    context.set_default_timeout(30_000)
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    context.close()
-    assert not faults, faults
+    with desktop_page(chromium, 30_000) as opened:
+        yield opened
 
 
 def pictures_come(page: Any) -> None:
