@@ -13,7 +13,7 @@ import voluptuous as vol
 from aipg_plugin.errors import AipgError
 from aipg_plugin.facade.overlays import upright_boxes
 from aipg_plugin.hooks import Plugin
-from aipg_plugin.hosts.viseron.client import watch_viseron
+from aipg_plugin.hosts.viseron.client import Person, watch_viseron
 from aipg_plugin.hosts.viseron.client.watch import Watch
 from aipg_plugin.hosts.viseron.frames import FrameGate
 from aipg_plugin.hosts.viseron.safety import COMPONENT, Ours, SourceJudge, judged, read_key
@@ -21,7 +21,6 @@ from aipg_plugin.options import Settings
 from aipg_plugin.plugin import create_plugin
 
 _log = logging.getLogger(__name__)
-DETECTOR = "object_detector"
 
 
 def _key(value: object) -> Any:
@@ -52,13 +51,13 @@ class ViseronHost:
         if kind == "figures":
             self._figures[camera] = payload
 
-    def people(self, camera: str) -> list[tuple[float, tuple[float, float, float, float]]]:
+    def people(self, camera: str) -> list[Person]:
         """Everybody tracked before a camera: score, and x1, y1, x2, y2 normalised."""
         seen = self._figures.get(camera)
         if seen is None or not seen["figures"]:
             return []
         boxes = upright_boxes([figure["box"] for figure in seen["figures"]], seen["size_wh"])
-        return [(float(figure["score"]), (x1, y1, x2, y2))
+        return [(float(figure["score"]), x1, y1, x2, y2)
                 for figure, (x1, y1, x2, y2) in zip(seen["figures"], boxes, strict=True)]
 
     def close(self) -> None:
@@ -96,13 +95,3 @@ def setup(vis: Any, config: Mapping[str, Any]) -> bool:
     vis.data[COMPONENT] = host
     vis.register_signal_handler("shutdown", host.close)
     return True
-
-
-def setup_domains(vis: Any, config: Mapping[str, Any]) -> None:
-    """Offer our detections as the object detector of the cameras named under `aipg.object_detector.cameras`."""
-    from viseron.domains import RequireDomain, setup_domain
-
-    detector = config[COMPONENT].get(DETECTOR) or {}
-    for camera in detector.get("cameras", {}):
-        setup_domain(vis, COMPONENT, DETECTOR, dict(config[COMPONENT]), identifier=camera,
-                     require_domains=[RequireDomain(domain="camera", identifier=camera)])

@@ -1,4 +1,4 @@
-"""People seen by `aipg run` as Viseron's detections."""
+"""The guard's people as Viseron's detections, whether it runs inside Viseron or beside it."""
 
 from __future__ import annotations
 

@@ -1,36 +1,5 @@
 """What Viseron imports as `viseron.components.aipg.object_detector`: our tracks as its detections."""
 
-from __future__ import annotations
+from aipg_plugin.hosts.viseron.client.object_detector import setup
 
-from typing import Any
-
-from viseron.domains.object_detector import BASE_CONFIG_SCHEMA, AbstractObjectDetector
-from viseron.domains.object_detector.detected_object import DetectedObject
-
-from aipg_plugin.hosts.viseron.component import DETECTOR
-from aipg_plugin.hosts.viseron.safety import COMPONENT
-
-
-def setup(vis: Any, config: dict[str, Any], identifier: str) -> bool:
-    """Set up the object detector of one camera."""
-    ObjectDetector(vis, BASE_CONFIG_SCHEMA(config[DETECTOR]), identifier)  # the domain's base class registers it
-    return True
-
-
-class ObjectDetector(AbstractObjectDetector):  # type: ignore[misc]
-    """Needs no look of its own at Viseron's frames, which are masked: the guard has seen the clear ones."""
-
-    def __init__(self, vis: Any, config: dict[str, Any], camera_identifier: str) -> None:
-        self._host = vis.data[COMPONENT]
-        super().__init__(vis, COMPONENT, config, camera_identifier)
-
-    def preprocess(self, frame: Any) -> Any:
-        """Frames go unused."""
-        return frame
-
-    def return_objects(self, frame: Any) -> list[Any]:  # noqa: ARG002
-        """People tracked now."""
-        width, height = self._camera.resolution
-        return [DetectedObject.from_absolute("person", score, x1 * width, y1 * height, x2 * width, y2 * height,
-                                             frame_res=(width, height), model_res=(width, height))
-                for score, (x1, y1, x2, y2) in self._host.people(self._camera_identifier)]
+__all__ = ["setup"]
