@@ -58,6 +58,11 @@ class Process:
         return self._popen.poll() is None
 
     @property
+    def code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._popen.poll()
+
+    @property
     def pid(self) -> int:
         return self._popen.pid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import yaml
@@ -62,10 +64,6 @@ class Guard(Process):
     def http(self) -> str:
         return f"http://127.0.0.1:{self.port}/streams/lobby/1"
 
-    @property
-    def code(self) -> int | None:
-        return self._popen.poll()
-
     def rewrite(self, text: str) -> None:
         self.config.write_text(text)
 
@@ -87,13 +85,23 @@ def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BG
     return cv2.countNonZero(cv2.inRange(bgr, low, high))
 
 
-def copy(url: str, target: Path, seconds: int) -> str:
-    """Record by stream copy, as NVRs do; returns what ffmpeg complained about."""
+def copy(url: str, target: Path, seconds: int = 60, frames: int | None = None) -> str:
+    """Record `seconds` or `frames` by stream copy, as NVRs do; returns what ffmpeg complained about."""
+    end = ["-t", str(seconds)] if frames is None else ["-frames:v", str(frames)]
     transport = ["-rtsp_transport", "tcp"] if url.startswith("rtsp") else []
     done = subprocess.run([needs.need("ffmpeg"), "-v", "error", *transport, "-analyzeduration", "500000", "-i", url,
-                           "-c", "copy", "-t", str(seconds), str(target)],
+                           "-c", "copy", *end, str(target)],
                           capture_output=True, text=True, timeout=seconds + 30, check=False)
     return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
+
+
+def recorded_frames(path: Path) -> int:
+    """How many frames can be read of a recording now, which may still be written to: a wait's measure of progress."""
+    count = 0
+    with contextlib.suppress(OSError, av.error.FFmpegError), av.open(str(path)) as box:
+        for packet in box.demux(video=0):
+            count += packet.size > 0
+    return count
 
 
 def decoding_errors(path: Path) -> str:

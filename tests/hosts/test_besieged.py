@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -79,9 +80,10 @@ def test_idle_connections_stop_nothing(guard: Besieged) -> None:
 
 
 def test_guessing_is_slow_and_told(guard: Besieged) -> None:
+    begun_s = time.monotonic()
     codes = [guard.ask(f"guess {number}") for number in range(40)]
     assert codes[0] == 401
-    assert codes.count(401) <= 15
+    assert codes.count(401) <= 11 + (time.monotonic() - begun_s) / 6
     assert codes[-1] == 429
     assert "a log-in with a wrong name or password" in guard.output()
     assert guard.ask("", "/health") in (200, 503), "open to all: 503 while a busy machine masks whole pictures"

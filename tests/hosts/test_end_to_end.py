@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import needs
-from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px
+from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px, recorded_frames
 from tests.hosts.truth import clear_shares
 from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
@@ -59,7 +60,7 @@ def test_the_measure_sees_a_clear_walker(walk: Path) -> None:
 
 def test_clients_that_copy_the_stream_hold_nothing_clear(guard: Guard, tmp_path: Path) -> None:
     """Nobody in any recording; figures rather than whole pictures are masked, once the machine is not too busy."""
-    least = 0.0
+    best = 0.0
     for attempt in range(6):
         targets = {tmp_path / f"{attempt}-rtsp.mp4": guard.rtsp, tmp_path / f"{attempt}-http.mp4": guard.http + ".ts"}
         with ThreadPoolExecutor(2) as pool:
@@ -69,14 +70,13 @@ def test_clients_that_copy_the_stream_hold_nothing_clear(guard: Guard, tmp_path:
         for target in targets:
             assert decoding_errors(target) == ""
             frames = frames_of(target)
-            assert len(frames) > SECONDS * FPS * 0.7
             assert max(map(clear_share, frames)) < MASKED
             guarded = [frame for frame in frames if 1000 < filled_px(frame) < 0.4 * SIDE_PX**2]
-            shares.append(len(guarded) / len(frames))
-        least = max(least, min(shares))
-        if least > 0.8:
+            shares.append(len(guarded) / max(len(frames), int(SECONDS * FPS * 0.7)))
+        best = max(best, min(shares))
+        if best > 0.8:
             return
-    pytest.fail(f"at best {least:.0%} of a recording's frames had masked figures")
+    pytest.fail(f"at best {best:.0%} of a recording's frames had masked figures")
 
 
 def test_clients_that_ask_for_udp_first_take_tcp(guard: Guard) -> None:
@@ -150,6 +150,7 @@ def test_a_bad_configuration_changes_nothing(guard: Guard) -> None:
 def test_sigterm_closes_the_file(guard: Guard) -> None:
     """Last: it ends the guard the others shared."""
     target = guard.config.with_name("out.mp4")
+    wait_for(lambda: recorded_frames(target) > 5 * FPS, 60, "five seconds in the file")
     guard.signal(signal.SIGTERM)
     wait_for(lambda: not guard.running, 20, "the end")
     assert guard.code == 0, guard.output()
@@ -169,16 +170,14 @@ def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
     with Guard(tmp_path, source, outputs=["rtsp_serve", "http"]) as guard, Process(
             [needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-analyzeduration", "500000", "-i",
              guard.rtsp, "-c", "copy", "-flush_packets", "1", str(target)]) as client:
-        wait_for(lambda: target.exists() and target.stat().st_size > 0, 15, "the recording's start")
-        size = target.stat().st_size
-        wait_for(lambda: target.stat().st_size > size + 20_000, 20, "a second of recording")
+        wait_for(lambda: recorded_frames(target) > FPS, 40, "a second of recording")
         camera.kill()
         wait_for(lambda: ": lost" in guard.output(), 15, "the loss")
         lost = guard.output().index(": lost")
         with rtsp_player(walk, port):
             wait_for(lambda: ": guarding" in guard.output()[lost:], 25, "the return")
-            size = target.stat().st_size
-            wait_for(lambda: target.stat().st_size > size + 20_000, 20, "what the camera shows again")
+            count = recorded_frames(target)
+            wait_for(lambda: recorded_frames(target) > count + 1.5 * FPS, 40, "what the camera shows again")
         assert client.running, client.output()
         os.kill(client.pid, signal.SIGINT)
         wait_for(lambda: not client.running, 10, "the client's end")
@@ -192,9 +191,13 @@ def test_the_stream_outlives_its_source(walk: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_clear_of_the_samples_people_reaches_a_client(tmp_path: Path) -> None:
-    """The shipped detector on the shipped clip, against its silhouettes."""
-    with Guard(tmp_path, {"url": str(CLIP), "loop": True}, outputs=["rtsp_serve", "http"], net=None) as guard:
-        assert copy(guard.rtsp, tmp_path / "lobby.mp4", SECONDS) == ""
+    """The shipped detector on the shipped clip, against its silhouettes; too busy a machine masks whole pictures."""
+    with Guard(tmp_path, {"url": str(CLIP), "loop": True}, outputs=["rtsp_serve", "http"], net=None,
+               masks=False) as guard:
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: filled_px(guard.picture()) > 1000, 60, "masks in the picture")
+        assert guard.running, guard.output()
+        assert copy(guard.rtsp, tmp_path / "lobby.mp4", frames=SECONDS * FPS) == ""
     shares = clear_shares(tmp_path / "lobby.mp4")
-    assert len(shares) > 5
+    assert len(shares) >= SECONDS * FPS // 4
     assert np.mean(shares) < 0.1, shares
