@@ -136,6 +136,12 @@ class SweepSchedule:
         """(K,) bool: which points (K, 2) lie well inside one of `tiles`, so that somebody there would be found."""
         return self.coverage.shows(tiles, px)
 
+    def shown_by(self, tiles: Sequence[int]) -> Bools:
+        """(h, w) bool: the cells of `coverage`'s grid where somebody is shown by one of `tiles`, or that no tile shows.
+        """
+        shown = (self._shown[list(tiles)] > 0).any(0) | ~self._somewhere
+        return np.asarray(shown.reshape(self.coverage.grid_wh[::-1]), bool)
+
     def _open_cells(self) -> Bools:
         """(K,) bool: the cells of which another look may tell something new."""
         if not self._told:

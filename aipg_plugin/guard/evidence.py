@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from aipg_plugin.geometry.boxes import contains
 from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.guard.looked_at import LookedAt
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
-from aipg_plugin.scene.observation import NOWHERE, Analyzer
+from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 from aipg_plugin.tracking.track import Track
@@ -116,6 +117,7 @@ class Evidence:
         self._first_s = float("inf")
         self._due_s = -float("inf")
         self._epoch = 0
+        self._looked_at = LookedAt(analyzer.projection.size_wh)
         self._forget_scene = self._sweep_all = self._needs_background = False
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
@@ -180,9 +182,10 @@ class Evidence:
                 if not observation.doubt:
                     self._tracker.update(observation.detections, t_s, observation.gone, observation.looked,
                                          observation.unchanged)
+                looked_at = self._picture(shown, observation, t_s)
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
-                self._add(Look(t_s, observation.doubt, swept, observation.foreground, shown.thumbnail,
+                self._add(Look(t_s, observation.doubt, swept, observation.foreground, looked_at,
                                shown.uncertainty_s))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
@@ -215,6 +218,7 @@ class Evidence:
             self._needs_background |= returned
             self._times.clear()
             self._looks.clear()
+            self._looked_at.restart()
             self._tracker.reset()
 
     def around(self, t_s: float) -> tuple[Look, ...]:
@@ -270,6 +274,13 @@ class Evidence:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
         return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
                                for index, shape in enumerate(shapes))
+
+    def _picture(self, shown: Shown, observation: Observation, t_s: float) -> Thumbnail | None:
+        """What later frames are compared with: the picture as each place was last looked at."""
+        if shown.new_scene or observation.doubt or shown.thumbnail is None:
+            self._looked_at.restart()
+            return shown.thumbnail
+        return self._looked_at.update(shown.thumbnail, observation.looked_grid, self._tracker.figures(t_s))
 
     def _lasting(self, index: int) -> list[tuple[NDArray[np.float64], NDArray[np.floating]]]:
         """A look's foreground (box, outline), less where neither the look before nor the one after has anything.

@@ -76,6 +76,7 @@ class SceneAnalyzer:
         self._sound_s: float | None = None  # when the picture was found sound last
         self._moved: tuple[float, list[tuple[int, bytes]], MotionReport] | None = None
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
+        self._looked_grid = self._schedule.shown_by(())
 
     @property
     def projection(self) -> Projection:
@@ -199,7 +200,7 @@ class SceneAnalyzer:
 
     def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
         return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,
-                           looked=self._looked, unchanged=self._change.unchanged)
+                           looked=self._looked, looked_grid=self._looked_grid, unchanged=self._change.unchanged)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
@@ -218,6 +219,7 @@ class SceneAnalyzer:
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         self._looked = partial(_looked, self._schedule, tiles, followed)
+        self._looked_grid = self._schedule.shown_by(tiles)
         self._ask(moving_px, self._schedule.serves(tiles, moving_px), t_s)
         return found
 

@@ -34,6 +34,12 @@ class Thumbnail:
     luma: UInt8
     chroma: UInt8
 
+    def with_places_of(self, newer: Thumbnail, places: Bools) -> Thumbnail:
+        """This thumbnail with the pixels of a newer one of the same size where `places` (h, w) is set."""
+        coarse = cv2.resize(places.astype(np.uint8), self.chroma.shape[1::-1], interpolation=cv2.INTER_AREA) > 0
+        return Thumbnail(np.where(places, newer.luma, self.luma),
+                         np.where(coarse[..., None], newer.chroma, self.chroma))
+
 
 @dataclass(frozen=True, eq=False)
 class PictureChange:

@@ -27,6 +27,7 @@ class Observation:
     the last reset; `foreground` are human-sized regions that differ from the empty scene; `gone` tells of a
     track whether its place looks empty again (None: can't tell); `looked` which of (N, 2) places were looked at;
     `unchanged` which of (N, 5) boxes show places that have not changed since moments (N,) (not given: none);
+    `looked_grid` (h, w) bool, cells over the whole picture: where it was looked at (not given: everywhere);
     `scene_change` that this is another scene than before; `background_known` that most of the scene is known as it
     looks with nobody there.
     """
@@ -38,6 +39,7 @@ class Observation:
     gone: Callable[[Track], bool | None]
     looked: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None
     unchanged: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]] | None = None
+    looked_grid: NDArray[np.bool_] | None = None
     scene_change: bool = False
     background_known: bool = True
 

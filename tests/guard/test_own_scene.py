@@ -106,6 +106,25 @@ def test_who_appears_between_two_looks_is_covered_and_the_rest_is_not() -> None:
         assert bare_share(guarded, one, (20, 20, 60, 60)) == 1.0
 
 
+@pytest.mark.parametrize("lookahead_s", [0.0, 0.4])
+def test_who_appears_where_nobody_has_looked_since_is_covered(lookahead_s: float) -> None:
+    """Looks go on at the other half of the picture: they tell nothing of who has come into this one."""
+
+    def half(look: int) -> object:
+        return None if look == 1 else replace(observed(NOBODY), looked_grid=np.array([[True, False]]))
+
+    subject = guard(camera(lookahead_s=lookahead_s), half, live=True, make_worker=SlowWorker)
+    texture = np.random.default_rng(9).integers(0, 256, (80, 40), dtype=np.uint8)
+    frames = [room(1, person_at=(60, 180), t_s=seq / 15, seq=seq) for seq in range(45)]
+    for one in frames[15:]:
+        one.planes[0][60:140, 220:260] = texture
+    out = hand_in(subject, frames) + list(subject.flush("1"))
+    assert [guarded.seq for guarded in out] == list(range(45))
+    for guarded in out[15:]:
+        assert bare_share(guarded, frames[guarded.seq], (220, 60, 40, 80)) < CHANCE, guarded.seq
+    assert any(bare_share(guarded, frames[guarded.seq], (100, 40, 60, 60)) == 1.0 for guarded in out[15:])
+
+
 def test_noise_light_and_a_shaking_camera_are_no_other_scene() -> None:
     rng = np.random.default_rng(4)
     subject = guard(camera(lookahead_s=0), lambda look: observed(NOBODY))
