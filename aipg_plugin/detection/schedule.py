@@ -17,6 +17,7 @@ _OLDEST_WORTH = 0.5                     # of the place that waits longest, besid
 _BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
+_NEWCOMERS = 2.0                        # a place that changes and is nobody's known waits so much faster
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -48,6 +49,7 @@ class SweepSchedule:
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
         self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
+        self._cell_pace = np.ones(cells)
         self._told = False
         self._credit = 0.0
         self._last_s: float | None = None
@@ -57,10 +59,14 @@ class SweepSchedule:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
 
-    def changed(self, cells: Bools, t_s: float) -> None:
-        """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`."""
+    def changed(self, cells: Bools, t_s: float, unexplained: Bools | None = None) -> None:
+        """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`, and which of them far from all who are
+        known: somebody may be coming in there, so they are looked at again within half of `max_age_s`.
+        """
         self._told = True
         new = cells.reshape(-1)
+        if unexplained is not None:
+            self._cell_pace[new] = np.where(unexplained.reshape(-1)[new], _NEWCOMERS, 1.0)
         self._cell_since_s[new & (self._cell_left <= 0)] = t_s
         self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
 
@@ -75,7 +81,7 @@ class SweepSchedule:
         if self._budget_s is None or not self.complete:
             return tuple(range(self._count))
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
-        age, cell_age = t_s - self._seen_s, t_s - self._cell_since_s
+        age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * self._cell_pace - period_s
         open_cells = self._open_cells()
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
         # Whatever the budget, no place that changes may wait longer than max_age_s, and no tile longer than sweep_s.

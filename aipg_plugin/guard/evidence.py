@@ -151,6 +151,11 @@ class Evidence:
         with self._lock:
             return self._times[-1] if self._times else -float("inf")
 
+    def looks_after(self, t_s: float) -> int:
+        """How many pictures newer than a moment have been looked at."""
+        with self._lock:
+            return len(self._times) - bisect_right(self._times, t_s)
+
     def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown(), *,
              budget_s: float | None = None, epoch: int | None = None) -> None:
         """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
@@ -276,8 +281,11 @@ class Evidence:
                                for index, shape in enumerate(shapes))
 
     def _picture(self, shown: Shown, observation: Observation, t_s: float) -> Thumbnail | None:
-        """What later frames are compared with: the picture as each place was last looked at."""
-        if shown.new_scene or observation.doubt or shown.thumbnail is None:
+        """What later frames are compared with: live, the picture as each place was last looked at.
+
+        In hindsight the tracks know who came in between two looks.
+        """
+        if self._hindsight or shown.new_scene or observation.doubt or shown.thumbnail is None:
             self._looked_at.restart()
             return shown.thumbnail
         return self._looked_at.update(shown.thumbnail, observation.looked_grid, self._tracker.figures(t_s))

@@ -39,6 +39,8 @@ _MOST_UNCERTAIN_S = 0.35  # a time less certain than this is no ground to place 
 _WALKING_M_S = 1.4        # masks are widened by this for each second of uncertainty (a brisk walk)
 _UNCERTAIN = "the source's clock is uncertain"
 _CHANGED = "much has changed since the last look"
+_BROKEN_OFF = "the stream broke off before what came after was looked at"
+_LOOKS_AFTER = 2  # who comes in half hidden is missed by the first look, and found by the next
 _REFERENCE_S = 0.6        # another stream's picture stands for the one looked at if it is this near in time
 _REFERENCES_S = 10.0      # pictures of another stream are kept this long, longer than evidence is
 
@@ -127,9 +129,12 @@ class Release:
             while self._references[0][0] < arrival.t_s - _REFERENCES_S:
                 self._references.popleft()
 
-    def plans(self, waiting: Iterable[Waiting]) -> list[Planned]:
-        """What to mask of frames, by what is known now. Total: where that fails the frame is to be blanked."""
-        return [self._planned(frame) for frame in waiting]
+    def plans(self, waiting: Iterable[Waiting], *, early: bool = False) -> list[Planned]:
+        """What to mask of frames, by what is known now. Total: where that fails the frame is to be blanked.
+
+        `early`: they leave before their look-ahead is over, because the stream broke off.
+        """
+        return [self._planned(frame, early=early) for frame in waiting]
 
     def explained(self, waiting: Waiting) -> bool:
         """Whether waiting any longer is of no use: somebody looked at what came after, or nobody is going to."""
@@ -182,9 +187,9 @@ class Release:
         regions = {region.key: region for region in self._planner_of(layout, self._camera, known).regions(found, guard)}
         return [(figure, regions[figure.id]) for figure in found if figure.id in regions]
 
-    def _planned(self, waiting: Waiting) -> Planned:
+    def _planned(self, waiting: Waiting, *, early: bool) -> Planned:
         try:
-            return self._plan(waiting)
+            return self._plan(waiting, early=early)
         except Exception:
             _log.exception("camera %s stream %s: planning failed, frame blanked", self._camera.id, self._stream.id)
             return self.failed(waiting.arrival.frame)
@@ -209,13 +214,15 @@ class Release:
         self.stats.left(full=True, age_s=float("inf"), share=1.0, people=0)
         return _mint(frame, placeholder.blank(frame.format, frame.size_wh), State.FAILSAFE, "masking failed")
 
-    def _plan(self, waiting: Waiting) -> Planned:
+    def _plan(self, waiting: Waiting, *, early: bool) -> Planned:
         camera, arrival = self._camera, waiting.arrival
         guard, known = camera.privacy_guard, self._known(arrival)
         status, changes = self._judge(arrival, known)
         planner = self._planner_of(arrival.layout, camera, known)
         status = replace(status, doubt=status.doubt or planner.areas.missing)
         state, reason = self._decide(waiting, status, guard)
+        if early and known is not None and state not in FULL_MOSAIC and self._unfinished(known, arrival.t_s):
+            state, reason = self._decide(waiting, replace(status, doubt=_BROKEN_OFF), guard)
         if state is State.OFF:
             return Planned(arrival.frame, arrival.t_s, arrival.layout, None, state, reason, status.age_s)
         figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
@@ -229,6 +236,11 @@ class Release:
             plan = replace(plan, figures=(*plan.figures, *covered))
         people = sum(figure.id >= 0 for figure in figures)
         return Planned(arrival.frame, arrival.t_s, arrival.layout, plan, state, reason, status.age_s, people)
+
+    def _unfinished(self, known: Known, t_s: float) -> bool:
+        """Whether the looks that the look-ahead waits for are not over."""
+        return (self.lookahead_s >= 1 / self._camera.privacy_guard.detect_hz
+                and known.evidence.looks_after(t_s) < _LOOKS_AFTER)
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,

@@ -66,7 +66,7 @@ class StreamGuard:
             arrival = self._intake(frame, newest_s)
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)
-            return [*self._release.plans(self._ring.drain()), self._release.failed(frame)]
+            return [*self._release.plans(self._ring.drain(), early=True), self._release.failed(frame)]
         settled, arrival = self._settle(arrival, keep=keep)
         self._observe(arrival, [waiting.arrival for waiting in self._ring])
         return settled + self._release.plans(self._ring.due(self._release.explained))
@@ -86,7 +86,7 @@ class StreamGuard:
         """The first half of `flush`."""
         self._lost = True
         self._clock.restart()
-        return self._release.plans(self._ring.drain())
+        return self._release.plans(self._ring.drain(), early=True)
 
     def placeholder(self, text: str) -> GuardedFrame | None:
         """The source is lost: the last guarded picture, masked whole and captioned; None if none has left."""
@@ -126,7 +126,7 @@ class StreamGuard:
 
     def _settle(self, arrival: Arrival, *, keep: bool) -> tuple[list[Planned], Arrival]:
         """Plan what must leave by the evidence of its own time, and let the new frame wait, in a copy if it is kept."""
-        settled = self._release.plans(self._ring.drain() if arrival.opened or arrival.jumped else ())
+        settled = self._release.plans(self._ring.drain() if arrival.opened or arrival.jumped else (), early=True)
         frame = arrival.frame
         own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if keep else without_picture(frame)
         waiting = replace(arrival, frame=own)

@@ -112,7 +112,7 @@ class SceneAnalyzer:
         if self._single_image:
             return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
         outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
-        self._tell_changes(changed, t_s, figures)
+        self._tell_changes(changed, t_s, figures, outlines)
         motion = self._motion(small, t_s, figures, outlines, calm=calm)
         scene_change = motion.global_change or self._check.changed
         if scene_change:
@@ -150,9 +150,14 @@ class SceneAnalyzer:
         self._moved = None if motion.global_change else (t_s, people, still)
         return motion
 
-    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...]) -> None:
+    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...],
+                      outlines: list[NDArray[np.float64]]) -> None:
         """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed."""
         grid_wh = self._schedule.coverage.grid_wh
+        unexplained = None
+        if self._live and changed.any():  # frames leave before all places have been looked at again
+            theirs = self._near_known(figures, outlines, _SHADOW_REACH)
+            unexplained = self._change.cells(changed & ~theirs, grid_wh)
         cells = self._change.cells(changed, grid_wh) if changed.any() else np.zeros(grid_wh[::-1], bool)
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s
@@ -160,7 +165,7 @@ class SceneAnalyzer:
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
         cells = cells.copy()
         cells[y, x] = True
-        self._schedule.changed(cells, t_s)
+        self._schedule.changed(cells, t_s, unexplained)
 
     def _foreign(self, moving_px: NDArray[np.float64], figures: tuple[Figure, ...],
                  outlines: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

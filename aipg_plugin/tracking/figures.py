@@ -63,7 +63,7 @@ class FigureMaker:
         angle = up_angle_deg(self._projection, self._mount, centres) + lean
         return np.where(moved[:, None], np.column_stack([centres, boxes[:, 2:4], angle]), boxes)
 
-    def figures(self, histories: Sequence[TrackHistory], t_s: float) -> tuple[Figure, ...]:
+    def figures(self, histories: Sequence[TrackHistory], t_s: float, *, hindsight: bool) -> tuple[Figure, ...]:
         """Everybody at one moment."""
         guesses: list[_Guess] = []
         made: list[Figure] = []
@@ -76,7 +76,7 @@ class FigureMaker:
             elif before is not None:
                 age_s = t_s - before.t_s
                 guesses.append(_Guess(history, before, min(age_s, EXTRAPOLATE_S), age_s))
-            elif after is not None and after.t_s - t_s <= history.lead_s:
+            elif after is not None and after.t_s - t_s <= (history.lead_s if hindsight else history.unsure_lead_s):
                 age_s = after.t_s - t_s
                 guesses.append(_Guess(history, after, -min(age_s, EXTRAPOLATE_S), age_s))
         return (*made, *self._beyond(guesses))

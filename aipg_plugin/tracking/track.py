@@ -97,16 +97,17 @@ class Cells:
 class TrackHistory:
     """A track's points in order of time; `end_s` is set once it is over.
 
-    It has figures from `lead_s` before the first point on; `misses` are the looks since the last one. `skipped` has the
-    times of points after which a look at the place found nobody, before the next point was found. `sightings` counts
-    the detections among its points, the last at `sighted_s`; the rest are places that had not changed since. Tracks of
-    different segments (scenes) are never of one person.
+    It has figures from `unsure_lead_s` before the first point on, in hindsight from `lead_s`; `misses` are the looks
+    since the last one. `skipped` has the times of points after which a look at the place found nobody, before the next
+    point was found. `sightings` counts the detections among its points, the last at `sighted_s`; the rest are places
+    that had not changed since. Tracks of different segments (scenes) are never of one person.
     """
 
     id: int
     first_seen_s: float
     points: list[TrackPoint]
     lead_s: float
+    unsure_lead_s: float
     segment: int = 0
     end_s: float | None = None
     misses: list[Miss] = field(default_factory=list)

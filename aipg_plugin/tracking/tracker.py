@@ -102,7 +102,7 @@ class Tracker:
         """Everybody at one moment, past, present or to come; in `hindsight`, by what was seen up to now."""
         histories = self._in_hindsight() if hindsight else self._histories
         there = [h for h in histories if h.end_s is None or t_s <= h.end_s]
-        return self._maker.figures(there, t_s)
+        return self._maker.figures(there, t_s, hindsight=hindsight)
 
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
         """Change what it takes to be tracked, from the next update on."""
@@ -224,17 +224,17 @@ class Tracker:
                 owner = owners[known[int(double.argmax())]]
                 owner.replace_last(_merged(owner.last, point))
                 continue
-            owners[column] = TrackHistory(self._next_id, point.t_s, [point], self._lead_s(point),
-                                      self._segment)
+            owners[column] = TrackHistory(self._next_id, point.t_s, [point], *self._leads_s(point), self._segment)
             self._histories.append(owners[column])
             self._next_id += 1
 
-    def _lead_s(self, first: TrackPoint) -> float:
-        """How long before its first point somebody may have been there: since the place was last looked at."""
-        for at_s, looked in reversed(self._looks):
-            if looked(first.box[None, :2])[0]:
-                return min(self._backfill_s, first.t_s - at_s)
-        return self._backfill_s
+    def _leads_s(self, first: TrackPoint) -> tuple[float, float]:
+        """How long before its first point somebody may have been there: since the last look at the place, and since the
+        one before, if the last one missed who was just coming in, half hidden by a door.
+        """
+        gaps_s = [first.t_s - at_s for at_s, looked in reversed(self._looks) if looked(first.box[None, :2])[0]]
+        last_s, before_s, *_ = *gaps_s, self._backfill_s, self._backfill_s
+        return min(self._backfill_s, last_s), min(self._backfill_s, before_s)
 
     def _hold(self, missed: list[TrackHistory], t_s: float, looked: Looked | None,
               unchanged: Unchanged | None) -> list[TrackHistory]:

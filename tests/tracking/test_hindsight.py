@@ -90,6 +90,10 @@ def test_a_place_looked_at_just_before_is_not_back_filled_for_longer() -> None:
     t.update(seen(at([[2, 1]])), 0.2, None, everywhere)
     assert told(t, -0.1) == ()
     assert len(told(t, 0.05)) == 1
+    assert len(t.figures(-0.5)) == 1  # live, a look may have missed who was just coming in
+    t.update(seen(at([[2, 1], [-2, 1]])), 0.4, None, everywhere)
+    assert len(t.figures(0.05)) == 2
+    assert len(t.figures(-0.05)) == 1
     unseen = tracker()
     unseen.update(seen(NOBODY), 0.0, None, nowhere)
     unseen.update(seen(at([[2, 1]])), 0.2, None, everywhere)

@@ -33,7 +33,7 @@ def test_a_single_sightings_outline_is_its_own(w: float, h: float, angle: float,
     box = np.array([480.0, 480, w, h, angle])
     shape = STAR if star else OVAL
     seen = point(0.0, box, shape, Pose(480 + dx, 480 + dy, angle + dx, 60.0))
-    history = TrackHistory(1, 0.0, [seen], 0.0)
+    history = TrackHistory(1, 0.0, [seen], 0.0, 0.0)
     px = in_picture(seen.pose, Silhouettes().at(history, seen))
     mask, own = painted((_polygon(px),)), painted((figure(box, shape),))
     assert (own & ~mask).sum() < 0.08 * own.sum() + 60
@@ -57,7 +57,7 @@ def test_parts_that_lie_apart_are_both_covered() -> None:
     box = np.array([480.0, 480, 100, 160, 0])
     body = OVAL * (0.4, 1.0)
     arm = np.array([(0.8, -0.3), (1.0, -0.3), (1.0, 0.5), (0.8, 0.5)])
-    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.1, box, arm)], 0.0)
+    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.1, box, arm)], 0.0, 0.0)
     outline = Silhouettes().at(history, history.points[1])
     mask = (_polygon(in_picture(history.points[1].pose, outline)),)
     assert covered(mask, np.array([480.0, 480, 30, 120, 0])) > 0.98
