@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
+from aipg_plugin.frames import OVERREAD, PixelFormat, Planes, plane_shapes
 
 
 def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
@@ -46,7 +46,7 @@ class BufferPool:
         for index, references in enumerate(_references(self._buffers)):
             if references <= _IDLE_REFERENCES:
                 return self._buffers[index]
-        buffer = np.empty(sum(self._sizes), np.uint8)
+        buffer = np.empty(sum(self._sizes) + OVERREAD, np.uint8)
         if len(self._buffers) < self._keep:
             self._buffers.append(buffer)
         return buffer

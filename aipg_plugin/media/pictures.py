@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.frames import GuardedFrame, PixelFormat, Planes, plane_shapes
+from aipg_plugin.frames import OVERREAD, GuardedFrame, PixelFormat, Planes, in_one_piece, plane_shapes
 from aipg_plugin.media.info import Colour
 
 _NATIVE = {"yuv420p": PixelFormat.I420, "yuvj420p": PixelFormat.I420, "nv12": PixelFormat.NV12}
@@ -53,7 +55,7 @@ def planes_of(picture: av.VideoFrame) -> tuple[PixelFormat, Planes]:
 
 def _view(picture: av.VideoFrame, index: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     plane = picture.planes[index]
-    row_bytes = int(np.prod(shape[1:]))
+    row_bytes = math.prod(shape[1:])
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[:shape[0], :row_bytes].reshape(shape) if row_bytes == plane.line_size else \
         np.lib.stride_tricks.as_strided(rows, shape, _strides(plane.line_size, shape))
@@ -69,8 +71,14 @@ def even(size_wh: tuple[int, int]) -> tuple[int, int]:
 
 
 def to_picture(guarded: GuardedFrame) -> av.VideoFrame:
-    """Copy a guarded frame once into an encoder's frame; odd sides gain a copy of their last row or column."""
+    """A guarded frame as an encoder's frame, to be read only: a view of its planes where they lie in one piece (the
+    frame's memory is then held as long as the picture is), otherwise one copy.
+
+    Odd sides gain a copy of their last row or column.
+    """
     width, height = even(guarded.size_wh)
+    if guarded.format is PixelFormat.I420 and (whole := in_one_piece(guarded.planes, OVERREAD)) is not None:
+        return av.VideoFrame.from_numpy_buffer(whole, format="yuv420p")
     picture = av.VideoFrame(width, height, AV_NAMES[guarded.format])
     for index, (source, shape) in enumerate(zip(guarded.planes, plane_shapes(guarded.format, (width, height)),
                                                 strict=True)):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aipg_plugin.frames import PixelFormat, _mint_guarded, plane_shapes
+from aipg_plugin.frames import GuardedFrame, PixelFormat, Planes, _mint_guarded, plane_shapes
+from aipg_plugin.guard.ring import BufferPool
 from aipg_plugin.media.pictures import colour_of, even, letterboxed, planes_of, to_picture
 from aipg_plugin.states import State
 from tests.media.clips import guarded, number_of, numbered, picture_of
@@ -30,6 +31,31 @@ def test_what_goes_out_comes_back_whole(w: int, h: int, pixel_format: PixelForma
     luma = back[0]
     np.testing.assert_array_equal(luma[:, -1][:h], planes[0][:, -1])
     np.testing.assert_array_equal(luma[-1, :w], planes[0][-1])
+
+
+def test_a_guarded_frame_is_encoded_where_it_lies_and_its_memory_is_held_meanwhile() -> None:
+    pool = BufferPool(PixelFormat.I420, (64, 48))
+    picture = to_picture(_minted((64, 48), pool.copy(_planes(7))))
+    other = pool.copy(_planes(9))
+    assert all((plane == 7).all() for plane in planes_of(picture)[1])
+    at = _memory_of(picture)
+    assert at != other[0].ctypes.data
+    del picture
+    assert pool.copy(_planes(8))[0].ctypes.data == at
+
+
+def _planes(value: int) -> Planes:
+    return tuple(np.full(shape, value, np.uint8) for shape in plane_shapes(PixelFormat.I420, (64, 48)))
+
+
+def _minted(size_wh: tuple[int, int], planes: Planes) -> GuardedFrame:
+    return _mint_guarded(stream="1", seq=0, pts_s=0.0, wall_time_s=0.0, format=PixelFormat.I420, size_wh=size_wh,
+                         planes=planes, state=State.GUARDING, reason="")
+
+
+def _memory_of(picture: av.VideoFrame) -> int:
+    """Where a picture's luma lies."""
+    return np.frombuffer(memoryview(picture.planes[0]), np.uint8).ctypes.data
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "nv12"])
