@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import av
@@ -18,8 +19,8 @@ import yaml
 from numpy.typing import NDArray
 
 from tests import needs
-from tests.hosts.walk import SIDE_PX, walker_net
-from tests.servers import Process, free_port, wait_for
+from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, walker_net, write_walk
+from tests.servers import Process, free_port, rtsp_player, wait_for
 
 FILL_BGR = (64, 160, 32)
 MASKED = 0.02  # of the walker: edges that lossy coding makes of the mask's own border
@@ -77,6 +78,53 @@ class Guard(Process):
                 return np.asarray(cv2.imdecode(np.frombuffer(reply.read(), np.uint8), cv2.IMREAD_COLOR), np.uint8)
         except urllib.error.URLError:
             return np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+
+
+class Interrupted:
+    """A guarded camera whose scene is cut to another every 3 s; `breaks_off`: it goes and comes back within 2 s."""
+
+    def __init__(self, folder: Path) -> None:
+        self._walk, self._port = write_walk(folder / "walk.mp4", cut_every=30), free_port()
+        self._camera = rtsp_player(self._walk, self._port)
+        source = {"url": f"rtsp://127.0.0.1:{self._port}/camera", "stall_timeout_s": 1, "reconnect_max_s": 1}
+        self._copy = folder / "copy.mkv"
+        copied = {"kind": "file", "target": str(self._copy), "preset": "ultrafast"}
+        try:
+            self.guard = Guard(folder, source, outputs=["rtsp_serve", "http", copied])
+        except BaseException:
+            self._camera.stop()
+            raise
+
+    def sends(self, frames: int, nvr: Process) -> None:
+        """Wait until so many more frames have been served to a running NVR; the guard's own recording counts them."""
+        count = recorded_frames(self._copy)
+        wait_for(lambda: recorded_frames(self._copy) >= count + frames or not nvr.running, 60, "frames served")
+        assert nvr.running, nvr.output()
+
+    def breaks_off(self) -> None:
+        self._camera.kill()
+        self._camera.stop()
+        self._camera = rtsp_player(self._walk, self._port)
+
+    def __enter__(self) -> Interrupted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.guard.stop()
+        self._camera.stop()
+
+
+def assert_recorded_masked(camera: Interrupted, nvr: Process, recordings: Callable[[], Iterable[Path]]) -> None:
+    """What an NVR records before and after its camera has broken off and come back: nobody is clear in any frame."""
+    wait_for(lambda: any(recordings()) or not nvr.running, 60, "a recording")
+    camera.sends(4 * FPS, nvr)
+    camera.breaks_off()
+    camera.sends(6 * FPS, nvr)
+    nvr.stop()
+    frames = [bgr for path in recordings() for bgr in frames_of(path)]
+    assert len(frames) > 8 * FPS
+    assert max(map(clear_share, frames)) < MASKED
+    assert any(1000 < filled_px(bgr) < 0.4 * SIDE_PX**2 for bgr in frames), "figures, not whole pictures alone"
 
 
 def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BGR) -> int:

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests import needs
 from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px, recorded_frames
@@ -87,27 +85,6 @@ def test_clients_that_ask_for_udp_first_take_tcp(guard: Guard) -> None:
     for command in (ffmpeg, gstreamer):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
-
-
-def test_motion_reads_it(guard: Guard, tmp_path: Path) -> None:
-    """motion, Debian's NVR, as a client; its pictures are what it would keep and show."""
-    motion = needs.need("motion")
-    config = tmp_path / "motion.conf"
-    config.write_text(f"daemon off\nlog_level 6\nnetcam_url {guard.rtsp}\ntarget_dir {tmp_path}\nwidth {SIDE_PX}\n"
-                      f"height {SIDE_PX}\nframerate {FPS}\nsnapshot_interval 1\npicture_output off\nmovie_output off\n"
-                      "webcontrol_port 0\nstream_port 0\npicture_quality 95\n")
-    with Process([motion, "-n", "-c", str(config)]) as client:
-        wait_for(lambda: len(_snapshots(tmp_path)) > 1 or not client.running, 25, "motion's snapshots")
-        assert client.running, client.output()
-    whole = [bgr for bgr in _snapshots(tmp_path) if bgr.shape == (SIDE_PX, SIDE_PX, 3)]
-    seen = [bgr for bgr in whole if filled_px(bgr) > 1000]
-    assert seen, "motion saw the masked picture"
-    assert max(map(clear_share, seen)) < MASKED
-
-
-def _snapshots(folder: Path) -> list[NDArray[np.uint8]]:
-    found = (cv2.imread(str(path)) for path in sorted(folder.glob("*snapshot*.jpg")) if not path.is_symlink())
-    return [np.asarray(bgr, np.uint8) for bgr in found if bgr is not None]
 
 
 def test_a_command_changes_the_picture_without_a_clear_frame(guard: Guard, broker: Mosquitto, tmp_path: Path) -> None:
