@@ -42,7 +42,7 @@ class ProcessorService(DetectionService):
         self.rate = 1.0
         self.look_cpu_s = 0.0
         self.expected_s = dict[str, float]()
-        self.in_work: list[tuple[CameraWorker, _Waiting, float, float | None]] = []
+        self.in_work: list[tuple[CameraWorker, _Waiting, float, float]] = []
         super().__init__(threads, clock=lambda: self.now)
 
     def _staff(self) -> None:
@@ -57,8 +57,7 @@ class ProcessorService(DetectionService):
                 if taken is None:
                     break
                 seat = taken[0]
-                budget_s = None if self._share >= 1.0 else 0.08 * self._share
-                self.in_work.append((*taken, self.now, budget_s))
+                self.in_work.append((*taken, self.now, self.budget_s))
             ends = [start_s + self.expected_s.get(seat.name, 0.1) / self.rate for seat, _, start_s, _ in self.in_work]
             if not ends or min(ends) > to_s:
                 break

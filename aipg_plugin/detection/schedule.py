@@ -15,6 +15,8 @@ from aipg_plugin.geometry.arrays import Bools, Float64
 _MOTION_WORTH, _TRACK_WORTH = 2.0, 1.0  # of a point in a tile, in units of `max_age_s` of waiting of all its places
 _OLDEST_WORTH = 0.5                     # of the place that waits longest, beside the mean of all that a tile shows
 _BESIDES_LATE = 1                       # urgent tiles that are looked at besides the late ones
+_MOST_URGENT = 4.0                      # of a tile: what moves on and on must not keep others waiting for ever
+_LATE_FACTOR, _FIRST_FACTOR = 2.5, 8.0  # a given budget times this is the most that late tiles, or a first sweep, take
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
 _NEWCOMERS = 2.0                        # a place that changes and is nobody's known waits so much faster
@@ -31,6 +33,9 @@ class SweepSchedule:
     changes that nobody told of. Until `changed` is called, everything counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
+
+    A budget given to `next` bounds these too. Then `left` says which places have changed and have not been looked at
+    since: nobody knows who is there, so they are to be covered. They are left until they are looked at.
     """
 
     def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
@@ -50,6 +55,8 @@ class SweepSchedule:
         cells = self._shown.shape[1]
         self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
         self._cell_pace = np.ones(cells)
+        self._unseen: Bools = np.zeros(cells, bool)
+        self._nothing_left()
         self._told = False
         self._credit = 0.0
         self._last_s: float | None = None
@@ -69,6 +76,7 @@ class SweepSchedule:
             self._cell_pace[new] = np.where(unexplained.reshape(-1)[new], _NEWCOMERS, 1.0)
         self._cell_since_s[new & (self._cell_left <= 0)] = t_s
         self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
+        self._unseen |= new
 
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
              budget_s: float | None = None) -> tuple[int, ...]:
@@ -76,38 +84,46 @@ class SweepSchedule:
 
         `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
         evidence, low score). `budget_s` is the time that this decision may take, if that is less than the schedule's
-        own; it leaves fewer urgent tiles besides the late ones, and makes none late.
+        own: it leaves fewer urgent tiles besides the late ones, and bounds those.
         """
         if self._budget_s is None or not self.complete:
-            return tuple(range(self._count))
+            return self._first_sweep(budget_s)
+        affordable = self._affordable(min(self._budget_s, budget_s or self._budget_s))
+        most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
         age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * self._cell_pace - period_s
         open_cells = self._open_cells()
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
-        # Whatever the budget, no place that changes may wait longer than max_age_s, and no tile longer than sweep_s.
+        # No place that changes may wait longer than max_age_s, and no tile longer than sweep_s.
         late = open_cells & (cell_age + period_s > self._max_age_s)
+        unseen = self._unseen_cells()
         routine = age + period_s > self._sweep_s
         self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
         asked, worth = self._asked(motion_px, tracks_px)
-        affordable = max(1, int(min(self._budget_s, budget_s or self._budget_s) / max(self._cost_s, 1e-6)))
         chosen: list[int] = []
-        urgent_chosen = 0
+        urgent_chosen, short = 0, False
         while len(chosen) < self._count:
             urgent = asked @ worth
             if len(chosen) >= affordable and urgent_chosen >= _BESIDES_LATE:
                 urgent[:] = 0
-            needed = ((self._shown @ late > 0) | routine | (urgent > 0))
+            must = (self._shown @ (late & unseen) > 0) | (urgent > 0)
+            # What has been looked at since it changed is looked at again while there is time.
+            needed = must | routine | (self._shown @ late > 0) if budget_s is None or len(chosen) < affordable else must
             if not needed.any() and len(chosen) >= int(self._credit):
                 break
+            if len(chosen) >= most:
+                short = bool(must.any())
+                break
             # Many places that wait, and the one that waits longest: a few must not wait for ever.
-            value = urgent + self._shown @ waiting + (self._shown * waiting).max(1, initial=0) * self._oldest_worth \
-                + age / self._sweep_s
+            value = np.minimum(urgent, _MOST_URGENT) + self._shown @ waiting + age / self._sweep_s \
+                + (self._shown * waiting).max(1, initial=0) * self._oldest_worth
             value[chosen] = -np.inf
             tile = int(np.where(needed, value, -np.inf).argmax() if needed.any() else value.argmax())
             chosen.append(tile)
             urgent_chosen += bool(urgent[tile] > 0)
             shown = self._shown[tile] > 0
             late[shown], waiting[shown], routine[tile], worth[asked[tile]] = False, 0, False, 0
+        self._leave(chosen, short=short)
         return tuple(chosen)
 
     def done(self, tiles: Sequence[int], t_s: float, took_s: float) -> None:
@@ -120,6 +136,7 @@ class SweepSchedule:
         shown = self._shown[chosen].any(0)
         self._cell_since_s[shown] = t_s
         self._cell_left[shown] -= 1
+        self._unseen[shown] = False
         self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
@@ -147,6 +164,34 @@ class SweepSchedule:
         """
         shown = (self._shown[list(tiles)] > 0).any(0) | ~self._somewhere
         return np.asarray(shown.reshape(self.coverage.grid_wh[::-1]), bool)
+
+    @property
+    def left_share(self) -> float:
+        """Share of the places that tiles show which are `left`."""
+        return float(self.left.sum()) / max(1.0, float(self._somewhere.sum()))
+
+    def _nothing_left(self) -> None:
+        self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
+
+    def _leave(self, chosen: list[int], *, short: bool) -> None:
+        """Note what has changed and these tiles do not show, if there was too little time, now or when it changed."""
+        unseen = self._unseen_cells() & ~self._shown[chosen].any(0)
+        self.left = unseen.reshape(self.left.shape) & (self.left | short)
+
+    def _affordable(self, budget_s: float) -> int:
+        """How many tiles can be looked at in this time: one at least."""
+        return max(1, int(budget_s / max(self._cost_s, 1e-6)))
+
+    def _first_sweep(self, budget_s: float | None) -> tuple[int, ...]:
+        """Every tile, or as many of those not looked at yet as there is time for."""
+        if self._budget_s is None or budget_s is None:
+            return tuple(range(self._count))
+        unseen = np.flatnonzero(~np.isfinite(self._seen_s))
+        return tuple(unseen[:self._affordable(_FIRST_FACTOR * budget_s)].tolist())
+
+    def _unseen_cells(self) -> Bools:
+        """(K,) bool: the cells that have changed since they were looked at."""
+        return np.asarray(self._somewhere & (self._unseen if self._told else True), bool)
 
     def _open_cells(self) -> Bools:
         """(K,) bool: the cells of which another look may tell something new."""

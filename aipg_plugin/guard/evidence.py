@@ -58,7 +58,10 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new."""
+    """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new.
+
+    `left`: places that have changed and that there was no time to look at.
+    """
 
     t_s: float
     doubt: str
@@ -67,6 +70,7 @@ class Look:
     thumbnail: Thumbnail | None = None
     uncertainty_s: float = 0.0
     until_s: float = -float("inf")
+    left: ForegroundRegions = NO_FOREGROUND
 
     def age_s(self, t_s: float) -> float:
         """How far a moment is from it."""
@@ -78,7 +82,7 @@ class Status:
     """How far the evidence for a moment can be trusted.
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
-    after, 0 where the frame itself was looked at.
+    after, 0 where the frame itself was looked at. `left`: there was no time to look at all that has changed.
     """
 
     age_s: float
@@ -86,11 +90,14 @@ class Status:
     swept: bool
     uncertainty_s: float = 0.0
     gap_s: float = 0.0
+    left: bool = False
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
 _EXACT_S = 1e-3  # a frame this near to a look is the one looked at
+_MOST_LEFT = 0.4  # of the picture that there was no time to look at: more, and all of it is masked
+_TOO_MUCH = "the detector is late"
 _OTHER_SCENE = "another scene than was looked at"
 
 
@@ -190,8 +197,9 @@ class Evidence:
                 looked_at = self._picture(shown, observation, t_s)
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
-                self._add(Look(t_s, observation.doubt, swept, observation.foreground, looked_at,
-                               shown.uncertainty_s))
+                doubt = observation.doubt or (_TOO_MUCH if observation.left_share > _MOST_LEFT else "")
+                self._add(Look(t_s, doubt, swept, observation.foreground, looked_at, shown.uncertainty_s,
+                               left=observation.left))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
@@ -255,7 +263,7 @@ class Evidence:
         elif after == len(self._looks):
             gap_s = float("inf")
         return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
-                      gap_s)
+                      gap_s, any(len(look.left) for look in around))
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""
@@ -263,20 +271,24 @@ class Evidence:
             return self._tracker.tracks
 
     def figures(self, t_s: float, *, sensitivity: Sensitivity, expected: bool = False) -> tuple[Figure, ...]:
-        """Everybody at one moment, and of what only motion saw in the looks around it what `sensitivity` has masked.
+        """Everybody at one moment, and of what only motion saw in the looks around it what `sensitivity` has masked;
+        what these looks had no time for always is.
 
-        `expected`: at the moment that is looked at next, which no hindsight tells of.
+        `expected`: at the moment that is looked at next, which no hindsight tells of; what there was no time for is
+        left out, since it explains nothing that moves there.
         """
         masked = thresholds(sensitivity).foreground
         with self._lock:
             figures = self._tracker.figures(t_s, hindsight=self._hindsight and not expected)
-            if masked is MaskedForeground.NONE or not self._looks:
-                return figures
             after = bisect_right(self._times, t_s)
             around = range(max(after - 1, 0), min(after + 1, len(self._looks)))
-            shapes = [(self._looks[index].t_s, *shape) for index in around for shape in self._lasting(index)]
+            left = [] if expected else [(look.t_s, *shape) for look in (self._looks[index] for index in around)
+                                        for shape in zip(look.left.boxes, look.left.outlines, strict=True)]
+            shapes = [] if masked is MaskedForeground.NONE else [
+                (self._looks[index].t_s, *shape) for index in around for shape in self._lasting(index)]
         if masked is MaskedForeground.NEAR_TRACK:
             shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
+        shapes += left
         return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
                                for index, shape in enumerate(shapes))
 

@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
 
 _log = logging.getLogger(__name__)
 
 LOOK_S = 0.08              # of the detector's time: the most a look gets when there is too much work …
 _LEAST_SHARE = 0.15        # … and this share of it the least, beside what keeps every tile in time
 _LATE, _EARLY = 0.5, 0.25  # of a look period that looks wait: above it they get less time, below it more
-_LESS, _MORE = 0.9, 1.05   # factors on that time after each look
+_LESS, _MORE = 0.9, 1.05   # factors on that time after each look …
+_MOST_STEPS = 3.0          # … the first several times at once where looks wait very long
+_OVERDUE_S = 0.4           # since its last look: a camera's turn comes before the others' urgency, lest it fall stale
 _SMOOTHING = 0.2           # share of the newest look in the averages
 _HUNG_S = 5.0              # a look that takes longer gets its thread replaced, so that other cameras go on
 _OVERLOADED = (0.5, 0.7)   # shares of the wanted time and rate; below either there is too much work
@@ -73,9 +75,10 @@ class DetectionService:
     """Threads that look for all cameras. A camera has one picture waiting at most, its newest, and one in hand.
 
     Taken next is the picture whose camera was looked at longest ago, in periods, times the weight of what it shows
-    (`evidence.Urgency`): under load every camera's rate falls, by its weight, and none waits for ever. When looks wait,
-    they also get less of the detector's time, which leaves out what is looked at twice before rates fall; no tile is
-    looked at later for it than it promises (`detection.schedule`). Any thread may call.
+    (`evidence.Urgency`), and before all these, the oldest first, those whose last look is 0.4 s ago: under load every
+    camera's rate falls and none waits for ever. When looks wait, they also get less of the detector's time: first they
+    leave out what is looked at twice, then places that have changed, which are covered (`detection.schedule`). So a
+    look takes no longer for being rare. Any thread may call.
 
     `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves.
     """
@@ -122,6 +125,11 @@ class DetectionService:
         elif not self._overload or self.now_s() - self._overload_s > _TEXT_S:
             self._overload, self._overload_s = self.load().text, self.now_s()
         return self._overload
+
+    @property
+    def budget_s(self) -> float:
+        """The detector's time that a look gets now."""
+        return LOOK_S * self._share
 
     def offer(self, seat: CameraWorker, waiting: _Waiting) -> None:
         """A camera's picture; it takes the place of the one that waits."""
@@ -176,7 +184,7 @@ class DetectionService:
                 assert taken is not None
                 seat, waiting = taken
                 start_s = self._pool[me] = self.now_s()
-                budget_s = None if self._share >= 1.0 or len(self._seats) < 2 else LOOK_S * self._share
+                budget_s = self.budget_s
             try:
                 seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=budget_s,
                                    epoch=waiting.epoch)
@@ -208,7 +216,7 @@ class DetectionService:
         ready = [(seat, seat.waiting) for seat in self._seats if seat.waiting is not None and not seat.in_hand]
         if not ready:
             return None
-        seat, waiting = max(ready, key=lambda one: one[0].age(now_s) * one[1].shown.urgency)
+        seat, waiting = max(ready, key=lambda one: one[0].rank(now_s, one[1].shown.urgency))
         seat.waiting, seat.in_hand, seat.begun_s = None, True, now_s
         self._measure(now_s - waiting.since_s, seat.evidence.period_s, now_s)
         return seat, waiting
@@ -226,7 +234,7 @@ class DetectionService:
         self._wait_s += _SMOOTHING * (wait_s - self._wait_s)
         self._late += _SMOOTHING * (wait_s / period_s - self._late)
         if self._late > _LATE:
-            self._share = max(_LEAST_SHARE, self._share * _LESS)
+            self._share = max(_LEAST_SHARE, self._share * _LESS ** min(self._late / _LATE, _MOST_STEPS))
         elif self._late < _EARLY:
             self._share = min(1.0, self._share * _MORE)
         too_much = self._share < _OVERLOADED[0] or 1 / (1 + self._late) < _OVERLOADED[1]
@@ -273,9 +281,10 @@ class CameraWorker:
         """Leave the service."""
         self._service.leave(self, timeout_s)
 
-    def age(self, now_s: float) -> float:
-        """Periods since the last look."""
-        return min(now_s - self.begun_s, _NEVER_S) / self.evidence.period_s
+    def rank(self, now_s: float, urgency: Urgency) -> tuple[float, float]:
+        """What decides whose turn it is, the largest first: how long overdue, and periods times urgency."""
+        age_s = min(now_s - self.begun_s, _NEVER_S)
+        return (age_s if age_s > _OVERDUE_S else 0.0), age_s / self.evidence.period_s * urgency
 
 
 def alone(evidence: Evidence, name: str) -> CameraWorker:

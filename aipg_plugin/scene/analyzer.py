@@ -20,7 +20,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.background import BackgroundModel, MotionReport
 from aipg_plugin.scene.check import PictureCheck
-from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
+from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions, regions_over
 from aipg_plugin.scene.observation import NOWHERE, Observation
 from aipg_plugin.scene.quality import Trouble, to_grey
 from aipg_plugin.scene.tile_change import NO_CHANGE, TileChange
@@ -205,7 +205,9 @@ class SceneAnalyzer:
 
     def _observation(self, found: Detections, foreground: ForegroundRegions) -> Observation:
         return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,
-                           looked=self._looked, looked_grid=self._looked_grid, unchanged=self._change.unchanged)
+                           looked=self._looked, looked_grid=self._looked_grid, unchanged=self._change.unchanged,
+                           left=regions_over(self._schedule.left, self._detector.size_wh),
+                           left_share=self._schedule.left_share)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.geometry import boxes as box_math
-from aipg_plugin.geometry.arrays import Float32, Float64
+from aipg_plugin.geometry.arrays import Bools, Float32, Float64
 from aipg_plugin.geometry.figure import pixels_per_metre
 from aipg_plugin.geometry.gravity import up_angle_deg
 from aipg_plugin.geometry.mount import Mount
@@ -36,6 +36,23 @@ class ForegroundRegions:
 
 
 NO_FOREGROUND = ForegroundRegions(np.zeros((0, 5)), ())
+
+
+def regions_over(cells: Bools, size_wh: tuple[int, int]) -> ForegroundRegions:
+    """Regions of the picture of `size_wh` over the set cells of a grid (h, w), and half a cell around them."""
+    if not cells.any():
+        return NO_FOREGROUND
+    grown = cv2.dilate(cells.astype(np.uint8), np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    scale = np.array(size_wh) / np.array(cells.shape[::-1])
+    boxes, outlines = [], []
+    for contour in contours:
+        px = (np.asarray(contour, np.float64).reshape(-1, 2) + 0.5) * scale
+        low, high = px.min(0), px.max(0)
+        box = np.array([*(low + high) / 2, *np.maximum(high - low, 1.0), 0.0])
+        boxes.append(box)
+        outlines.append(np.asarray(box_math.to_local(box, px), np.float32))
+    return ForegroundRegions(np.array(boxes), tuple(outlines))
 
 
 class ForegroundFinder:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.scene.foreground import ForegroundRegions
+from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.tracking.track import Track
 
 NOWHERE: NDArray[np.float64] = np.zeros((0, 2))
@@ -29,7 +29,8 @@ class Observation:
     `unchanged` which of (N, 5) boxes show places that have not changed since moments (N,) (not given: none);
     `looked_grid` (h, w) bool, cells over the whole picture: where it was looked at (not given: everywhere);
     `scene_change` that this is another scene than before; `background_known` that most of the scene is known as it
-    looks with nobody there.
+    looks with nobody there. `left` are places that have changed and that there was no time to look at, `left_share`
+    how much of the picture that is: nobody knows who is there.
     """
 
     detections: Detections
@@ -42,6 +43,8 @@ class Observation:
     looked_grid: NDArray[np.bool_] | None = None
     scene_change: bool = False
     background_known: bool = True
+    left: ForegroundRegions = NO_FOREGROUND
+    left_share: float = 0.0
 
 
 class Analyzer(Protocol):

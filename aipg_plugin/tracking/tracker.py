@@ -35,7 +35,8 @@ Looked = Callable[[Float64], Bools]
 Unchanged = Callable[[Float64, Float64], Bools]
 
 HISTORY_S = 10.0        # kept, more than any look-ahead
-_OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty
+_OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty …
+_UNLOOKED_HOLD_S = 10.0  # … and of one that nobody has had the time to look at since
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
@@ -271,6 +272,8 @@ class Tracker:
             hold_s = self._hold_of(history)
             if answer is False:
                 hold_s = max(self._hold_s, _OCCUPIED_HOLD_S)
+            elif not any(miss.looked for miss in history.misses):
+                hold_s = max(hold_s, _UNLOOKED_HOLD_S)
             if unseen_s > hold_s or _seen_gone(history.misses) or (unseen_s > _GHOST_S and share > _GHOST_SHARE):
                 history.end_s = t_s
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aipg_plugin.detection.schedule import SweepSchedule
@@ -135,16 +135,64 @@ def test_nothing_to_look_at() -> None:
     assert schedule.complete
 
 
-@given(budget=numbers(0.001, 0.3), hz=numbers(0.5, 10), cost=numbers(0.001, 0.2))
-def test_a_given_budget_makes_no_place_late(budget: float, hz: float, cost: float) -> None:
-    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.5)
+@given(budget=numbers(0.001, 0.1), hz=numbers(0.5, 10), cost=numbers(0.001, 0.2), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_with_a_budget_every_place_that_changed_is_looked_at_in_time_or_left_to_be_covered(
+        budget: float, hz: float, cost: float, seed: int) -> None:
+    schedule, rng = SweepSchedule(TILES, SIZE_WH, max_age_s=0.8), np.random.default_rng(seed)
     shown = schedule.coverage.shown > 0
-    seen_s = np.where(shown.any(0), -np.inf, np.inf)
+    somewhere = shown.any(0)
+    since_s = np.where(somewhere, 0.0, np.inf)  # when what has not been looked at began to change
+    unseen = np.zeros(len(somewhere), bool)
     for i in range(int(8 * hz)):
-        chosen = list(schedule.next(i / hz, motion_px=[(320.0, 100.0)], budget_s=budget))
+        cells = nowhere(schedule)
+        y, x = rng.integers(0, 56, 2)
+        cells[y:y + rng.integers(1, 30), x:x + rng.integers(1, 30)] = rng.random() < 0.8
+        cells[20:24, 30:34] = True  # somewhere it never ends
+        schedule.changed(cells, i / hz)
+        since_s[cells.ravel() & ~unseen & somewhere] = i / hz
+        unseen |= cells.ravel() & somewhere
+        was_complete = schedule.complete
+        chosen = list(schedule.next(i / hz, motion_px=[(320.0, 100.0)] * 9, budget_s=budget))
         schedule.done(chosen, i / hz, cost * len(chosen))
-        seen_s[shown[chosen].any(0)] = i / hz
-        assert i / hz - seen_s.min() <= max(1.5, 1 / hz) + 1e-6
+        unseen[shown[chosen].any(0)] = False
+        left = schedule.left.ravel()
+        assert not (left & ~unseen).any()
+        if was_complete:
+            late = unseen & (i / hz - since_s > max(0.8, 1 / hz) + 1e-6)
+            assert not (late & ~left).any()
+            assert len(chosen) <= max(1, 2.5 * budget / min(cost, 0.015))
+
+
+@given(budget=numbers(0.001, 0.02), angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95))
+@settings(max_examples=20, deadline=None)
+def test_a_small_budget_lets_no_place_wait_for_ever(budget: float, angle: float, radius: float) -> None:
+    """Everything changes all the time, and somewhere somebody new moves: still each place has its turn."""
+    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=0.8)
+    w, h = schedule.coverage.grid_wh
+    x, y = ((0.5 + 0.5 * radius * np.array([np.cos(angle), np.sin(angle)])) * (w, h)).astype(int)
+    seen_s = [0.0]
+    for i in range(250):
+        schedule.changed(~nowhere(schedule), i / 5)
+        chosen = list(schedule.next(i / 5, motion_px=[(320.0, 100.0)] * 9, budget_s=budget))
+        schedule.done(chosen, i / 5, 0.03 * len(chosen))
+        if schedule.coverage.shown[chosen, y * w + x].any():
+            seen_s.append(i / 5)
+    assert max(np.diff([*seen_s, 50.0])) < 20
+
+
+def test_the_first_sweep_is_spread_over_looks_where_there_is_little_time() -> None:
+    schedule, seen = SweepSchedule(TILES, SIZE_WH), set[int]()
+    for i in range(len(TILES)):
+        assert schedule.complete == (len(seen) == len(TILES))
+        if schedule.complete:
+            break
+        chosen = schedule.next(i / 5, budget_s=0.012)
+        assert len(chosen) <= 6
+        assert not seen & set(chosen)
+        schedule.done(chosen, i / 5, 0.015 * len(chosen))
+        seen |= set(chosen)
+    assert schedule.complete
 
 
 def test_a_smaller_budget_leaves_out_urgent_tiles_beside_the_late_ones() -> None:
