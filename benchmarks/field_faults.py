@@ -1,9 +1,11 @@
 """Who leaks when a camera behaves as cameras do in the field: bursts, cuts, returns, loops, time-lapse.
 
     python -m benchmarks.field_faults [--detector truth|net] [--look-s 0.12] [--only NAME ...] [--sensitivity high]
+                                      [--random 10 [--seed 1]]
 
 The sample clip goes through the guard with simulated arrival times and looks of a given duration, so the speed of the
 machine plays no part. With `--detector truth` every look finds everybody exactly: what leaks is the guard's fault.
+`--random` N draws N bursts and N breaks in place of the named ones, with looks of 0.5 to 2 times `--look-s`.
 Other scenes are the clip mirrored and turned, their truth with them. Told apart by the state a frame leaves with: heads
 that leak (more than 25 % of the disc unmasked) and clear ones (more than 80 %). Over-mask is the share of the image
 circle outside everybody's silhouette that is masked, over the frames not masked whole.
@@ -15,8 +17,9 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any, cast
 
 import cv2
@@ -43,7 +46,7 @@ from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.hindsight import SUFFICES_S
 from aipg_plugin.tracking.tracker import HISTORY_S, Tracker
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth, frames_of
-from benchmarks.shots import SCENARIOS, Shot
+from benchmarks.shots import SCENARIOS, Shot, random_breaks, random_bursts
 
 _LEAKS, _CLEAR = 0.25, 0.8
 _FILL_U, _FILL_V = (170, 235), (190, 255)  # #ff00ff in BT.601 is U 202, V 222
@@ -285,6 +288,8 @@ def main() -> int:
     parser.add_argument("--detector", choices=("truth", "net"), default="truth")
     parser.add_argument("--look-s", type=float, default=0.12, help="simulated duration of a look")
     parser.add_argument("--only", nargs="*", choices=list(SCENARIOS))
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N random bursts and N random breaks")
+    parser.add_argument("--seed", type=int, default=1, help="of --random")
     parser.add_argument("--sensitivity", choices=list(Sensitivity), default=Sensitivity.HIGH)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -292,14 +297,30 @@ def main() -> int:
     clip, net = Clip(), load_model(Models()) if options.detector == "net" else None
     settings = camera(clip, Sensitivity(options.sensitivity))
     results = {}
-    for name in options.only or SCENARIOS:
-        live, make = SCENARIOS[name]
-        results[name] = run(make(), clip, guard_for(settings, clip, net, live=live)).as_dict()
+    for name, live, shots in _drawn(options) if options.random else _named(options.only):
+        results[name] = run(shots, clip, guard_for(settings, clip, net, live=live)).as_dict()
         if not options.json:
             print(f"{name:18} {results[name]}", flush=True)
     if options.json:
         print(json.dumps(results, indent=2))
     return 0
+
+
+def _named(only: list[str] | None) -> Iterator[tuple[str, bool, list[Shot]]]:
+    """Name, live and shots of the scenarios."""
+    for name in only or SCENARIOS:
+        live, make = SCENARIOS[name]
+        yield name, live, make()
+
+
+def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, bool, list[Shot]]]:
+    """The same of random ones; each has a seed of its own."""
+    for number in range(options.seed, options.seed + options.random):
+        for kind, draw in (("bursts", random_bursts), ("breaks", random_breaks)):
+            rng = Random(number)
+            shots = draw(rng)
+            SimulatedWorker.look_s = options.look_s * rng.uniform(0.5, 2.0)
+            yield f"{kind}_{number}", True, shots
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import Random
 
 FPS = 15.0
 _TURNS = 3  # other scenes: the clip turned by 90, 180 and 270 degrees and mirrored
@@ -41,6 +42,27 @@ def bursts(late_s: float, *, stamped: bool = True, phase_s: float = 0.0) -> list
         arrival_s = shot.arrival_s if within_s < 4.0 - late_s else shot.arrival_s - within_s + 4.0
         shots.append(replace(shot, arrival_s=arrival_s + 0.0005 * (len(shots) % 40),
                              pts_s=shot.pts_s if stamped else None))
+    return shots
+
+
+def random_bursts(rng: Random) -> list[Shot]:
+    """The clip from anywhere on; the last 0.5 to 2 s of every 4 s arrive together."""
+    late_s, phase_s, start = rng.uniform(0.5, 2.0), rng.uniform(0.0, 4.0), rng.randrange(256)
+    return [replace(shot, index=_to_and_fro(start + k)) for k, shot in enumerate(bursts(late_s, phase_s=phase_s))]
+
+
+def random_breaks(rng: Random) -> list[Shot]:
+    """The connection breaks off four times; each time it is back within 1.5 s, up to 1.5 s of frames together."""
+    shots: list[Shot] = []
+    index, start_s = rng.randrange(256), 0.0
+    for turn in range(5):
+        late_s, away_s = rng.uniform(0.2, 1.5), rng.uniform(0.05, 1.5)
+        for k in range(rng.randrange(50, 75)):
+            arrival_s = max(start_s + k / FPS, start_s + late_s) + 0.0005 * (k % 40)
+            shots.append(Shot(_to_and_fro(index), start_s + k / FPS, arrival_s, lost=k == 0 < turn))
+            index += 1
+        index += int(away_s * FPS)
+        start_s = shots[-1].arrival_s + away_s
     return shots
 
 

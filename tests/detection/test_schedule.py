@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -55,6 +56,25 @@ def test_no_place_waits_longer_than_promised(hz: float, budget: float, cost: flo
         tile_last[list(chosen)] = t_s
         assert t_s - last.min() <= max(2.0, 1 / hz) + 1e-6
         assert t_s - tile_last.min() <= max(10.0, 1 / hz) + 1e-6
+
+
+@given(angle=numbers(0, 360), radius=numbers(0.1, 0.85))
+def test_what_changes_far_from_all_who_are_known_is_looked_at_twice_as_soon(angle: float, radius: float) -> None:
+    """Somebody may be coming in. All the rest changes too, so that something else is always due."""
+    place = 320 + 320 * radius * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.03, max_age_s=0.8)
+    cell = (place / SIZE_WH * schedule.coverage.grid_wh).astype(int)
+    unexplained = nowhere(schedule)
+    unexplained[cell[1], cell[0]] = True
+    looked = [0.0]
+    for i in range(60):
+        t_s = i / 10
+        schedule.changed(~nowhere(schedule), t_s, unexplained)
+        chosen = schedule.next(t_s)
+        schedule.done(chosen, t_s, 0.015 * len(chosen))
+        if schedule.shown_by(chosen)[cell[1], cell[0]]:
+            looked.append(t_s)
+    assert max(b - a for a, b in pairwise(looked)) <= 0.4 + 1e-6
 
 
 def test_where_nothing_changes_only_the_routine_sweep_looks() -> None:

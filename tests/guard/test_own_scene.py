@@ -125,6 +125,21 @@ def test_who_appears_where_nobody_has_looked_since_is_covered(lookahead_s: float
     assert any(bare_share(guarded, frames[guarded.seq], (100, 40, 60, 60)) == 1.0 for guarded in out[15:])
 
 
+@pytest.mark.parametrize("end", ["lost", "jump"])
+def test_what_a_broken_stream_leaves_without_two_looks_after_it_is_masked_whole(end: str) -> None:
+    """Somebody half hidden comes in, the one look since misses them, and the stream breaks off."""
+    seen = camera(lookahead_s=0.5)
+    subject = guard(seen, lambda look: observed(NOBODY), live=True, make_worker=SlowWorker)
+    frames = [room(1, t_s=seq / 15, seq=seq) for seq in range(30)]
+    out = hand_in(subject, frames)
+    early = (subject.flush("1") if end == "lost"
+             else hand_in(subject, [room(1, t_s=60.0, seq=30)])[:30 - len(out)])
+    assert [guarded.seq for guarded in out + early] == list(range(30))
+    assert out[-1].state == State.GUARDING
+    assert {(guarded.state, guarded.reason) for guarded in early[-4:]} == {
+        (State.FAILSAFE, "the stream broke off before what came after was looked at")}
+
+
 def test_noise_light_and_a_shaking_camera_are_no_other_scene() -> None:
     rng = np.random.default_rng(4)
     subject = guard(camera(lookahead_s=0), lambda look: observed(NOBODY))
