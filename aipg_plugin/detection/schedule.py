@@ -19,7 +19,7 @@ _MOST_URGENT = 4.0                      # of a tile: what moves on and on must n
 _LATE_FACTOR, _FIRST_FACTOR = 2.5, 8.0  # a given budget times this is the most that late tiles, or a first sweep, take
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
-_NEWCOMERS = 2.0                        # a place that changes and is nobody's known waits so much faster
+_NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -68,7 +68,7 @@ class SweepSchedule:
 
     def changed(self, cells: Bools, t_s: float, unexplained: Bools | None = None) -> None:
         """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`, and which of them far from all who are
-        known: somebody may be coming in there, so they are looked at again within half of `max_age_s`.
+        known: somebody may be coming in there, so they are looked at again in 0.4 of `max_age_s`.
         """
         self._told = True
         new = cells.reshape(-1)

@@ -82,7 +82,8 @@ class Status:
     """How far the evidence for a moment can be trusted.
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
-    after, 0 where the frame itself was looked at. `left`: there was no time to look at all that has changed.
+    after, since a single look misses who comes in half hidden; else 0 where the frame itself was looked at. `left`:
+    there was no time to look at all that has changed.
     """
 
     age_s: float
@@ -258,10 +259,10 @@ class Evidence:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
         age_s = min(look.age_s(t_s) for look in around)
         gap_s = around[-1].t_s - max(around[0].t_s, around[0].until_s)
-        if age_s <= _EXACT_S:
-            gap_s = 0.0
-        elif after == len(self._looks):
+        if after == len(self._looks):
             gap_s = float("inf")
+        elif age_s <= _EXACT_S:
+            gap_s = 0.0
         return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
                       gap_s, any(len(look.left) for look in around))
 

@@ -143,7 +143,7 @@ class Release:
         guard = self._camera.privacy_guard
         known = self._observer.known(waiting.t_s)
         return (known is None or self.lookahead_s < 1 / guard.detect_hz
-                or known.evidence.looked_until_s >= waiting.t_s)
+                or known.evidence.looks_after(waiting.t_s) > 0)
 
     def paint(self, planned: Planned) -> GuardedFrame:
         """Mask a frame by its plan, one after the other in order. Total: where that fails it leaves as a blank.

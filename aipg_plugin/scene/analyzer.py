@@ -157,7 +157,7 @@ class SceneAnalyzer:
         unexplained = None
         if self._live and changed.any():  # frames leave before all places have been looked at again
             theirs = self._near_known(figures, outlines, _SHADOW_REACH)
-            unexplained = self._change.cells(changed & ~theirs, grid_wh)
+            unexplained = self._change.cells(self._change.large(changed & ~theirs), grid_wh)
         cells = self._change.cells(changed, grid_wh) if changed.any() else np.zeros(grid_wh[::-1], bool)
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s

@@ -29,6 +29,7 @@ _REFERENCE_LOOKS = 8     # looks that a reference is the mean of
 _GAIN_OFFSET = 8.0       # grey levels added before exposure is divided out, so that black does not decide
 _GAIN_EVERY = 7          # of the cells: their median is as good
 _GAIN_RANGE = (0.7, 1.4)  # a larger step of exposure is a change of everything
+_PERSON_CELLS = 16       # cells: what somebody at the rim changes (53 × 113 px of a 1280 px picture: 60)
 _REACH = 1.15            # a place is a box this many times as large
 
 NO_CHANGE: Bools = np.zeros((1, 1), bool)
@@ -99,6 +100,15 @@ class TileChange:
         """(K,) bool: the mask (h, w) at points (K, 2) of the picture."""
         cell = np.clip(px / self._picture_wh * self._wh, 0, np.array(self._wh) - 1).astype(np.intp)
         return np.asarray(mask[cell[:, 1], cell[:, 0]], bool)
+
+    def large(self, changed: Bools) -> Bools:
+        """(h, w) bool: the connected places of `update`'s result that are as large as somebody far away."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8), connectivity=8)
+        if count == 1:
+            return changed
+        large = stats[:, cv2.CC_STAT_AREA] >= _PERSON_CELLS
+        large[0] = False
+        return np.asarray(large[labels], bool)
 
     def cells(self, changed: Bools, grid_wh: tuple[int, int]) -> Bools:
         """(h, w) bool: `update`'s result on a coarser grid."""

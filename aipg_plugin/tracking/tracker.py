@@ -43,6 +43,7 @@ _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside somebody who is seen: the same person
 _TURNED_DEG = 30.0       # between two sightings
+_PART_SCORE, _PART_SIZE = 0.4, 0.7  # so much less sure and smaller than before: a part of who goes behind something
 _WEAK_SHRINK = 0.85      # a weak point may make a box this much smaller at once
 
 
@@ -211,6 +212,9 @@ class Tracker:
             box = box.copy()
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
         point = replace(point, box=box, x_px=last.x_px + step)
+        if point.score < _PART_SCORE * last.score and np.prod(box[2:4]) < _PART_SIZE * np.prod(last.box[2:4]):
+            expected = self._maker.predicted([history], np.array([min(point.t_s - last.t_s, EXTRAPOLATE_S)]))[0]
+            point = replace(point, outline=joined(box, point.outline, expected, last.outline))
         walk = last.walk.seen(point.t_s, point.centre_px)
         history.add(replace(point, walk=walk, pose=_pose(last.pose, point, walk)))
 

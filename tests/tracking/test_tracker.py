@@ -170,6 +170,19 @@ def test_a_weak_sighting_of_a_part_does_not_shrink_the_mask_at_once() -> None:
     assert np.all(t.figures(0.2)[0].box[2:4] > 0.8 * whole[2:4])
 
 
+@pytest.mark.parametrize("dt_s", [0.13, 0.3])
+def test_of_who_goes_behind_a_door_the_part_not_found_stays_covered(dt_s: float) -> None:
+    """The detector finds the legs alone, less sure than before but sure enough to be somebody; the head still shows."""
+    t = tracker()
+    whole = at([[2, 2]])[0]
+    t.update(seen(whole), 0.0)
+    t.update(seen(whole), 0.2)
+    legs = np.array([*to_pixels(whole, [[0, 0.5]])[0], 0.9 * whole[2], 0.5 * whole[3], whole[4]])
+    t.update(seen(legs, 0.35), 0.2 + dt_s)
+    for t_s in (0.2 + dt_s / 2, 0.2 + dt_s):
+        assert covered(t.figures(t_s), whole) > 0.95
+
+
 def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
     t = tracker(hold_s=1.0)
     for k in range(6):
