@@ -19,7 +19,8 @@ _MOST_URGENT = 4.0                      # of a tile: what moves on and on must n
 _LATE_FACTOR, _FIRST_FACTOR = 2.5, 8.0  # a given budget times this is the most that late tiles, or a first sweep, take
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
-_NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster
+_NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
+_LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -91,7 +92,8 @@ class SweepSchedule:
         affordable = self._affordable(min(self._budget_s, budget_s or self._budget_s))
         most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
-        age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * self._cell_pace - period_s
+        pace = self._cell_pace if affordable >= _LEAST_FOR_NEWCOMERS else 1.0
+        age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * pace - period_s
         open_cells = self._open_cells()
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
         # No place that changes may wait longer than max_age_s, and no tile longer than sweep_s.

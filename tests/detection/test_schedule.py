@@ -62,7 +62,7 @@ def test_no_place_waits_longer_than_promised(hz: float, budget: float, cost: flo
 def test_what_changes_far_from_all_who_are_known_is_looked_at_twice_as_soon(angle: float, radius: float) -> None:
     """Somebody may be coming in. All the rest changes too, so that something else is always due."""
     place = 320 + 320 * radius * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
-    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.03, max_age_s=0.8)
+    schedule = SweepSchedule(TILES, SIZE_WH, budget_s=0.08, max_age_s=0.8)
     cell = (place / SIZE_WH * schedule.coverage.grid_wh).astype(int)
     unexplained = nowhere(schedule)
     unexplained[cell[1], cell[0]] = True
