@@ -1,11 +1,13 @@
 """Many cameras on one machine: frames out, failsafe, leaks, newcomers, latency, processor and memory.
 
-    python -m benchmarks.many_cameras [--cameras 8] [--seconds 35] [--tier small] [--lookahead 0] [--json]
+    python -m benchmarks.many_cameras [--cameras 8] [--seconds 30] [--runs 1] [--tier small] [--lookahead 0] [--json]
     python -m benchmarks.many_cameras --simulate 2
 
 A quarter of the cameras are busy (the sample to and fro, seven people), the others calm (its room with sensor noise,
 into which somebody walks once). They are 960² at 10 frames a second, play in real time through the standalone host and
-are recorded, once one camera alone and once all of them, each in a process of its own. Needs an idle machine.
+are recorded, once one camera alone and once all of them, each in a process of its own; of several runs, which
+alternate, medians are printed. Needs an idle machine: `others_cores` says what other processes took meanwhile. The
+clips are made once and kept in the folder for temporary files.
 
 `--simulate CORES` needs none: frames and looks are run one after the other and their processor time is counted; in a
 simulated time that machine of so many cores decodes, guards and encodes every frame first, and looks in what is left.
@@ -38,7 +40,7 @@ from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import Camera, MaskingMethod, Models, Output, OutputKind, Settings, Source, Stream, Web
-from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, CameraClip, ClipMaker, MaskJudge, hidden
+from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, CameraClip, ClipMaker, MaskJudge, clips_folder, hidden
 
 START_S = 12.0         # everything before counts as the start: eight cameras are swept one after the other, twice
 _NEAR = 0.06           # of the picture's side: a track this near to somebody has found them
@@ -79,6 +81,7 @@ class Notes:
     def result(self) -> dict[str, Any]:
         """The figures of the run."""
         judges = {kind: MaskJudge() for kind in ("busy", "calm")}
+        whole = dict.fromkeys(judges, 0)
         lost = failsafe = count = 0
         reasons, states = Counter[str](), Counter[str]()
         delays, late = list[float](), list[float]()
@@ -88,13 +91,15 @@ class Notes:
                 continue
             first_s = min(came for _, _, came, _ in seen.frames.values())
             lost += max(seen.frames) - min(seen.frames) + 1 - len(seen.frames)
-            judge = judges["busy" if seen.clip.newcomer is None else "calm"]
+            kind = "busy" if seen.clip.newcomer is None else "calm"
+            judge = judges[kind]
             for seq, (state, reason, came_s, left_s) in sorted(seen.frames.items()):
                 if came_s < first_s + START_S:
                     continue
                 count += 1
                 states[state] += 1
                 failsafe += state == "failsafe"
+                whole[kind] += state in ("failsafe", "starting")
                 reasons[reason] += state == "failsafe"
                 late.append(left_s - came_s - self._lookahead_s)
                 side = SIDE_PX // STEP_PX
@@ -102,7 +107,8 @@ class Notes:
                 judge.judge(seen.clip, seq % len(seen.clip.people), masked)
             delays += newcomers(seen)
         return {"frames": count, "frames_lost": lost, "failsafe": failsafe, "reasons": dict(+reasons),
-                "states": dict(states), **{kind: judge.result() for kind, judge in judges.items() if judge.frames},
+                "states": dict(states), **{kind: {**judge.result(), "whole": round(whole[kind] / judge.frames, 3)}
+                                           for kind, judge in judges.items() if judge.frames},
                 "newcomers": len(delays), "newcomer_median_s": round(float(np.median(delays)), 3) if delays else None,
                 "late_median_s": round(float(np.median(late)), 3),
                 "late_p99_s": round(float(np.quantile(late, 0.99)), 3)}
@@ -161,14 +167,14 @@ def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> di
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clips, lens = make_clips(folder, cameras)
+        clips, lens = make_clips(clips_folder(), cameras)
         settings = Settings(cameras=cameras_of(clips, lens, lookahead_s, folder), models=models)
         notes = Notes(clips, lookahead_s)
         host = StandaloneHost(settings)
         app = host.plugin._app  # type: ignore[attr-defined]  # no hook watches frames or looks
         app.watchers.append(notes)
         loads = list[Any]()
-        process, before = psutil.Process(), psutil.Process().cpu_times()
+        process, before, machine = psutil.Process(), psutil.Process().cpu_times(), _used_s()
         rss_mib, stop = 0.0, threading.Event()
 
         def watch() -> None:
@@ -183,14 +189,31 @@ def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> di
         stop.set()
         watcher.join()
         after = process.cpu_times()
-        cores = (after.user + after.system - before.user - before.system) / seconds
+        used_s = after.user + after.system - before.user - before.system
+        others_s = _used_s() - machine - used_s
         late = loads[len(loads) // 3:]
-        return {"cameras": cameras, **notes.result(), "cores": round(cores, 2), "memory_mib": round(rss_mib),
+        return {"cameras": cameras, **notes.result(), "cores": round(used_s / seconds, 2),
+                "others_cores": round(others_s / seconds, 2), "memory_mib": round(rss_mib),
                 "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 "looks_hz": round(float(np.mean([one.looks_hz for one in late])), 1),
                 "wanted_hz": round(float(np.mean([one.wanted_hz for one in late])), 1),
                 "time_share": round(float(np.mean([one.time_share for one in late])), 2),
                 "look_s": round(float(np.mean([one.look_s for one in late])), 3), "overloaded": late[-1].overloaded}
+
+
+def _used_s() -> float:
+    """Processor seconds that all processes of this machine have taken."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
+
+
+def _medians(results: list[Any]) -> Any:
+    """The same as each of several results, numbers as their medians; of what differs otherwise the last."""
+    if isinstance(results[-1], dict):
+        return {key: _medians([one[key] for one in results if key in one]) for key in results[-1]}
+    if all(isinstance(one, int | float) and not isinstance(one, bool) for one in results):
+        return round(float(np.median(results)), 4)
+    return results[-1]
 
 
 def _child(options: argparse.Namespace, cameras: int) -> dict[str, Any]:
@@ -208,7 +231,8 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=35.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--threads", type=int, default=0, help="of the detection service (default: cores to spare)")
@@ -228,8 +252,9 @@ def main() -> int:
         print(json.dumps(found))
         return 0
     counts = [options.cameras] if options.alone or options.cameras == 1 else [1, options.cameras]
-    results = [_child(options, count) for count in tqdm.tqdm(counts, unit="run", file=sys.stderr)]
-    for result in results:
+    results = [_child(options, count) for count in tqdm.tqdm(counts * options.runs, unit="run", file=sys.stderr)]
+    for number in range(len(counts)):
+        result = _medians(results[number::len(counts)])
         print(json.dumps(result) if options.json else "\n".join(f"{key:18} {value}" for key, value in result.items()))
         print()
     return 0

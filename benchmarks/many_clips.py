@@ -4,6 +4,9 @@ with sensor noise, into which somebody walks once.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +52,7 @@ class CameraClip:
 
 
 class ClipMaker:
-    """Writes the clips of one run into a folder."""
+    """Writes clips into a folder, for one version of this file and of the sample: those that are not there yet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,8 +85,9 @@ class ClipMaker:
                     tuple(self._silhouettes[index] for index in order), None)
 
     def calm(self, number: int) -> CameraClip:
-        """The room with those who sit in it, and somebody who walks through, at another time in each clip."""
-        walker, first = _WALKS[number % len(_WALKS)]
+        """The room with those who sit in it, and somebody who walks through, at another time in each of three clips."""
+        number %= len(_WALKS)
+        walker, first = _WALKS[number]
         start = 70 + 13 * number % 40  # so that they do not all walk in at once
         rng = np.random.default_rng(number)
         noise = [rng.normal(0, _NOISE, (SIDE_PX, SIDE_PX, 1)).astype(np.int16) for _ in range(_SECTION)]
@@ -116,8 +120,10 @@ class ClipMaker:
         return picture, np.where(small > 0, walker, base).astype(np.uint8)
 
     def _write(self, name: str, pictures: object) -> Path:
-        path = self._folder / name
-        with av.open(str(path), "w") as out:
+        path, begun = self._folder / name, self._folder / f"{os.getpid()}-{name}"
+        if path.exists():
+            return path
+        with av.open(str(begun), "w") as out:
             video = out.add_stream("libx264", rate=FPS)
             video.width = video.height = SIDE_PX
             video.pix_fmt = "yuv420p"
@@ -125,7 +131,16 @@ class ClipMaker:
             for picture in pictures:  # type: ignore[attr-defined]
                 out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
             out.mux(video.encode(None))
+        begun.replace(path)
         return path
+
+
+def clips_folder() -> Path:
+    """Where the clips of this version of the benchmark are kept from one run to the next."""
+    made_by = hashlib.sha256(Path(__file__).read_bytes() + resource_path("samples", "lobby.mp4").read_bytes())
+    folder = Path(tempfile.gettempdir()) / f"aipg-clips-{made_by.hexdigest()[:12]}"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def hidden(guarded: GuardedFrame) -> NDArray[np.bool_]:

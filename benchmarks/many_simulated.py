@@ -27,7 +27,7 @@ from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import Models, Output, OutputKind, Source
 from aipg_plugin.tracking.track import Track
 from benchmarks.many_cameras import Notes, cameras_of, make_clips
-from benchmarks.many_clips import FPS, SIDE_PX, CameraClip
+from benchmarks.many_clips import FPS, SIDE_PX, CameraClip, clips_folder
 
 _EPOCH_S = 1_000_000.0
 _LEAST_RATE = 0.05  # of a core that a look gets however busy the video is
@@ -103,7 +103,7 @@ def simulate(cameras: int, seconds: float, models: Models, lookahead_s: float, c
     vars(analyzer_module)["time"] = _ProcessorClock
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        clips, lens = make_clips(Path(folder), cameras)
+        clips, lens = make_clips(clips_folder(), cameras)
         notes = Notes(clips, lookahead_s)
         service = ProcessorService(models.threads or max(1, int(cores) - 1))
         notes.now_s = lambda: service.now
