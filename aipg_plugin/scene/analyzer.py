@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from aipg_plugin.scene.background import BackgroundModel, MotionReport
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions, regions_over
 from aipg_plugin.scene.observation import NOWHERE, Observation
-from aipg_plugin.scene.quality import Trouble, to_grey
+from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.scene.tile_change import NO_CHANGE, TileChange
 from aipg_plugin.tracking.track import Track
 
@@ -47,6 +47,26 @@ _SAME_BOX_PX = 5.0       # two predictions of one box for one moment differ less
 _MASK_SIDE_PX = 160      # longer side of the picture in which such overlaps are measured
 _ACCEPT_SHIFT_S = 5.0    # a moved camera's new view counts as its usual one after this time
 _BACKGROUND_SHARE = 0.5  # of the picture; where people stay for long it is never known
+
+
+class _Small:
+    """A picture (H, W, 3) scaled down to `size_wh`, once for all who ask for it, if anybody does."""
+
+    def __init__(self, picture_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> None:
+        self._whole_bgr, self._size_wh = picture_bgr, size_wh
+
+    @cached_property
+    def picture_bgr(self) -> NDArray[np.uint8]:
+        """In colour."""
+        whole = self._whole_bgr
+        return whole if whole.shape[1::-1] == self._size_wh else shrunk(whole, self._size_wh)
+
+    def grey(self) -> NDArray[np.uint8]:
+        """In grey, at least as large: halves cost a tenth of thirds."""
+        grey = cv2.cvtColor(self._whole_bgr, cv2.COLOR_BGR2GRAY)
+        while min(grey.shape[1] // (2 * self._size_wh[0]), grey.shape[0] // (2 * self._size_wh[1])) > 0:
+            grey = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        return np.asarray(grey, np.uint8)
 
 
 class SceneAnalyzer:
@@ -97,8 +117,8 @@ class SceneAnalyzer:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         if sweep_all:
             self._schedule.restart()
-        small = self._small(picture_bgr)
-        changed = NO_CHANGE if self._single_image else self._change.update(to_grey(small), t_s)
+        small = _Small(picture_bgr, self._scene.size_wh)
+        changed = NO_CHANGE if self._single_image else self._change.update(small.grey(), t_s)
         calm = not self._single_image and not sweep_all and not changed.any()
         trouble = self._trouble(small, t_s, calm=calm)
         if self._areas_drawn and self._check.away and trouble is None:
@@ -125,27 +145,22 @@ class SceneAnalyzer:
         return replace(observed, scene_change=scene_change,
                        background_known=motion.known_share >= _BACKGROUND_SHARE)
 
-    def _small(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture as motion and picture check look at it: scaled down once for both."""
-        size_wh = self._scene.size_wh
-        return picture_bgr if picture_bgr.shape[1::-1] == size_wh else shrunk(picture_bgr, size_wh)
-
-    def _trouble(self, small: NDArray[np.uint8], t_s: float, *, calm: bool) -> Trouble | None:
+    def _trouble(self, small: _Small, t_s: float, *, calm: bool) -> Trouble | None:
         """What is wrong with the picture; of one that is as it was, what was found a moment ago."""
         if calm and not self._check.away and self._sound_s is not None and 0 <= t_s - self._sound_s < _CALM_S:
             self._check.nothing_new()
             return None
-        trouble = self._check.check(small, t_s)
+        trouble = self._check.check(small.picture_bgr, t_s)
         self._sound_s = None if trouble is not None else t_s
         return trouble
 
-    def _motion(self, small: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...],
+    def _motion(self, small: _Small, t_s: float, figures: tuple[Figure, ...],
                 outlines: list[NDArray[np.float64]], *, calm: bool) -> MotionReport:
         """What moves and differs from the empty scene; of a picture that is as it was, what did a moment ago."""
         people = [(figure.id, figure.box.tobytes()) for figure in figures]
         if calm and self._moved is not None and 0 <= t_s - self._moved[0] < _CALM_S and people == self._moved[1]:
             return self._moved[2]
-        motion = self._scene.update(small, t_s, outlines)
+        motion = self._scene.update(small.picture_bgr, t_s, outlines)
         still = replace(motion, moving=np.zeros_like(motion.moving), moving_px=np.zeros((0, 2)), global_change=False)
         self._moved = None if motion.global_change else (t_s, people, still)
         return motion

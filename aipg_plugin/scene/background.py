@@ -53,6 +53,15 @@ def _bytes(mask: Bools) -> UInt8:
     return mask.view(np.uint8)
 
 
+def _median(levels: UInt8, mask: UInt8) -> float:
+    """Median of the levels (h, w) where the mask (h, w) is set; 0 if it is nowhere. Counting is faster than sorting."""
+    below = np.cumsum(cv2.calcHist([levels], [0], mask, [256], [0, 256]).ravel())
+    if below[-1] == 0:
+        return 0.0
+    low, high = np.searchsorted(below, [(below[-1] - 1) // 2, below[-1] // 2], side="right")
+    return float(low + high) / 2
+
+
 class BackgroundModel:
     """Learns what a fixed camera sees when nobody is there.
 
@@ -129,8 +138,8 @@ class BackgroundModel:
                 self._known[inside] = False
                 self._calm_s[inside] = 0
 
-    def _shrink(self, picture: UInt8) -> Float32:
-        """Blurred YCrCb float32 at the working size; colour weighted as `_distance` wants it."""
+    def _shrink(self, picture: UInt8) -> UInt8:
+        """Blurred YCrCb at the working size."""
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
             raise DetectionError("the background model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
                                  dtype=str(picture.dtype), shape=picture.shape)
@@ -138,7 +147,7 @@ class BackgroundModel:
         if picture.shape[1::-1] != self.size_wh:
             small = np.asarray(cv2.resize(picture, self.size_wh, interpolation=cv2.INTER_AREA), np.uint8)
         small = np.asarray(cv2.blur(small, (3, 3)), np.uint8)
-        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.float32)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.uint8)
 
     def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
         mask = np.zeros(self.size_wh[::-1], np.uint8)
@@ -148,7 +157,7 @@ class BackgroundModel:
             if len(points) >= 3 and np.isfinite(points).all():
                 cv2.fillPoly(mask, [np.round(points * scale - 0.5).astype(np.int32)], 1)
         # Hair, hands and shadows reach beyond the outline.
-        return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0, bool)
+        return cv2.dilate(mask, np.ones((9, 9), np.uint8)).view(bool)
 
     def _box_mask(self, box: Float64) -> Bools:
         mask = np.zeros(self.size_wh[::-1], np.uint8)
@@ -158,62 +167,66 @@ class BackgroundModel:
             cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
         return np.asarray(mask > 0, bool)
 
-    def _moving(self, now: Float32) -> Bools:
-        grey = np.asarray(now[..., 0], np.uint8)
+    def _moving(self, now: UInt8) -> Bools:
+        grey = np.asarray(cv2.extractChannel(now, 0), np.uint8)
         before, self._before = self._before, grey
         if before is None:
             return np.zeros(grey.shape, bool)
-        change = cv2.absdiff(grey, before)
+        change = np.asarray(cv2.absdiff(grey, before), np.uint8)
         # A lamp or an auto-exposure step changes everything alike; only what stands out moved.
-        level = _MOVED_LEVEL + float(np.median(change[self._valid])) if self._valid.any() else _MOVED_LEVEL
-        moving = cv2.morphologyEx((change > level).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-        return np.asarray((moving > 0) & self._valid, bool)
+        level = _MOVED_LEVEL + _median(change, _bytes(self._valid))
+        moving = cv2.morphologyEx(_bytes(change > level), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        return np.asarray(moving.view(bool) & self._valid, bool)
 
-    def _compare(self, now: Float32, people: Bools) -> tuple[UInt8, bool]:
+    def _compare(self, now: UInt8, people: Bools) -> tuple[UInt8, bool]:
         """Distance to the empty scene, the picture put in its light first; whether they are too unlike to compare."""
-        sparse = np.s_[::3, ::3]  # medians of a ninth of the pixels are as good
+        sparse = np.s_[::5, ::5]  # medians of a twenty-fifth of the pixels are as good
         compare = self._known[sparse] & self._valid[sparse] & ~people[sparse]
         if int(compare.sum()) < 50:
             return self._distance(now), False
-        seen, usual = now[sparse][compare], self._empty[sparse][compare]
+        seen, usual = now[sparse][compare].astype(np.float32), self._empty[sparse][compare]
         gain = float(np.clip(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)), *_GAIN_RANGE))
         # Colour differences from grey (128) grow with the light too.
         shift = np.median((seen[:, 1:] - 128) / gain + 128 - usual[:, 1:], axis=0)
         grey = 128 - 128 / gain
         factors, offsets = (1 / gain,) * 3, (8 / gain - 8, grey - float(shift[0]), grey - float(shift[1]))
         turn = np.column_stack([np.diag(factors), offsets])
-        distance = self._distance(np.asarray(cv2.transform(now, turn), np.float32))
+        levels = np.repeat(np.arange(256, dtype=np.float32), 3).reshape(256, 1, 3)
+        lit = cv2.convertScaleAbs(np.maximum(cv2.transform(levels, turn), 0))  # of each level, what it would be
+        distance = self._distance(np.asarray(cv2.LUT(now, lit), np.uint8))
         # What the new light drives to white cannot be told from the scene gone white.
-        distance[(self._empty[..., 0] > _BLOWN_LEVEL / gain) & (now[..., 0] > _WHITE_LEVEL)] = 0
+        white = cv2.extractChannel(now, 0) > _WHITE_LEVEL
+        if white.any():
+            distance[white & (self._empty[..., 0] > _BLOWN_LEVEL / gain)] = 0
         return distance, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _GLOBAL_CHANGE_SHARE
 
-    def _distance(self, picture: Float32) -> UInt8:
+    def _distance(self, seen: UInt8) -> UInt8:
         """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more.
 
         Compared with the range of the 3 x 3 neighbourhood, so that a pixel of shake does not light up every edge.
         """
         kernel = np.ones((3, 3), np.uint8)
-        seen, empty = cv2.convertScaleAbs(np.maximum(picture, 0)), cv2.convertScaleAbs(self._empty)
+        empty = cv2.convertScaleAbs(self._empty)
         above = cv2.subtract(seen, cv2.dilate(empty, kernel))
         below = cv2.subtract(cv2.erode(empty, kernel), seen)
         luma, cr, cb = cv2.split(cv2.max(above, below))
         return np.asarray(cv2.max(luma, cv2.addWeighted(cr, _CHROMA_WEIGHT, cb, _CHROMA_WEIGHT, 0)), np.uint8)
 
-    def _learn(self, now: Float32, distance: UInt8, elapsed_s: float, people: Bools) -> None:
+    def _learn(self, now: UInt8, distance: UInt8, elapsed_s: float, people: Bools) -> None:
         if self._candidate is None:
-            self._candidate = now.copy()
+            self._candidate = now.astype(np.float32)
             return
-        one, two, three = cv2.split(cv2.absdiff(now, self._candidate))
-        change = cv2.max(cv2.max(one, two), three)
-        calm = change < np.maximum(_SETTLED_LEVEL, 3 * self._noise)
+        one, two, three = cv2.split(cv2.absdiff(now, cv2.convertScaleAbs(self._candidate)))
+        calm = cv2.max(cv2.max(one, two), three) < np.maximum(_SETTLED_LEVEL, 3 * self._noise)
         self._calm_s += np.float32(elapsed_s)
         self._calm_s[~calm | people] = 0
         cv2.accumulateWeighted(now, self._candidate, min(1.0, elapsed_s / 2.0), _bytes(calm))
-        cv2.copyTo(now, _bytes(~calm), self._candidate)
+        cv2.accumulateWeighted(now, self._candidate, 1.0, _bytes(~calm))
         absorbed = self._different & (self._calm_s >= self._absorb_s)
         fresh = (~self._known & (self._calm_s >= self._learn_s)) | absorbed
-        cv2.copyTo(self._candidate, _bytes(fresh), self._empty)
-        self._known |= fresh
+        if fresh.any():
+            cv2.copyTo(self._candidate, _bytes(fresh), self._empty)
+            self._known |= fresh
         # Follow slow light where the scene is as usual.
         usual = _bytes(self._known & ~self._different & ~people & ~fresh)
         follow = min(1.0, elapsed_s / self._follow_s)

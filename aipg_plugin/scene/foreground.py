@@ -76,12 +76,16 @@ class ForegroundFinder:
 
     def centres(self, mask: NDArray[np.bool_], min_px: int = 6) -> Float64:
         """(K, 2) centres of connected regions of at least `min_px` mask pixels, in picture pixels."""
+        if not mask.any():
+            return np.zeros((0, 2))
         _, _, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_px) + 1
         return np.asarray((centres[large] + 0.5) * self._scale, np.float64)
 
     def find(self, mask: NDArray[np.bool_]) -> ForegroundRegions:
         """The human-sized regions of a mask (h, w)."""
+        if not mask.any():
+            return NO_FOREGROUND
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._close_px, self._close_px))
         opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
@@ -89,7 +93,7 @@ class ForegroundFinder:
         largest = _MAX_SHARE * mask.size
         chosen = [c for c in contours if len(c) >= 3 and 8 <= cv2.contourArea(c) <= largest]
         if not chosen:
-            return ForegroundRegions(np.zeros((0, 5)), ())
+            return NO_FOREGROUND
         middles = np.array([_middle(np.asarray(c)) for c in chosen]) * self._scale
         angles = up_angle_deg(self._projection, self._mount, middles)
         per_metre = self._per_metre_at(middles)

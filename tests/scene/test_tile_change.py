@@ -18,9 +18,9 @@ HEAD_PX = 24.0  # diameter of a head half way out in a 960 px picture
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
-    """As the analyzer makes it: the picture shrunk to 320 px, in grey."""
-    small = cv2.resize(picture, (320, 320), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    """As the analyzer makes it: the picture in grey, halved while it is larger than 320 px."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.resize(grey, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _subject() -> TileChange:
