@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aipg_plugin.errors import DetectionError
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
 from aipg_plugin.geometry.boxes import corners, iou, to_pixels
 from aipg_plugin.geometry.figure import standing_boxes
 from aipg_plugin.options import LensModelName, MountKind
-from aipg_plugin.scene.background import BackgroundModel, MotionReport
+from aipg_plugin.scene.background import BackgroundModel, MotionReport, _median
 from tests.scene.rooms import SIZE, room, shot
 
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(SIZE / 2, SIZE / 2, 0.48 * SIZE),
@@ -153,3 +155,11 @@ def test_other_arrays_are_refused() -> None:
         with pytest.raises(DetectionError):
             model.update(wrong, 0.0)  # type: ignore[arg-type]
     model.update(np.zeros((1, 1, 3), np.uint8), 0.0)
+
+
+@given(st.integers(0, 2 ** 32 - 1), st.integers(1, 40), st.floats(0, 1))
+def test_the_median_is_counted_exactly(seed: int, side: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, rng.integers(1, 256), (side, side), np.uint8)
+    mask = (rng.random((side, side)) < share).astype(np.uint8)
+    assert _median(levels, mask) == (np.median(levels[mask > 0]) if mask.any() else 0.0)
