@@ -59,7 +59,8 @@ def cannot_open(url: str, why: str) -> SourceError:
     elif kind is SourceKind.WEBCAM:
         cure = "Check that the device exists and that this user may read it (group video)"
     else:
-        cure = "Give the path of a picture, a folder of pictures or a video file"
+        cure = ("Give the path of a picture, a folder of pictures or a video file; one that is damaged has to be "
+                "copied again from where it came")
     if url.startswith("file://"):  # a file of its own, not a setting: as it is written on the disk
         return SourceError("cannot open {url}: {why}", cure=cure, url=str(local_path(url)), why=why)
     return SourceError("cannot open {url}: {why}", path="source.url", cure=cure, url=redacted_url(url),
