@@ -12,11 +12,14 @@ import venv
 import zipfile
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from tests.needs import CHECKOUT
+from tests.needs import CHECKOUT, missing, need_module
+from tests.samples import CLIP
+from tests.servers import Process, free_port, wait_for
 
 PARTS = ("aipg_plugin", "models", "samples", "translations", "setup.cfg", "pyproject.toml", "plugin.yaml", "README.md",
          "LICENSE", "NOTICE")
@@ -97,3 +100,41 @@ def test_it_masks_a_picture(installed: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "in.png"), picture)
     run(installed / "bin" / "aipg", "redact", "in.png", "out.png", cwd=tmp_path)
     assert cv2.imread(str(tmp_path / "out.png")).shape == picture.shape
+
+
+@pytest.mark.parametrize("command", [["pipx", "install", "--backend", "uv"], ["uv", "tool", "install", "-q"]],
+                         ids=["pipx", "uv"])
+def test_it_is_installed_as_a_program_of_its_own(command: list[str], wheel: Path, tmp_path: Path) -> None:
+    """As docs/install.md says, with all its dependencies from the package index: nothing else is needed."""
+    for name in {command[0], "uv"}:
+        need_module(name)
+    known = {**os.environ, "PIPX_HOME": str(tmp_path / "tools"), "PIPX_BIN_DIR": str(tmp_path / "bin"),
+             "PIPX_MAN_DIR": str(tmp_path / "man"), "UV_TOOL_DIR": str(tmp_path / "tools"),
+             "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    done = subprocess.run([sys.executable, "-m", *command, "--python", sys.executable, str(wheel)], env=known,
+                          capture_output=True, text=True, timeout=250, check=False)
+    if done.returncode:
+        missing(f"needs the package index: {done.stderr[-300:]}")
+    assert_serves_rtsp(tmp_path / "bin" / "aipg", tmp_path)
+
+
+def assert_serves_rtsp(program: Path, folder: Path) -> None:
+    """It runs away from the checkout and serves the sample clip over RTSP, with nothing of the system."""
+    port = free_port()
+    config = folder / "guard.yaml"
+    config.write_text(json.dumps({
+        "cameras": {"lobby": {"streams": {"1": {"source": {"url": str(CLIP), "loop": True}, "outputs": ["rtsp_serve"]}},
+                              "privacy_guard": {"enabled": True, "target_streams": "all"}}},
+        "web": {"port": free_port(), "rtsp_port": port}, "models": {"threads": 1}}))
+    with Process(["env", "-C", str(folder), "-i", "PATH=", str(program), "run", str(config)]) as guard:
+        wait_for(lambda: _width(f"rtsp://127.0.0.1:{port}/lobby/1") or not guard.running, 90, "a picture over RTSP")
+        assert guard.running, guard.output()
+
+
+def _width(url: str) -> int:
+    """Of the first picture; 0 while nothing is served."""
+    try:
+        with av.open(url, options={"rtsp_transport": "tcp"}, timeout=30) as served:
+            return next(served.decode(video=0)).width
+    except (OSError, av.error.FFmpegError):
+        return 0
