@@ -32,6 +32,7 @@ class Config:
     keep: float = 1.0  # weight of the loss that keeps what YOLOX-nano knew of COCO's other classes
     early_every: int = 4  # layers down to stride 8 cost most and change least: trained every n-th step
     scene_share: float = 0.6  # of tiles, where scenes exist
+    scene_silhouettes: float = 1.0  # share of the rendered tiles whose silhouettes are learnt
     photographs: bool = True  # whole photographs of people in the other tiles
     cutouts: bool = True  # people cut out of photographs, pasted anywhere
     workers: int = 1

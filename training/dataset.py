@@ -70,6 +70,8 @@ class Tiles(torch.utils.data.IterableDataset[tuple[torch.Tensor, Targets]]):
         rendered = rng.random() < self.config.scene_share * few
         if rendered:
             image, silhouette, ignore, people = scenes.crop(rng, size_px)
+            if rng.random() >= self.config.scene_silhouettes:
+                silhouette = np.full_like(silhouette, 2)
             canvas = Canvas(image, silhouette, ignore, people)
             if self.config.cutouts and rng.random() < 0.1:
                 self.paste_cutout(rng, canvas)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -13,7 +14,19 @@ from hypothesis import strategies as st
 
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.upright import UprightTile
-from training.scenes import ScenePool, StoredScene, crop_tile, load_scene, patch_people, turned_size, upright_people
+from training.config import Config
+from training.dataset import Tiles, collate
+from training.scenes import (
+    F32,
+    U8,
+    ScenePool,
+    StoredScene,
+    crop_tile,
+    load_scene,
+    patch_people,
+    turned_size,
+    upright_people,
+)
 
 SIZE_PX = 256
 BLUE, GREEN, RED = (230, 30, 30), (30, 230, 30), (30, 30, 230)
@@ -187,6 +200,34 @@ def test_sets_of_few_scenes_are_shown_more_often_than_their_share(tmp_path: Path
     assert pool.count() == 17
     assert {stems[0].parent.name: share for stems, share in zip(pool.sets, pool.shares, strict=True)} == {
         "few": pytest.approx(0.2), "many": pytest.approx(0.8)}
+
+
+class OnePerson:
+    """A pool of scenes that shows the same person again and again."""
+
+    def count(self) -> int:
+        return 1000
+
+    def crop(self, rng: np.random.Generator, size_px: int) -> tuple[U8, U8, U8, F32]:
+        blank = np.zeros((size_px, size_px), np.uint8)
+        silhouette = blank.copy()
+        silhouette[20:60, 30:50] = 1
+        person = np.array([[40, 40, 20, 40, 40, 25, 4, 1, 1]], np.float32)
+        return np.zeros((size_px, size_px, 3), np.uint8), silhouette, blank, person
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_silhouettes_of_a_share_of_rendered_tiles_are_learnt(share: float) -> None:
+    """The others' people keep their boxes and say nothing about silhouettes."""
+    tiles = Tiles.__new__(Tiles)
+    tiles.config = Config(scene_share=1.0, scene_silhouettes=share, cutouts=False)
+    rng, pool = np.random.default_rng(2), cast(ScenePool, OnePerson())
+    made = [tiles.tile(rng, 96, pool) for _ in range(100)]
+    assert all(len(tile.people) == 1 and not tile.ignore.any() for tile in made)
+    learnt = [collate([tile])[1].silhouette_ignore.max().item() == 0 for tile in made]
+    assert np.mean(learnt) == pytest.approx(share, abs=0.12)
+    unknown = next((tile for tile, known in zip(made, learnt, strict=True) if not known), None)
+    assert unknown is None or (unknown.silhouette == 2).all()
 
 
 def test_mirrored_tiles_keep_their_truth(tmp_path: Path) -> None:
