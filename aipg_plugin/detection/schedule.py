@@ -91,6 +91,7 @@ class SweepSchedule:
             return self._first_sweep(budget_s)
         affordable = self._affordable(min(self._budget_s, budget_s or self._budget_s))
         most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
+        pressed = budget_s is not None and budget_s < self._budget_s
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
         pace = self._cell_pace if affordable >= _LEAST_FOR_NEWCOMERS else 1.0
         age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * pace - period_s
@@ -110,7 +111,7 @@ class SweepSchedule:
                 urgent[:] = 0
             must = (self._shown @ (late & unseen) > 0) | (urgent > 0)
             # What has been looked at since it changed is looked at again while there is time.
-            needed = must | routine | (self._shown @ late > 0) if budget_s is None or len(chosen) < affordable else must
+            needed = must if pressed and len(chosen) >= affordable else must | routine | (self._shown @ late > 0)
             if not needed.any() and len(chosen) >= int(self._credit):
                 break
             if len(chosen) >= most:
