@@ -17,15 +17,17 @@ from aipg_plugin.tracking.track import TrackHistory, TrackPoint
 EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
 _MOVED_SHARE = 0.5       # of a box's size from one point to the next: that is walking
 # Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.fit`).
-_STATIONARY_M_S = 0.05   # seen before and after at the same place
-_BETWEEN_M_S = 0.2       # seen before and after at two places
+_STATIONARY_M_S = 0.03   # seen before and after at the same place
+_BETWEEN_M_S = 0.1       # seen before and after at two places
+_BRACKETED_M_S = 0.2     # the same of somebody whom motion alone shows
 _STANDING_M_S = 0.15     # last seen standing
 _AHEAD_M_S = 0.6         # last seen walking and expected farther on: the way they go …
 _ASIDE_M_S = 0.2         # … and to its sides
 _UNKNOWN_M_S = 1.2       # seen once, or as motion only: a slow walk in any direction
 _LOOKED_SHARE = 0.5      # of these where the place has been looked at since: who had moved would have been found
 _WALKING_FROM_M_S = 0.2  # somebody slower stands
-_MAX_LOOKED_M = 0.12     # the most where the place has been looked at: somebody hidden moves little
+_MAX_LOOKED_M = 0.12     # the most where the place has been looked at: somebody hidden moves little …
+_MAX_LOOKED_LATER_M = 0.06  # … and less where nobody was found there afterwards either (files)
 _MAX_UNCERTAINTY_M = 0.8 # about a step: who is farther is found again elsewhere
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
@@ -38,6 +40,7 @@ class _Guess:
     base: TrackPoint
     dt_s: float
     age_s: float
+    hindsight: bool
 
 
 class FigureMaker:
@@ -64,32 +67,33 @@ class FigureMaker:
         return np.where(moved[:, None], np.column_stack([centres, boxes[:, 2:4], angle]), boxes)
 
     def figures(self, histories: Sequence[TrackHistory], t_s: float, *, hindsight: bool) -> tuple[Figure, ...]:
-        """Everybody at one moment."""
+        """Everybody at one moment; in `hindsight`, histories go on for long after it."""
         guesses: list[_Guess] = []
         made: list[Figure] = []
         for history in histories:
             before, after = history.around(t_s)
             if before is not None and before.t_s == t_s:
-                made.append(self._seen(history, before, 0.0))
+                made.append(self._seen(history, before, 0.0, hindsight=hindsight))
             elif before is not None and after is not None:
-                made.append(self._between(history, before, after, t_s))
+                made.append(self._between(history, before, after, t_s, hindsight))
             elif before is not None:
                 age_s = t_s - before.t_s
-                guesses.append(_Guess(history, before, min(age_s, EXTRAPOLATE_S), age_s))
+                guesses.append(_Guess(history, before, min(age_s, EXTRAPOLATE_S), age_s, hindsight))
             elif after is not None and after.t_s - t_s <= (history.lead_s if hindsight else history.unsure_lead_s):
                 age_s = after.t_s - t_s
-                guesses.append(_Guess(history, after, -min(age_s, EXTRAPOLATE_S), age_s))
+                guesses.append(_Guess(history, after, -min(age_s, EXTRAPOLATE_S), age_s, hindsight))
         return (*made, *self._beyond(guesses))
 
-    def _seen(self, history: TrackHistory, seen: TrackPoint, age_s: float, position_uncertainty_m: float = 0.0
-              ) -> Figure:
+    def _seen(self, history: TrackHistory, seen: TrackPoint, age_s: float, position_uncertainty_m: float = 0.0, *,
+              hindsight: bool) -> Figure:
         """A figure where it was seen."""
-        outline = self._outline(history, seen, seen.box)
+        outline = self._outline(history, seen, seen.box, hindsight)
         return Figure(history.id, seen.box, outline, seen.head, seen.score, seen.t_s, age_s, position_uncertainty_m)
 
-    def _outline(self, history: TrackHistory, seen: TrackPoint, box: Float64) -> Float64:
+    def _outline(self, history: TrackHistory, seen: TrackPoint, box: Float64, hindsight: bool) -> Float64:
         """(K, 2) a sighting's calm outline, local to `box`."""
-        px = in_picture(seen.pose, self._silhouettes.at(history, seen), shifted_px=seen.box[0] - seen.x_px)
+        own_m = self._silhouettes.at(history, seen, hindsight=hindsight)
+        px = in_picture(seen.pose, own_m, shifted_px=seen.box[0] - seen.x_px)
         return to_local(box, px)
 
     def _beyond(self, guesses: list[_Guess]) -> list[Figure]:
@@ -101,9 +105,10 @@ class FigureMaker:
             ahead_m, aside_m = _uncertainty_m(guess)
             step = box[:2] - seen.box[:2]
             if not step.any():
-                figures.append(self._seen(guess.history, seen, guess.age_s, max(ahead_m, aside_m)))
+                figures.append(self._seen(guess.history, seen, guess.age_s, max(ahead_m, aside_m),
+                                          hindsight=guess.hindsight))
                 continue
-            shown = self._outline(guess.history, seen, seen.box)
+            shown = self._outline(guess.history, seen, seen.box, guess.hindsight)
             farthest = box.copy()
             farthest[:2] += step / np.hypot(*step) * ahead_m * seen.pose.per_metre
             outline = joined(box, to_local(box, to_pixels(farthest, shown)), seen.box, shown)
@@ -111,13 +116,13 @@ class FigureMaker:
             figures.append(Figure(guess.history.id, box, outline, head, seen.score, seen.t_s, guess.age_s, aside_m))
         return figures
 
-    def _between(self, history: TrackHistory, a: TrackPoint, b: TrackPoint, t_s: float) -> Figure:
+    def _between(self, history: TrackHistory, a: TrackPoint, b: TrackPoint, t_s: float, hindsight: bool) -> Figure:
         """A figure on the way from one point to the next."""
         share = (t_s - a.t_s) / (b.t_s - a.t_s)
         there = _box_near(b, a)
         turn = (there[4] - a.box[4] + 180) % 360 - 180
         box = a.box + share * np.array([*(there[:4] - a.box[:4]), turn])
-        own_m = self._silhouettes.at(history, a, b, share)
+        own_m = self._silhouettes.at(history, a, b, share, hindsight=hindsight)
         px = in_picture(a.pose.towards(b.pose, share), own_m, shifted_px=a.box[0] - a.x_px)
         outline = to_local(box, px)
         nearer = a if share < 0.5 else b
@@ -142,7 +147,7 @@ def glimpse_uncertainty_m(age_s: float, *, bracketed: bool = False) -> float:
 
     `bracketed`: another look shows where they are on the other side of the moment asked for.
     """
-    return min(_MAX_UNCERTAINTY_M, _BETWEEN_M_S * age_s if bracketed else _UNKNOWN_M_S * age_s)
+    return min(_MAX_UNCERTAINTY_M, _BRACKETED_M_S * age_s if bracketed else _UNKNOWN_M_S * age_s)
 
 
 def _uncertainty_m(guess: _Guess) -> tuple[float, float]:
@@ -151,7 +156,8 @@ def _uncertainty_m(guess: _Guess) -> tuple[float, float]:
     """
     ahead_m, aside_m = _free_uncertainty_m(guess)
     looked = guess.dt_s < 0 or any(miss.looked for miss in guess.history.misses)
-    most_m, share = (_MAX_LOOKED_M, _LOOKED_SHARE) if looked else (_MAX_UNCERTAINTY_M, 1.0)
+    most_looked_m = _MAX_LOOKED_LATER_M if guess.hindsight else _MAX_LOOKED_M
+    most_m, share = (most_looked_m, _LOOKED_SHARE) if looked else (_MAX_UNCERTAINTY_M, 1.0)
     return min(most_m, share * ahead_m), min(most_m, share * aside_m)
 
 

@@ -8,13 +8,16 @@ import numpy as np
 
 from aipg_plugin.geometry.arrays import Bools, Float64
 from aipg_plugin.tracking.association import FORBIDDEN, assign
-from aipg_plugin.tracking.track import Miss, TrackHistory
+from aipg_plugin.tracking.track import TrackHistory
 
 # Chosen with `benchmarks.fit` on rendered clips.
 SUFFICES_S = 4.0              # of what follows a moment, to tell of it all that matters here
 _LONGEST_GAP_S = 3.0          # between two fragments of one track
 _REACH_M, _REACH_M_S = 0.3, 1.2  # how far apart they may be, at once and per second of gap: an unhurried walk
 _MOST_SIZE_RATIO = 1.8        # of their boxes
+_MISSED_LOOKS = 4             # looks in a row that miss somebody who used to be found easily: gone or hidden
+_EASY_SCORE, _EASY_POINTS = 0.3, 6  # found easily: the middle score of so many last points is at least this
+_WALKING_M_S = 0.4            # somebody slower may be standing
 
 
 def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
@@ -27,18 +30,26 @@ def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
 
 
 def _ended(history: TrackHistory) -> TrackHistory:
-    gone_s = _gone_s(history.misses)
+    gone_s = _gone_s(history)
     if gone_s is None or (history.end_s is not None and history.end_s <= gone_s):
         return history
     return replace(history, end_s=gone_s)
 
 
-def _gone_s(misses: list[Miss]) -> float | None:
+def _gone_s(history: TrackHistory) -> float | None:
     """When somebody who was never seen again was gone: the first look that found nobody, and the place empty.
 
-    Of a place whose background is not known no number of looks proves that: a detector misses people for seconds.
+    Where the background is not known, no number of looks proves that: a detector misses people for seconds. But who was
+    found easily, was walking, and is missed by several looks in a row has walked on. A place that is known not to be
+    empty is held.
     """
-    return next((miss.t_s for miss in misses if miss.looked and miss.empty), None)
+    looked = [miss for miss in history.misses if miss.looked]
+    empty_s = next((miss.t_s for miss in looked if miss.empty), None)
+    if empty_s is not None or len(looked) < _MISSED_LOOKS or any(miss.empty is False for miss in history.misses):
+        return empty_s
+    walking = float(np.hypot(*history.speeds()[0])) >= _WALKING_M_S  # not so where the floor is not known
+    score = float(np.median([point.score for point in history.points[-_EASY_POINTS:]]))
+    return looked[_MISSED_LOOKS - 1].t_s if walking and score >= _EASY_SCORE else None
 
 
 def _joined(histories: list[TrackHistory]) -> list[TrackHistory]:

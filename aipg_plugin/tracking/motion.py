@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -88,21 +88,3 @@ class Walk:
         error = place_px - expected
         return Walk(t_s, expected + gain_place * error, self.speed_px_s + gain_speed * error,
                     ((1 - gain_place) * place, speed_ - gain_speed * both, (1 - gain_place) * both))
-
-
-def smoothed(walk: list[Walk]) -> list[Walk]:
-    """The same with what came after taken in (Rauch, Tung and Striebel 1965); the spread is left as it was."""
-    if not walk:
-        return []
-    result = [walk[-1]]
-    for one in reversed(walk[:-1]):
-        later = result[-1]
-        dt = later.t_s - one.t_s
-        place, speed_, both = one.spread_at(later.t_s)
-        inverse = np.linalg.inv(np.array([[place, both], [both, speed_]]))
-        p, v, c = one.spread
-        gain = np.array([[p + dt * c, c], [c + dt * v, v]]) @ inverse
-        error = np.stack([later.place_px - one.place_px - dt * one.speed_px_s, later.speed_px_s - one.speed_px_s])
-        change = gain @ error
-        result.append(replace(one, place_px=one.place_px + change[0], speed_px_s=one.speed_px_s + change[1]))
-    return result[::-1]

@@ -17,8 +17,9 @@ _CELL_STEP = 1.25        # cells grow by this factor when a silhouette does not 
 _KEPT_FIELDS = 1024
 _FINE = 2                # contours are drawn at this many times a field's size
 # Chosen with `benchmarks.fit`, and no less than `benchmarks.field_faults` asks for (0.2 m leaked in a burst).
-SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this
-SHRINK_M = 0.1          # and no farther, however long ago
+SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this …
+SHRINK_M = 0.1           # … and no farther, however long ago;
+LEGS_SHRINK_M_S, LEGS_SHRINK_M = 2.0, 0.4  # the same of the lower half where what came after is known (files)
 WINDOW_S = 0.3           # sightings shape those around them, and the next ones in any case
 
 
@@ -31,27 +32,28 @@ class Silhouettes:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], Float32] = OrderedDict()
 
-    def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0) -> Float64:
+    def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0, *,
+           hindsight: bool = False) -> Float64:
         """(K, 2) the outline at sighting `a`, or at `share` of the way to `b`: metres in the person's own frame."""
-        later = self._calm(history, b) if b is not None and share > 0 else None
-        field = self._calm(history, a)  # after the other's, for which cells may have grown
+        later = self._calm(history, b, hindsight) if b is not None and share > 0 else None
+        field = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
         if later is not None:
             field = np.asarray(cv2.addWeighted(later, share, field, 1 - share, 0), np.float32)
         return _contour(field, history.cells.size_m)
 
-    def _calm(self, history: TrackHistory, point: TrackPoint) -> Float32:
+    def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> Float32:
         """A sighting's field and those around it, less what may have shrunk in between."""
         around = history.near(point.t_s, WINDOW_S)
         for one in around:
             _fit(history, one)
-        key = (point, around[0], around[-1], history.cells.size_m)
+        key = (point, around[0], around[-1], history.cells.size_m, hindsight)
         field = self._kept.get(key)
         if field is None:
             field = self._own(point, history.cells.size_m)
             for one in around:
                 if one is not point:
-                    shrunk = min(SHRINK_M_S * abs(one.t_s - point.t_s), SHRINK_M)
-                    field = np.maximum(field, self._own(one, history.cells.size_m) - np.float32(shrunk))
+                    shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
+                    field = np.maximum(field, self._own(one, history.cells.size_m) - shrunk)
             self._keep(key, field)
         return field
 
@@ -67,6 +69,17 @@ class Silhouettes:
         self._kept[key] = field
         if len(self._kept) > _KEPT_FIELDS:
             self._kept.popitem(last=False)
+
+
+def _shrunk(dt_s: float, hindsight: bool) -> Float32:
+    """(64, 1) metres by which a silhouette may have shrunk in a time, by the field's rows.
+
+    Legs swing, and in hindsight each swing is known; a head that one look leaves out is there still.
+    """
+    shrunk = np.full((_SIDE, 1), min(SHRINK_M_S * dt_s, SHRINK_M), np.float32)
+    if hindsight:
+        shrunk[_SIDE // 2:] = min(LEGS_SHRINK_M_S * dt_s, LEGS_SHRINK_M)
+    return shrunk
 
 
 def own_frame(point: TrackPoint, px: Float64) -> Float64:

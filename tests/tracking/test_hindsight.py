@@ -48,6 +48,20 @@ def test_who_may_still_be_there_is_held(gone: bool | None, looked: object) -> No
     assert len(told(t, 2.5)) == 1
 
 
+@pytest.mark.parametrize(("gone", "score", "speed_m_s", "held"), [
+    (None, 0.9, 1.0, False), (False, 0.9, 1.0, True), (None, 0.2, 1.0, True), (None, 0.9, 0.1, True)],
+    ids=["background unknown", "occupied", "hardly seen before", "stood"])
+def test_who_walked_and_is_missed_by_look_after_look_has_walked_on(gone: bool | None, score: float, speed_m_s: float,
+                                                                   held: bool) -> None:
+    t = tracker()
+    for k in range(6):
+        t.update(seen(at([[speed_m_s * k / 5, 2]]), 0.9 if k == 0 else score), k / 5)
+    for k in range(6, 20):
+        t.update(seen(NOBODY), k / 5, lambda _: gone, everywhere)
+    assert len(told(t, 1.5)) == 1
+    assert len(told(t, 2.5)) == held
+
+
 def test_fragments_of_one_walk_become_one_track_and_the_gap_is_covered() -> None:
     t = tracker()
     for k in range(31):

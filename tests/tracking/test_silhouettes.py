@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aipg_plugin.geometry import Figure, to_pixels
-from aipg_plugin.tracking.motion import Walk, smoothed
+from aipg_plugin.tracking.motion import Walk
 from aipg_plugin.tracking.silhouettes import Silhouettes, in_picture, own_frame
 from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
 from tests.strategies import numbers
@@ -64,6 +64,20 @@ def test_parts_that_lie_apart_are_both_covered() -> None:
     assert covered(mask, np.array([525.0, 488, 8, 50, 0])) > 0.95
 
 
+def test_with_hindsight_legs_follow_their_swing_and_a_head_left_out_stays() -> None:
+    """At 60 px to the metre: the sighting asked for has neither the head nor the leg that the next one has."""
+    box = np.array([480.0, 480, 100, 160, 0])
+    body = OVAL * (0.4, 0.6)
+    whole = np.array([(-0.4, -1), (0.4, -1), (0.4, 0.3), (1.0, 1), (-0.4, 1)])
+    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.2, box, whole)], 0.0)
+    head, leg = np.array([480.0, 417, 16, 16, 0]), np.array([513.0, 548, 8, 8, 0])
+    for hindsight in (False, True):
+        outline = Silhouettes().at(history, history.points[0], hindsight=hindsight)
+        mask = (_polygon(in_picture(history.points[0].pose, outline)),)
+        assert covered(mask, head) > 0.9
+        assert (covered(mask, leg) > 0.9) == (not hindsight)
+
+
 @pytest.mark.parametrize("speed_m_s", [0.0, 1.2])
 def test_the_filter_settles_on_who_stands_and_follows_who_walks(speed_m_s: float) -> None:
     rng = np.random.default_rng(1)
@@ -73,8 +87,6 @@ def test_the_filter_settles_on_who_stands_and_follows_who_walks(speed_m_s: float
     for k in range(1, 30):
         walks.append(walks[-1].seen(0.2 * k, seen[k]))
     filtered = np.stack([one.place_px for one in walks])
-    after = np.stack([one.place_px for one in smoothed(walks)])
-    rms = [float(np.sqrt(((one - true)[5:-5] ** 2).mean())) for one in (seen, filtered, after)]
+    rms = [float(np.sqrt(((one - true)[5:-5] ** 2).mean())) for one in (seen, filtered)]
     assert rms[1] < rms[0]
-    assert rms[2] < 0.85 * rms[1]
     assert walks[-1].spread_at(7.0)[0] > walks[-1].spread_at(6.0)[0] > walks[-1].spread[0]
