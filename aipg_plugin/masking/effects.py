@@ -35,9 +35,11 @@ HOLD_S = 4.0                    # no cell takes a new colour sooner than this â€
 STAGGER = 0.5                   # â€¦ and each its own time later, up to this share, so that they don't change together
 WINDOW = 2                      # side of the averaged window, in cells
 SOFTENING = 2 / 3               # luma levels are shown so much nearer to one another: softer steps tell no more
-HUES = 8                        # directions of a figure's mean chroma that are told apart
+HUES = 6                        # directions of a figure's mean chroma that are told apart
 HUE_SHOWN = 22                  # how far from neutral grey a hue is shown, however strong it is
-PALE, VIVID = 1.5, 3.0          # mean chroma up to which a grey figure stays grey, and from which it gets a hue
+# Mean chroma up to which a hue is given up, and from which a figure gets one: enough that a head, about a sixth of the
+# figure, hardly turns it (from 3 on, two heads of 60 more than by luck were named by whoever knew the body).
+PALE, VIVID = 5.0, 7.0
 HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
 
 # BT.601 full range (JFIF), from B, G, R.

@@ -60,6 +60,13 @@ def test_a_grey_figure_stays_grey() -> None:
     assert (work[1][15:65, 10:40] == 128).all()
 
 
+def test_a_figure_of_weak_colour_is_grey_since_its_head_would_turn_the_hue() -> None:
+    work = picture(I420, GREY, GREY)
+    work[1][:], work[2][:] = 132, 131
+    MaskPainter(I420, SIZE).paint(work, plan(), 0.0)
+    assert (work[1][15:65, 10:40] == 128).all()
+
+
 def test_the_hue_is_held_and_changes_with_another_figure_at_once() -> None:
     painter = MaskPainter(I420, SIZE)
     painter.paint(picture(I420), plan(), 0.0)
