@@ -69,7 +69,7 @@ def test_with_hindsight_legs_follow_their_swing_and_a_head_left_out_stays() -> N
     box = np.array([480.0, 480, 100, 160, 0])
     body = OVAL * (0.4, 0.6)
     whole = np.array([(-0.4, -1), (0.4, -1), (0.4, 0.3), (1.0, 1), (-0.4, 1)])
-    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.2, box, whole)], 0.0)
+    history = TrackHistory(1, 0.0, [point(0.0, box, body), point(0.2, box, whole)], 0.0, 0.0)
     head, leg = np.array([480.0, 417, 16, 16, 0]), np.array([513.0, 548, 8, 8, 0])
     for hindsight in (False, True):
         outline = Silhouettes().at(history, history.points[0], hindsight=hindsight)
