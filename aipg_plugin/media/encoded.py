@@ -34,8 +34,8 @@ class EncodedStream:
 
     `packets` carries H.264 access units (Annex B), `ts` the same as MPEG-TS. Nothing is encoded while nobody
     listens. A new reader gets a key frame with the next picture. A picture of another size reopens the encoder:
-    parameter sets are in the stream, so readers follow. Pictures are copied before `write` returns; no reference to
-    a guarded frame is kept.
+    parameter sets are in the stream, so readers follow. A picture is a view of the guarded frame's buffer, which is
+    not used again before the encoder lets go of it.
     """
 
     def __init__(self, output: Output, info: StreamInfo, *, name: str) -> None:
