@@ -17,7 +17,8 @@ class Age(StrEnum):
 
 
 STALE_AFTER_S = 1.0  # age of the evidence after which the whole picture is masked, …
-_OPEN_AFTER_S = 0.6  # … and where nobody looked at what came after, though the frame waited for it
+_OPEN_AFTER_S = 0.6  # … where nobody looked at what came after, though the frame waited for it, …
+_LONGEST_GAP_S = 1.2  # … and between two looks farther apart: who came in is not painted back over all of it
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float
     """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s at any rate of looks.
 
     Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
-    longer gap was not seen. Where the look-ahead should have brought a look after the frame and has not (`gap_s` inf),
-    whoever came in since the last one may be clear: such evidence is old at once, and stale after 0.6 s.
+    longer gap was not seen. In one of over 1.2 s (and over 1.5 periods) anybody may have come in. Where the look-ahead
+    should have brought a look after the frame and has not (`gap_s` inf), whoever came in since the last one may be
+    clear: such evidence is old at once, and stale after 0.6 s.
     """
     if gap_s == float("inf") and lookahead_s < period_s:
         gap_s = 0.0  # it could not have come yet
     if not age_s <= (_OPEN_AFTER_S if gap_s == float("inf") else STALE_AFTER_S):
+        return Age.STALE
+    if max(_LONGEST_GAP_S, 1.5 * period_s) < gap_s < float("inf"):
         return Age.STALE
     return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 else Age.OLD
 
