@@ -21,6 +21,7 @@ _COST_SMOOTHING = 0.2                   # share of the newest measurement in the
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
 _NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
 _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
+_LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -36,7 +37,8 @@ class SweepSchedule:
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
 
     A budget given to `next` bounds these too. Then `left` says which places have changed and have not been looked at
-    since: nobody knows who is there, so they are to be covered. They are left until they are looked at.
+    since: nobody knows who is there, so they are to be covered. They are left until they are looked at. `hurried`:
+    there was time for one tile beside the late ones at most, so that who comes in may be found too late.
     """
 
     def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
@@ -58,6 +60,7 @@ class SweepSchedule:
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
         self._nothing_left()
+        self.hurried = False
         self._told = False
         self._credit = 0.0
         self._last_s: float | None = None
@@ -87,9 +90,12 @@ class SweepSchedule:
         evidence, low score). `budget_s` is the time that this decision may take, if that is less than the schedule's
         own: it leaves fewer urgent tiles besides the late ones, and bounds those.
         """
-        if self._budget_s is None or not self.complete:
+        if self._budget_s is None:
             return self._first_sweep(budget_s)
         affordable = self._affordable(min(self._budget_s, budget_s or self._budget_s))
+        self.hurried = affordable < _LEAST_TO_KEEP_UP
+        if not self.complete:
+            return self._first_sweep(budget_s)
         most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
         pressed = budget_s is not None and budget_s < self._budget_s
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0

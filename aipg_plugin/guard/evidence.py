@@ -60,7 +60,7 @@ class Shown:
 class Look:
     """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new.
 
-    `left`: places that have changed and that there was no time to look at.
+    `left`: places that have changed and that there was no time to look at; `short`: of time, for these or newcomers.
     """
 
     t_s: float
@@ -71,6 +71,7 @@ class Look:
     uncertainty_s: float = 0.0
     until_s: float = -float("inf")
     left: ForegroundRegions = NO_FOREGROUND
+    short: bool = False
 
     def age_s(self, t_s: float) -> float:
         """How far a moment is from it."""
@@ -200,7 +201,7 @@ class Evidence:
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 doubt = observation.doubt or (_TOO_MUCH if observation.left_share > _MOST_LEFT else "")
                 self._add(Look(t_s, doubt, swept, observation.foreground, looked_at, shown.uncertainty_s,
-                               left=observation.left))
+                               left=observation.left, short=observation.hurried or observation.left_share > 0))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
@@ -264,7 +265,7 @@ class Evidence:
         elif age_s <= _EXACT_S:
             gap_s = 0.0
         return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
-                      gap_s, any(len(look.left) for look in around))
+                      gap_s, any(look.short for look in around))
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""

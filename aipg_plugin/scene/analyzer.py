@@ -222,7 +222,7 @@ class SceneAnalyzer:
         return Observation(found, "", foreground, complete=self._schedule.complete, gone=self._gone,
                            looked=self._looked, looked_grid=self._looked_grid, unchanged=self._change.unchanged,
                            left=regions_over(self._schedule.left, self._detector.size_wh),
-                           left_share=self._schedule.left_share)
+                           left_share=self._schedule.left_share, hurried=self._live and self._schedule.hurried)
 
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))

@@ -30,7 +30,7 @@ class Observation:
     `looked_grid` (h, w) bool, cells over the whole picture: where it was looked at (not given: everywhere);
     `scene_change` that this is another scene than before; `background_known` that most of the scene is known as it
     looks with nobody there. `left` are places that have changed and that there was no time to look at, `left_share`
-    how much of the picture that is: nobody knows who is there.
+    how much of the picture that is: nobody knows who is there. `hurried`: who comes in may be found too late.
     """
 
     detections: Detections
@@ -45,6 +45,7 @@ class Observation:
     background_known: bool = True
     left: ForegroundRegions = NO_FOREGROUND
     left_share: float = 0.0
+    hurried: bool = False
 
 
 class Analyzer(Protocol):
