@@ -29,7 +29,8 @@ from tests.needs import need
 from tests.servers import Process, free_port, wait_for
 
 SPECIAL = "@/#[%] ?&=;:'\"!$\\|<>{}^`~+,äß漢"
-FIXED = ["p@ssw0rd/word", "xkcd y@zonkk/quuxx", "tabuu@#1-quiddle", "Sommar#2024", "abcde[fghij", "hallf%centt",
+# No word of theirs may stand in a JPEG, whose tables hold "cdefghij" and the like.
+FIXED = ["p@ssw0rd/word", "xkcd y@zonkk/quuxx", "tabuu@#1-quiddle", "Sommar#2024", "abkde[fgxij", "hallf%centt",
          "enddz@", "#beginz"]
 
 
