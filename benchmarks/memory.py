@@ -1,9 +1,8 @@
-"""Memory over many frames: decode, guard and encode one camera as fast as it goes, in virtual time.
+"""Resident memory of guarding one stream for a long time: decode, detect, mask, encode, over and over the clip.
 
-    python -m benchmarks.memory [--scene busy|still|empty] [--size 480] [--fps 10] [--frames 10000]
+    python -m benchmarks.memory [--frames 10000] [--size 1920] [--json]
 
-Prints the resident memory in MB ten times, and the growth per thousand frames over the second half (least squares),
-after which it is judged: flat is less than `_FLAT_MB`.
+Prints the peak and the growth between the first tenth and the last: a leak shows as growth.
 """
 
 from __future__ import annotations
@@ -12,57 +11,67 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
+import tqdm
 
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
-from aipg_plugin.media.encoder import Encoder
-from aipg_plugin.media.pictures import to_picture
-from aipg_plugin.options import Models, Output, OutputKind, Web
-from benchmarks.stream_clips import Scene, make_clip
-from benchmarks.stream_cost import InlineWorker, frames_of, spec_of
-
-_FLAT_MB = 1.0  # per thousand frames
-_CLIP_S = 17.0
-
-
-def resident_mb(clip: Path, frames: int, fps: int) -> list[tuple[int, float]]:
-    """Frames done and resident memory in MB, a hundred times."""
-    encoder = Encoder(Output(OutputKind.HTTP, encoder="libx264"), spec_of(clip))
-    guard = make_guard(settings_for("", Web()).cameras[0], load_model(Models()), live=True, make_worker=InlineWorker)
-    process, seen = psutil.Process(), []
-    for count, frame in enumerate(frames_of(clip, frames / fps), start=1):
-        for out in guard.process(frame):
-            encoder.encode(to_picture(out), out.seq / fps)
-        if count % max(1, frames // 100) == 0:
-            seen.append((count, process.memory_info().rss / 1e6))
-    guard.close()
-    return seen
+from aipg_plugin.media.sink import open_sink
+from aipg_plugin.media.source import open_source
+from aipg_plugin.options import Models, Output, OutputKind, Source, Web
+from aipg_plugin.resources import resource_path
+from benchmarks.throughput import scaled
 
 
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scene", choices=list(Scene), type=Scene, default=Scene.EMPTY)
-    parser.add_argument("--size", type=int, default=480)
-    parser.add_argument("--fps", type=int, default=10)
+    parser.add_argument("--clip", type=Path, default=resource_path("samples", "lobby.mp4"))
     parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=1920)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     bound_heap()
+    process = psutil.Process()
+    seen_mib: list[float] = []
+    camera = settings_for("", Web()).cameras[0]
     with tempfile.TemporaryDirectory() as name:
-        clip = make_clip(options.scene, Path(name), side_px=options.size, fps=options.fps, seconds=_CLIP_S)
-        seen = np.array(resident_mb(clip, options.frames, options.fps))
-    half = seen[len(seen) // 2:]
-    growth_mb = float(np.polyfit(half[:, 0] / 1000, half[:, 1], 1)[0])
-    print(json.dumps({"scene": options.scene.value, "size": options.size, "frames": options.frames,
-                      "resident_mb": [round(mb) for mb in seen[::max(1, len(seen) // 10), 1].tolist()],
-                      "growth_mb_per_1000_frames": round(growth_mb, 2), "flat": growth_mb < _FLAT_MB}))
-    return 0 if growth_mb < _FLAT_MB else 1
+        clip = scaled(options.clip, options.size, Path(name))
+        guard = make_guard(camera, load_model(Models()), live=False)
+        sink = None
+        bar = tqdm.tqdm(total=options.frames, unit="frame", file=sys.stderr)
+        done, start_s = 0, 0.0
+        while done < options.frames:
+            last_s = start_s
+            with open_source(Source(str(clip), realtime=False), "1") as source:
+                if sink is None:
+                    sink = open_sink(Output(OutputKind.FILE, target=str(Path(name) / "out.mkv")), source.info, name="m")
+                for frame in source:
+                    if not isinstance(frame, Frame) or done >= options.frames:
+                        continue
+                    last_s = start_s + (frame.pts_s or 0.0)
+                    for guarded in guard.process(replace(frame, pts_s=last_s, seq=done)):
+                        sink.write(guarded)
+                    done += 1
+                    bar.update()
+                    if done % 50 == 0 or done == options.frames:
+                        seen_mib.append(process.memory_info().rss / 2**20)
+            start_s = last_s + 0.04
+        bar.close()
+        if sink is not None:
+            sink.close()
+    tenth = max(1, len(seen_mib) // 10)
+    result = {"frames": done, "size": options.size, "peak_mib": round(max(seen_mib)),
+              "first_tenth_mib": round(max(seen_mib[:tenth])), "last_tenth_mib": round(max(seen_mib[-tenth:]))}
+    result["growth_mib"] = result["last_tenth_mib"] - result["first_tenth_mib"]
+    print(json.dumps(result, indent=2) if options.json else "\n".join(f"{k:16} {v}" for k, v in result.items()))
+    return 0
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_one_version() -> None:
 
 def test_the_readmes_test_command_is_what_ci_runs() -> None:
     assert "\n```sh\n./test\n```\n" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert '\ncheck "tests" ./test\n' in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+    assert '\ncheck "tests" ./test --junitxml ' in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_test_command_hands_its_arguments_to_pytest(tmp_path: Path) -> None:
