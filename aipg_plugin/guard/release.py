@@ -246,6 +246,8 @@ class Release:
         age = age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, self.lookahead_s)
         if status.left and age is Age.FRESH:
             age = Age.OLD  # what has changed and was not looked at is covered, whoever is there
+        elif status.left and status.gap_s == float("inf"):
+            age = Age.STALE  # who came in since would not be found in time
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
                             age=age))
 
