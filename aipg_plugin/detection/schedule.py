@@ -196,7 +196,9 @@ class SweepSchedule:
         if self._budget_s is None or budget_s is None:
             return tuple(range(self._count))
         unseen = np.flatnonzero(~np.isfinite(self._seen_s))
-        return tuple(unseen[:self._affordable(_FIRST_FACTOR * budget_s)].tolist())
+        chosen = unseen[:self._affordable(_FIRST_FACTOR * budget_s)].tolist()
+        self._leave(chosen, short=True)  # what has changed since the sweep began is covered when it ends
+        return tuple(chosen)
 
     def _unseen_cells(self) -> Bools:
         """(K,) bool: the cells that have changed since they were looked at."""
