@@ -73,7 +73,7 @@ class InlineWorker:
         """Nothing runs."""
 
 
-def frames_of(clip: Path, seconds: float) -> Iterator[Frame]:
+def _frames(clip: Path, seconds: float) -> Iterator[Frame]:
     """The frames of a clip as of a live camera whose clock starts at 0, over and over."""
     start_s, seq = 0.0, 0
     while True:
@@ -88,14 +88,14 @@ def frames_of(clip: Path, seconds: float) -> Iterator[Frame]:
                     seq += 1
 
 
-def spec_of(clip: Path) -> EncoderSpec:
+def _spec(clip: Path) -> EncoderSpec:
     with open_source(Source(str(clip), realtime=False, hardware_decode="none"), "1") as source:
         return EncoderSpec.of(source.info, live=True)
 
 
 def floor(clip: Path, output: Output, seconds: float, warm_s: float) -> Cost:
     """Decode and encode alone, no frame touched in Python."""
-    spec = spec_of(clip)
+    spec = _spec(clip)
     encoder, index, start_cpu_s = Encoder(output, spec), 0, 0.0
     while index < seconds * spec.fps:
         with av.open(str(clip)) as box:
@@ -114,10 +114,10 @@ def floor(clip: Path, output: Output, seconds: float, warm_s: float) -> Cost:
 def guarded(clip: Path, output: Output, net: Any, seconds: float, warm_s: float,
             profile: cProfile.Profile | None = None) -> Cost:
     """Decode, guard and encode."""
-    encoder, cost, started = Encoder(output, spec_of(clip)), Cost(), False
+    encoder, cost, started = Encoder(output, _spec(clip)), Cost(), False
     guard = make_guard(settings_for("", Web()).cameras[0], net, live=True, make_worker=InlineWorker)
     start_cpu_s, t_s = 0.0, 0.0
-    for frame in frames_of(clip, seconds):
+    for frame in _frames(clip, seconds):
         if not started and (frame.pts_s or 0.0) >= warm_s:
             started, start_cpu_s = True, time.process_time()
             InlineWorker.cpu_s, InlineWorker.count = 0.0, 0

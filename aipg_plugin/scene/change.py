@@ -86,7 +86,7 @@ class SceneComparator:
         share = float(different[self.valid].mean())
         if share > _SCENE_SHARE and self._correlation(one, two) < _SAME_SCENE:
             return PictureChange(True, different)
-        return PictureChange(False, _large(different | self._coloured(before.chroma, now.chroma)))
+        return PictureChange(False, large(different | self._coloured(before.chroma, now.chroma), _LEAST_PX))
 
     def _correlation(self, one: Float32, two: Float32) -> float:
         """Of the detail of two thumbnails, 1 where neither has any."""
@@ -125,11 +125,11 @@ def _range(picture: Float32) -> Float32:
     return np.asarray(cv2.dilate(picture, kernel) - cv2.erode(picture, kernel), np.float32)
 
 
-def _large(mask: Bools) -> Bools:
-    """The connected regions of at least `_LEAST_PX` pixels."""
+def large(mask: Bools, least_px: int) -> Bools:
+    """(h, w) bool: the connected regions of a mask of at least `least_px` pixels."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count == 1:
         return mask
-    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_PX
-    large[0] = False
-    return np.asarray(large[labels], bool)
+    kept = stats[:, cv2.CC_STAT_AREA] >= least_px
+    kept[0] = False
+    return np.asarray(kept[labels], bool)

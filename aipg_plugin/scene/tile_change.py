@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
+from aipg_plugin.scene.change import large
 
 _CELL_PX = 2             # of the small picture: a cell is some 6 px of a 960 px picture …
 _WINDOW = 3              # … and this many cells, a head, are compared as one
@@ -103,12 +104,7 @@ class TileChange:
 
     def large(self, changed: Bools) -> Bools:
         """(h, w) bool: the connected places of `update`'s result that are as large as somebody far away."""
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8), connectivity=8)
-        if count == 1:
-            return changed
-        large = stats[:, cv2.CC_STAT_AREA] >= _PERSON_CELLS
-        large[0] = False
-        return np.asarray(large[labels], bool)
+        return large(changed, _PERSON_CELLS)
 
     def cells(self, changed: Bools, grid_wh: tuple[int, int]) -> Bools:
         """(h, w) bool: `update`'s result on a coarser grid."""
