@@ -83,8 +83,8 @@ class Status:
     """How far the evidence for a moment can be trusted.
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
-    after, since a single look misses who comes in half hidden; else 0 where the frame itself was looked at. `left`:
-    there was no time to look at all that has changed.
+    after, since a single look misses who comes in half hidden; else 0 where the frame itself was looked at. `short`:
+    there was no time to look at all that has changed, or for newcomers.
     """
 
     age_s: float
@@ -92,7 +92,7 @@ class Status:
     swept: bool
     uncertainty_s: float = 0.0
     gap_s: float = 0.0
-    left: bool = False
+    short: bool = False
 
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)

@@ -32,14 +32,23 @@ class Facts:
     age: Age
 
 
-def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float = 0.0) -> Age:
+def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float = 0.0, *, short: bool = False) -> Age:
     """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s at any rate of looks.
 
     Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
     longer gap was not seen. In one of over 1.2 s (and over 1.5 periods) anybody may have come in. Where the look-ahead
     should have brought a look after the frame and has not (`gap_s` inf), whoever came in since the last one may be
-    clear: such evidence is old at once, and stale after 0.6 s.
+    clear: such evidence is old at once, and stale after 0.6 s. Looks that were `short` of time leave out places, which
+    are covered: fresh evidence is old then, and old evidence that no look after the frame bears out is stale.
     """
+    age = _age_of(age_s, period_s, gap_s, lookahead_s)
+    if short and age is Age.FRESH:
+        return Age.OLD
+    return Age.STALE if short and gap_s == float("inf") else age
+
+
+def _age_of(age_s: float, period_s: float, gap_s: float, lookahead_s: float) -> Age:
+    """The same where looks had the time they need."""
     if gap_s == float("inf") and lookahead_s < period_s:
         gap_s = 0.0  # it could not have come yet
     if not age_s <= (_OPEN_AFTER_S if gap_s == float("inf") else STALE_AFTER_S):

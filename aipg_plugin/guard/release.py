@@ -22,7 +22,7 @@ from aipg_plugin.guard.evidence import Look, Status
 from aipg_plugin.guard.layout import Layout
 from aipg_plugin.guard.observer import Arrival, Known, Observer
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
-from aipg_plugin.guard.policy import Age, Facts, age_of, decide
+from aipg_plugin.guard.policy import Facts, age_of, decide
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
@@ -243,11 +243,7 @@ class Release:
                 and known.evidence.looks_after(t_s) < _LOOKS_AFTER)
 
     def _decide(self, waiting: Waiting, status: Status, guard: PrivacyGuard) -> tuple[State, str]:
-        age = age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, self.lookahead_s)
-        if status.left and age is Age.FRESH:
-            age = Age.OLD  # what has changed and was not looked at is covered, whoever is there
-        elif status.left and status.gap_s == float("inf"):
-            age = Age.STALE  # who came in since would not be found in time
+        age = age_of(status.age_s, 1 / guard.detect_hz, status.gap_s, self.lookahead_s, short=status.short)
         return decide(Facts(enabled=waiting.wanted or self.wanted, frames=True, doubt=status.doubt, swept=status.swept,
                             age=age))
 

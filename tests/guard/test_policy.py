@@ -57,6 +57,13 @@ def test_who_came_and_went_in_a_long_gap_was_not_seen() -> None:
     assert age_of(0.3, 0.2, gap_s=float("inf"), lookahead_s=0.0) is Age.FRESH  # it could not have come yet
 
 
+def test_looks_short_of_time_make_evidence_worse() -> None:
+    assert age_of(0.1, 0.2, gap_s=0.2, lookahead_s=0.4, short=True) is Age.OLD
+    assert age_of(0.1, 0.2, gap_s=0.9, lookahead_s=0.4, short=True) is Age.OLD
+    assert age_of(0.05, 0.2, gap_s=float("inf"), lookahead_s=0.4, short=True) is Age.STALE
+    assert age_of(0.05, 0.2, gap_s=float("inf"), lookahead_s=0.0, short=True) is Age.OLD  # it could not have come yet
+
+
 def test_an_overload_is_told_of_streams_that_are_masked_by_figures_and_of_no_other() -> None:
     told = "overloaded: 19 of 40 looks a second"
     assert under_load(State.GUARDING, "figures are masked", told) == (State.DEGRADED, told)
