@@ -100,6 +100,7 @@ def test_adding_a_camera_from_a_file(page: Any, house: House) -> None:
     page.click("#wizard-next")
     page.click("#apply")
     page.wait_for_selector("[data-camera=shop_floor]")
+    wait_for(lambda: "shop_floor" in house.yaml["cameras"], 20, "the new camera in the file: it is in force first")
     made = house.yaml["cameras"]["shop_floor"]
     assert (made["name"], made["camera_height"], made["mount"]) == ("Shop floor", 3.4, "ceiling")
     assert made["streams"]["1"]["source"] == {"url": str(house.clip), "loop": True}
