@@ -9,7 +9,7 @@ from pathlib import Path
 from aipg_plugin.errors import HostError, SettingsError, UsageError
 from aipg_plugin.hosts import nvr_apply
 from aipg_plugin.hosts.nvr import NVRS, YAML_NVRS, snippet, verify, viseron_component
-from aipg_plugin.hosts.nvr_sources import parsed, read
+from aipg_plugin.hosts.nvr_sources import parsed
 from aipg_plugin.hosts.viseron.safety import COMPONENT, recorded_sources
 from aipg_plugin.options import Settings
 from aipg_plugin.settings.advice import unguarded
@@ -116,7 +116,7 @@ def _settings(path: Path) -> Settings:
 
 def _verify(nvr: str, path: Path, settings: Settings | None) -> int:
     try:
-        text = read(nvr, path)
+        text = NVRS[nvr].read(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("{file} cannot be read: {error}", file=str(path), error=type(error).__name__) from error
     try:

@@ -12,7 +12,7 @@ from aipg_plugin.media import served
 from aipg_plugin.options import OutputKind, Settings, Web
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
-_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "onvif": 80}
 _OURS = re.compile(rf"{served.HTTP_PREFIX}[^/]+/[^/]+\.({'|'.join(served.HTTP_KINDS)})")
 
 
@@ -57,6 +57,15 @@ def guarded_urls(settings: Settings, host: str = "") -> list[GuardedUrls]:
     return found
 
 
+def onvif_urls(settings: Settings) -> list[str]:
+    """What clients find by ONVIF: the device, for those that name it by host and port alone, and its streams."""
+    web = settings.web
+    streams = [served.rtsp_url(web.host, web.rtsp_port, served.stream_name(camera.id, stream.id), metadata=True)
+               for camera in settings.cameras if camera.enabled for stream in camera.streams
+               if any(output.kind is OutputKind.RTSP_SERVE for output in stream.outputs)]
+    return [f"onvif://{served.in_url(web.host)}:{web.port}", *streams] if streams else []
+
+
 class Addresses:
     """Tells guarded from raw addresses, whatever login, query or fragment they carry.
 
@@ -68,6 +77,8 @@ class Addresses:
     def __init__(self, settings: Settings | None, more: Iterable[str] = ()) -> None:
         known = guarded_urls(settings) if settings is not None else []
         self._ours = {_key(url) for urls in known for url in (urls.rtsp, urls.ts, urls.mjpeg, urls.jpeg) if url}
+        if settings is not None and settings.web.onvif:
+            self._ours |= {_key(url) for url in onvif_urls(settings)}
         self._guarded = self._ours | {_key(url) for url in more}
         self._settings = settings
         web = settings.web if settings is not None else Web()
@@ -107,4 +118,5 @@ def _key(url: str) -> tuple[str, int, str]:
         return plain, 0, ""
     if not host:
         return plain, 0, ""
-    return ("127.0.0.1" if host in _LOOPBACK else host), port, parts.path.rstrip("/")
+    path = "onvif" if parts.scheme == "onvif" else parts.path.rstrip("/")
+    return ("127.0.0.1" if host in _LOOPBACK else host), port, path

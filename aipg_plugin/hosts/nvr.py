@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aipg_plugin.credentials import redacted
 from aipg_plugin.errors import HostError, Problem
-from aipg_plugin.hosts import nvr_snippets, nvr_sources, zoneminder
+from aipg_plugin.hosts import homeassistant, nvr_snippets, nvr_sources, zoneminder
 from aipg_plugin.hosts.guarded_urls import Addresses, GuardedUrls, guarded_urls
 from aipg_plugin.hosts.nvr_sources import Found
 from aipg_plugin.hosts.zoneminder import measured
@@ -20,16 +20,22 @@ _CLIENT = Path(__file__).with_name("viseron") / "client"
 _CURE = "Put the guarded address in its place"
 
 
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")
+
+
 @dataclass(frozen=True)
 class Nvr:
     """What we know of one NVR: how its snippet is written, and how to find the sources in its configuration.
 
-    `may_be_empty` says whether a configuration without any source is complete (a file that lists cameras among others).
+    `read` gives its text with what belongs to it, or raises OSError or UnicodeDecodeError; `may_be_empty` says whether
+    a configuration without any source is complete (a file that lists cameras among others).
     """
 
     name: str
     snippet: Callable[[list[GuardedUrls]], str]
     sources: Callable[[str, Mapping[str, str]], Iterator[Found]] | None
+    read: Callable[[Path], str] = _text_of
     may_be_empty: Callable[[str], bool] = lambda _text: False
     wants_size: bool = False
 
@@ -38,9 +44,9 @@ NVRS: dict[str, Nvr] = {nvr.name: nvr for nvr in (
     Nvr("frigate", nvr_snippets.frigate, nvr_sources.frigate),
     Nvr("viseron", nvr_snippets.viseron, nvr_sources.viseron),
     Nvr("zoneminder", zoneminder.snippet, None, wants_size=True),
-    Nvr("motion", nvr_snippets.motion, nvr_sources.motion),
-    Nvr("homeassistant", nvr_snippets.homeassistant, nvr_sources.homeassistant,
-        may_be_empty=nvr_sources.is_config_entries),
+    Nvr("motion", nvr_snippets.motion, nvr_sources.motion, read=nvr_sources.read_motion),
+    Nvr("homeassistant", nvr_snippets.homeassistant, homeassistant.sources, read=homeassistant.read,
+        may_be_empty=homeassistant.may_be_empty),
 )}
 YAML_NVRS = ("frigate", "viseron", "homeassistant")
 

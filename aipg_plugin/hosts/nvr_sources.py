@@ -1,11 +1,13 @@
 """Every place in an NVR's configuration that video comes from.
 
 Finders list sources, not addresses that look suspicious: what is there is either ours or a problem. Facts are from
-the documentation and configuration schemas of Frigate 0.16, go2rtc 1.9, Viseron 3, motion 4.5 and Home Assistant.
+the documentation and configuration schemas of Frigate 0.16, go2rtc 1.9, Viseron 3 and motion 4.5. Home Assistant's are
+in `homeassistant.py`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import yaml
 
 from aipg_plugin.errors import HostError
 
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[a-z][a-z0-9+.-]*://[^\s\"',|]+|/dev/video\d+", re.IGNORECASE)
+ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[a-z][a-z0-9+.-]*://[^\s\"',|]+|/dev/video\d+", re.IGNORECASE)
 _VIDEO = re.compile(r"^(?:rtsp|rtsps|rtspx|rtmp|rtmps|udp|rtp|srt|onvif)://|/dev/video", re.IGNORECASE)
 _FRIGATE_VARIABLE = re.compile(r"\{(FRIGATE_[A-Z0-9_]+)\}")
 IS_A_VARIABLE = "{url} names a variable that is not set here"
@@ -55,7 +57,12 @@ _Lenient.add_multi_constructor("!", _tagged)
 def parsed(text: str) -> dict[str, Any]:
     """A configuration as a mapping. Raises HostError when it is none."""
     try:
-        document = yaml.load(text, _Lenient)  # a SafeLoader
+        # JSON is YAML too, but YAML's reader takes a minute for what Home Assistant keeps
+        document = json.loads(text) if text.lstrip()[:1] == "{" else None
+    except (ValueError, RecursionError):
+        document = None
+    try:
+        document = yaml.load(text, _Lenient) if document is None else document  # a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise HostError("this is not YAML: {error}", error=(str(error).splitlines() or ["?"])[0]) from error
     if not isinstance(document, dict):
@@ -68,30 +75,30 @@ def frigate(text: str, environ: Mapping[str, str]) -> Iterator[Found]:
     document = parsed(text)
     go2rtc = Go2rtc(document.get("go2rtc"), environ)
     yield from go2rtc.sources()
-    for name, camera in _mapping(document.get("cameras")).items():
+    for name, camera in mapping(document.get("cameras")).items():
         where = f"cameras.{name}.ffmpeg"
-        ffmpeg = _mapping(_mapping(camera).get("ffmpeg"))
-        if isinstance(_mapping(camera).get("ffmpeg"), Tagged) or isinstance(camera, Tagged):
+        ffmpeg = mapping(mapping(camera).get("ffmpeg"))
+        if isinstance(mapping(camera).get("ffmpeg"), Tagged) or isinstance(camera, Tagged):
             yield Found(f"cameras.{name}", str(camera), CANNOT_BE_JUDGED)
-        for index, entry in enumerate(_list(ffmpeg.get("inputs"))):
-            path = _filled(_mapping(entry).get("path"), environ)
+        for index, entry in enumerate(listed(ffmpeg.get("inputs"))):
+            path = _filled(mapping(entry).get("path"), environ)
             if not go2rtc.defines(path):
-                yield _found(f"{where}.inputs.{index}.path", path)
-            yield from hidden(_mapping(entry), f"{where}.inputs.{index}", skip=("path",))
+                yield found_at(f"{where}.inputs.{index}.path", path)
+            yield from hidden(mapping(entry), f"{where}.inputs.{index}", skip=("path",))
         yield from hidden(ffmpeg, where, skip=("inputs",))
-    yield from hidden(_mapping(document.get("ffmpeg")), "ffmpeg")
+    yield from hidden(mapping(document.get("ffmpeg")), "ffmpeg")
 
 
 class Go2rtc:
     """A go2rtc section: its streams, and which addresses are references to one of them."""
 
     def __init__(self, section: object, environ: Mapping[str, str], where: str = "go2rtc") -> None:
-        self._section = _mapping(section)
+        self._section = mapping(section)
         self._environ = environ
         self._where = where
         self._broken = section is not None and not isinstance(section, dict)
-        self._streams = _mapping(self._section.get("streams"))
-        listen = str(_mapping(self._section.get("rtsp")).get("listen", ":8554"))
+        self._streams = mapping(self._section.get("streams"))
+        listen = str(mapping(self._section.get("rtsp")).get("listen", ":8554"))
         self._port = int(listen.rpartition(":")[2]) if listen.rpartition(":")[2].isdigit() else 8554
 
     def defines(self, url: str) -> bool:
@@ -111,7 +118,7 @@ class Go2rtc:
         if self._broken:
             yield Found(self._where, "", CANNOT_BE_JUDGED)
         for name, value in self._streams.items():
-            for index, entry in enumerate(_list(value)):
+            for index, entry in enumerate(listed(value)):
                 url = _filled(entry.get("url") if isinstance(entry, dict) else entry, self._environ)
                 where = f"{self._where}.streams.{name}" + (f".{index}" if isinstance(value, list) else "")
                 yield from self._source(where, url)
@@ -119,9 +126,9 @@ class Go2rtc:
 
     def _source(self, where: str, url: str) -> Iterator[Found]:
         if not self.defines(url):
-            yield _found(where, url)
-        for address in _ADDRESS.findall(url.partition("#")[2]):  # FFmpeg arguments in the fragment
-            yield _found(where, address)
+            yield found_at(where, url)
+        for address in ADDRESS.findall(url.partition("#")[2]):  # FFmpeg arguments in the fragment
+            yield found_at(where, address)
 
 
 def viseron(text: str, environ: Mapping[str, str]) -> Iterator[Found]:
@@ -131,8 +138,8 @@ def viseron(text: str, environ: Mapping[str, str]) -> Iterator[Found]:
         section = document.get(component)
         if isinstance(section, Tagged):
             yield Found(component, str(section), CANNOT_BE_JUDGED)
-        for name, camera in _mapping(_mapping(section).get("camera")).items():
-            yield from viseron_camera(f"{component}.camera.{name}", _mapping(camera))
+        for name, camera in mapping(mapping(section).get("camera")).items():
+            yield from viseron_camera(f"{component}.camera.{name}", mapping(camera))
     yield from Go2rtc(document.get("go2rtc"), environ).sources()
 
 
@@ -141,28 +148,28 @@ def viseron_camera(where: str, camera: Mapping[str, Any]) -> Iterator[Found]:
     yield viseron_stream(where, camera, camera)
     substream = camera.get("substream")
     if substream:
-        yield viseron_stream(f"{where}.substream", camera, _mapping(substream))
-    still = _mapping(camera.get("still_image")).get("url")
+        yield viseron_stream(f"{where}.substream", camera, mapping(substream))
+    still = mapping(camera.get("still_image")).get("url")
     if still:
-        yield _found(f"{where}.still_image.url", _text(still))
-    for place, options in ((where, camera), (f"{where}.substream", _mapping(substream))):
+        yield found_at(f"{where}.still_image.url", as_text(still))
+    for place, options in ((where, camera), (f"{where}.substream", mapping(substream))):
         for key in ("raw_command", "raw_pipeline"):
             if options.get(key):
-                yield Found(f"{place}.{key}", _text(options[key]), CANNOT_BE_JUDGED)
+                yield Found(f"{place}.{key}", as_text(options[key]), CANNOT_BE_JUDGED)
 
 
 def viseron_stream(where: str, camera: Mapping[str, Any], stream: Mapping[str, Any]) -> Found:
     """The address Viseron makes of host, port and path."""
     scheme = stream.get("protocol") or {"mjpeg": "http"}.get(str(stream.get("stream_format", "rtsp")),
                                                              stream.get("stream_format", "rtsp"))
-    host, path = _text(camera.get("host")), _text(stream.get("path"))
+    host, path = as_text(camera.get("host")), as_text(stream.get("path"))
     if isinstance(camera.get("host"), Tagged) or isinstance(stream.get("path"), Tagged):
         return Found(where, f"{host}{path}", IS_A_VARIABLE)
-    return Found(where, f"{scheme}://{host}:{_text(stream.get('port', 554))}/{path.lstrip('/')}")
+    return Found(where, f"{scheme}://{host}:{as_text(stream.get('port', 554))}/{path.lstrip('/')}")
 
 
 def motion(text: str, _environ: Mapping[str, str]) -> Iterator[Found]:
-    """Every option that names a source, in all files that `read` has joined."""
+    """Every option that names a source, in all files that `read_motion` has joined."""
     file, number = "", 0
     for line in text.splitlines():
         number += 1
@@ -171,7 +178,7 @@ def motion(text: str, _environ: Mapping[str, str]) -> Iterator[Found]:
             continue
         word, value = _motion_option(line)
         if word in ("netcam_url", "netcam_high_url", "netcam_highres"):
-            yield _found(f"{file}line {number} ({word})", value)
+            yield found_at(f"{file}line {number} ({word})", value)
         elif word in ("videodevice", "v4l2_device", "video_device", "mmalcam_name", "libcam_device"):
             yield Found(f"{file}line {number} ({word})", value)
 
@@ -185,77 +192,15 @@ def _motion_option(line: str) -> tuple[str, str]:
     return ("", "") if not value or value == "(null)" or parts[0].startswith(("#", ";")) else (parts[0].lower(), value)
 
 
-def read(nvr: str, path: Path) -> str:
-    """Text of an NVR's configuration, with the files it names where those are part of it (motion).
-
-    Raises OSError or UnicodeDecodeError.
-    """
+def read_motion(path: Path) -> str:
+    """Text of motion's configuration and of the files it names. Raises OSError or UnicodeDecodeError."""
     text = path.read_text(encoding="utf-8-sig")
-    if nvr == "motion":
-        for word, value in map(_motion_option, text.splitlines()):
-            folder = [path.parent / value] if word == "camera" else []
-            if word == "camera_dir":
-                folder = sorted((path.parent / value).glob("*.conf"))
-            text += "".join(f"\n{_FILE_MARK}{file.name}\n{file.read_text(encoding='utf-8-sig')}" for file in folder)
+    for word, value in map(_motion_option, text.splitlines()):
+        folder = [path.parent / value] if word == "camera" else []
+        if word == "camera_dir":
+            folder = sorted((path.parent / value).glob("*.conf"))
+        text += "".join(f"\n{_FILE_MARK}{file.name}\n{file.read_text(encoding='utf-8-sig')}" for file in folder)
     return text
-
-
-def homeassistant(text: str, _environ: Mapping[str, str]) -> Iterator[Found]:
-    """Cameras of configuration.yaml, or of .storage/core.config_entries for those added on the pages."""
-    document = parsed(text)
-    if is_config_entries(text):
-        yield from _config_entries(document["data"]["entries"])
-        return
-    for key, value in document.items():
-        base = str(key).split(" ", 1)[0]
-        if base in ("camera", "stream", "ffmpeg") and isinstance(value, Tagged):
-            yield Found(str(key), f"!{value.tag} {value}", CANNOT_BE_JUDGED)
-        if base != "camera":
-            continue
-        for index, camera in enumerate(_list(value)):
-            yield from _ha_camera(f"{key}.{index}", _mapping(camera))
-    yield from Go2rtc(document.get("go2rtc"), {}).sources()
-    for key in ("stream", "ffmpeg", "homekit", "image_processing"):
-        yield from hidden(_mapping(document.get(key)), key)
-
-
-def is_config_entries(text: str) -> bool:
-    """Whether this is Home Assistant's .storage/core.config_entries, which lists integrations of every kind."""
-    return isinstance(_mapping(parsed(text).get("data")).get("entries"), list)
-
-
-_PIXEL_FREE = frozenset({"demo", "mqtt", "template", "push", "local_file", "proxy"})
-
-
-def _ha_camera(where: str, camera: dict[str, Any]) -> Iterator[Found]:
-    platform = _text(camera.get("platform"))
-    seen = False
-    for key in ("input", "stream_source", "still_image_url", "mjpeg_url"):
-        value = camera.get(key)
-        if value:
-            seen = True
-            addresses = [] if isinstance(value, Tagged) else _ADDRESS.findall(_text(value))
-            yield from (_found(f"{where}.{key}", url) for url in addresses)
-            if not addresses:
-                yield Found(f"{where}.{key}", _text(value), IS_A_VARIABLE)
-    if not seen and platform not in _PIXEL_FREE:
-        yield Found(where, f"{platform}://{_text(camera.get('host'))}")
-
-
-def _config_entries(entries: list[Any]) -> Iterator[Found]:
-    for entry in map(_mapping, entries):
-        values = {**_mapping(entry.get("data")), **_mapping(entry.get("options"))}
-        where = f"{entry.get('domain')} “{entry.get('title', '')}”"
-        for key in ("stream_source", "still_image_url", "mjpeg_url", "input"):
-            if values.get(key):
-                yield _found(f"{where}.{key}", _text(values[key]))
-        if entry.get("domain") in _CAMERA_DOMAINS:
-            yield Found(where, f"{entry.get('domain')}://{_text(values.get('host'))}")
-
-
-_CAMERA_DOMAINS = frozenset({
-    "amcrest", "arlo", "axis", "blink", "canary", "dahua", "doorbird", "ezviz", "foscam", "hikvision", "lorex", "nest",
-    "netatmo", "onvif", "reolink", "ring", "tapo_control", "unifiprotect", "vivotek", "yi"})
 
 
 def hidden(value: object, where: str, *, skip: tuple[str, ...] = ()) -> Iterator[Found]:
@@ -268,10 +213,10 @@ def hidden(value: object, where: str, *, skip: tuple[str, ...] = ()) -> Iterator
         for index, below in enumerate(value):
             yield from hidden(below, f"{where}.{index}")
     elif isinstance(value, str):
-        yield from (_found(where, url) for url in _ADDRESS.findall(value) if _VIDEO.search(url))
+        yield from (found_at(where, url) for url in ADDRESS.findall(value) if _VIDEO.search(url))
 
 
-def _found(where: str, url: str) -> Found:
+def found_at(where: str, url: str) -> Found:
     """A source, doubtful when host, port or path hang on something that is not known here. Logins may."""
     scheme, _, rest = url.partition("://")
     place = rest.split("/", 1)[0].rpartition("@")[2] + "/" + rest.partition("/")[2].split("?", 1)[0]
@@ -283,20 +228,23 @@ def _filled(value: object, environ: Mapping[str, str]) -> str:
     """Frigate's `{FRIGATE_NAME}` replaced as far as the environment has it."""
     if isinstance(value, Tagged):
         return value
-    return _FRIGATE_VARIABLE.sub(lambda m: environ.get(m.group(1), m.group()), _text(value))
+    return _FRIGATE_VARIABLE.sub(lambda m: environ.get(m.group(1), m.group()), as_text(value))
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def mapping(value: object) -> dict[str, Any]:
+    """A mapping; empty for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[Any]:
+def listed(value: object) -> list[Any]:
+    """A list; of one for anything else, and empty for None."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A scalar's text, with its tag if it has one."""
     if isinstance(value, Tagged):
         return f"!{value.tag} {value}"
     return "" if value is None else str(value).strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +17,7 @@ from aipg_plugin.hosts.guarded_urls import guarded_urls
 from aipg_plugin.hosts.nvr import NVRS, snippet, verify
 from aipg_plugin.settings.loader import validate
 
-OURS = {
+OURS: Any = {
     "cameras": {
         "lobby": {"streams": {"1": {"source": "rtsp://admin:s3cret@192.0.2.10/stream1", "outputs": ["rtsp_serve"]},
                               "2": {"source": "rtsp://admin:s3cret@192.0.2.10/stream2", "capture_mode": "panorama",
@@ -213,10 +215,88 @@ def test_home_assistant(text: str, safe: bool) -> None:
     assert (not problems("homeassistant", text)) is safe
 
 
-def test_home_assistant_without_cameras_has_nothing_to_leak() -> None:
-    entries = '{"data": {"entries": [{"domain": "mqtt", "data": {"broker": "x"}}]}}'
-    assert verify("homeassistant", entries, SETTINGS) == []
-    assert problems("homeassistant", "sensor: []\n")  # a configuration.yaml ought to name the guarded cameras
+FRESH = """
+# Loads default set of integrations. Do not remove.
+default_config:
+
+frontend:
+  themes: !include_dir_merge_named themes
+
+automation: !include automations.yaml
+script: !include scripts.yaml
+scene: !include scenes.yaml
+"""  # configuration.yaml as Home Assistant 2024.3 to 2026.2 makes it
+ENTRIES: Any = {  # .storage/core.config_entries of Home Assistant 2026.2.3, shortened
+    "version": 1, "minor_version": 5, "key": "core.config_entries", "data": {"entries": [
+        {"created_at": "2026-11-28T01:00:00+00:00", "data": {}, "disabled_by": None, "domain": "sun", "entry_id": "A1",
+         "minor_version": 1, "options": {}, "source": "import", "subentries": [], "title": "Sun", "version": 1},
+        {"data": {"broker": "192.168.1.7", "port": 1883, "username": "ha", "password": "x"}, "disabled_by": None,
+         "domain": "mqtt", "entry_id": "A2", "options": {}, "source": "user", "title": "192.168.1.7", "version": 1},
+        {"data": {"host": "192.168.1.9"}, "domain": "tplink", "entry_id": "A3", "options": {}, "source": "user",
+         "title": "a plug", "version": 1},
+        {"data": {}, "domain": "onvif", "entry_id": "A4", "options": {}, "source": "ignore", "title": "found, ignored",
+         "unique_id": "00:11", "version": 1}]}}
+REGISTRY = {"version": 1, "key": "core.entity_registry", "data": {"entities": [
+    {"entity_id": "switch.plug", "platform": "tplink", "config_entry_id": "A3"},
+    {"entity_id": "image.aipg_lobby_1_snapshot", "platform": "mqtt", "config_entry_id": "A2"},
+    {"entity_id": "camera.mqtt_map", "platform": "mqtt", "config_entry_id": "A2"}]}}
+
+
+def _guard_yaml(folder: Path) -> str:
+    (folder / "guard.yaml").write_text(yaml.safe_dump(OURS))
+    return str(folder / "guard.yaml")
+
+
+def _with_entry(**entry: object) -> str:
+    return json.dumps({"data": {"entries": [*ENTRIES["data"]["entries"], entry]}})
+
+
+def test_home_assistant_without_cameras_has_nothing_to_leak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither its files as it makes them, nor with what a user has who sees the guard by MQTT alone."""
+    (tmp_path / "configuration.yaml").write_text(FRESH)
+    (tmp_path / "core.config_entries").write_text(json.dumps(ENTRIES))
+    guard = _guard_yaml(tmp_path)
+    for registry in (None, REGISTRY):
+        if registry is not None:
+            (tmp_path / "core.entity_registry").write_text(json.dumps(registry))
+        for name in ("configuration.yaml", "core.config_entries"):
+            assert main(["nvr", "homeassistant", "--verify", str(tmp_path / name), guard]) == 0
+            assert capsys.readouterr().out == f"{tmp_path / name}: no camera in it\n"
+    assert problems("homeassistant", "sensor: []\n"), "whatever this is, it is no configuration.yaml"
+
+
+def test_a_camera_is_found_by_the_entity_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Integrations of which some devices are cameras, whoever they are by."""
+    (tmp_path / "core.config_entries").write_text(json.dumps(ENTRIES))
+    camera = {"entity_id": "camera.tapo_live_view", "platform": "tplink", "config_entry_id": "A3"}
+    (tmp_path / "core.entity_registry").write_text(json.dumps({"data": {"entities": [camera]}}))
+    entries, guard = str(tmp_path / "core.config_entries"), _guard_yaml(tmp_path)
+    assert main(["nvr", "homeassistant", "--verify", entries, guard]) == 7
+    assert "tplink://192.168.1.9" in capsys.readouterr().err
+
+
+def test_home_assistant_finds_the_guard_by_onvif() -> None:
+    """Its entry names host and port; those of a raw camera, or of a guard that has no ONVIF, fail."""
+    with_onvif = validate({**OURS, "web": {**OURS["web"], "onvif": True}})
+    ours, raw = (_with_entry(domain="onvif", entry_id="A9", source="user", title="Lobby", options={},
+                             data={"host": host, "port": port, "username": "u", "password": "p"})
+                 for host, port in (("192.168.1.7", 8097), ("192.0.2.10", 8097)))
+    assert verify("homeassistant", ours, with_onvif) == ["onvif://192.168.1.7:8097"]
+    assert problems("homeassistant", ours)
+    with pytest.raises(HostError):
+        verify("homeassistant", raw, with_onvif)
+    metadata = "camera:\n  - {platform: ffmpeg, input: 'rtsp://192.168.1.7:8554/lobby/1/metadata'}\n"
+    assert verify("homeassistant", metadata, with_onvif)
+    assert problems("homeassistant", metadata)
+
+
+@pytest.mark.parametrize("text", [
+    "homeassistant:\n  packages: !include_dir_named packages\n", "homeassistant: !include core.yaml\n",
+    "homeassistant: {packages: {cctv: !include cctv.yaml}}\n", "default_config:\ngo2rtc: !include go2rtc.yaml\n",
+    "homeassistant: {packages: {cctv: {camera: [{platform: ffmpeg, input: 'rtsp://192.0.2.10/stream1'}]}}}\n",
+])
+def test_cameras_in_packages_are_seen(text: str) -> None:
+    assert problems("homeassistant", text)
 
 
 @pytest.mark.parametrize("nvr", [name for name, known in NVRS.items() if known.sources is not None])
