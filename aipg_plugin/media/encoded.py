@@ -32,10 +32,10 @@ _KEY_EVERY_S = 0.5
 class EncodedStream:
     """A sink that encodes each guarded frame once and fans the packets out.
 
-    `packets` carries H.264 access units (Annex B), `ts` the same as MPEG-TS. Nothing is encoded while nobody
-    listens. A new reader gets a key frame with the next picture. A picture of another size reopens the encoder:
-    parameter sets are in the stream, so readers follow. A picture is a view of the guarded frame's buffer, which is
-    not used again before the encoder lets go of it.
+    `packets` carries H.264 access units (Annex B), `ts` the same as MPEG-TS, `metadata` XML documents about the
+    pictures, which others put there. Nothing is encoded while nobody listens. A new reader gets a key frame with the
+    next picture. A picture of another size reopens the encoder: parameter sets are in the stream, so readers follow. A
+    picture is a view of the guarded frame's buffer, which is not used again before the encoder lets go of it.
     """
 
     def __init__(self, output: Output, info: StreamInfo, *, name: str) -> None:
@@ -48,7 +48,7 @@ class EncodedStream:
         self.encoded_size_wh = spec.size_wh
         self.frames = 0
         self.encoded = 0
-        self.packets, self.ts = Fanout(), Fanout()
+        self.packets, self.ts, self.metadata = Fanout(), Fanout(), Fanout()
         self.parameter_sets: tuple[bytes, ...] = ()
         self._spec = spec
         self._encoder: Encoder | None = None
@@ -77,7 +77,7 @@ class EncodedStream:
         return bool(self.packets or self.ts) or (time.monotonic() < self._interest_until_s and not self.parameter_sets)
 
     def subscribe(self, fanout: Fanout, wake: Callable[[], None], **limits: Any) -> Subscription:
-        """Add a reader to `packets` or `ts`; see `Subscription` for `limits`."""
+        """Add a reader to one of the three; see `Subscription` for `limits`."""
         subscription = Subscription(wake, **limits)
         fanout.add(subscription)
         self._key_wanted.set()
@@ -191,6 +191,7 @@ class EncodedStream:
         self._closed = True
         self.packets.close()
         self.ts.close()
+        self.metadata.close()
         self._drop_mux()
         self._encoder = None
         with self._new_picture:

@@ -1,4 +1,7 @@
-"""A small RTSP 1.0 server (RFC 2326) for guarded H.264 streams: RTP inside the TCP connection."""
+"""A small RTSP 1.0 server (RFC 2326) for guarded H.264 streams: RTP inside the TCP connection.
+
+Track 0 is the video. At an address that ends in `served.METADATA` there is track 1 beside it: ONVIF metadata.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,24 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 
 from aipg_plugin.media.admission import Admission, listen
 from aipg_plugin.media.auth import Authenticator
 from aipg_plugin.media.encoded import EncodedStream, nal_units
-from aipg_plugin.media.fanout import Subscription, set_from_thread
+from aipg_plugin.media.fanout import Chunk, Subscription, set_from_thread
 from aipg_plugin.media.rtp import RtpTrack, session_description
+from aipg_plugin.media.rtspmessages import (
+    MAX_HEAD,
+    MalformedRequestError,
+    Reply,
+    RtspRequest,
+    parse_head,
+    stream_name,
+)
 
 _log = logging.getLogger(__name__)
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
-_REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-            454: "Session Not Found", 455: "Method Not Valid in This State", 461: "Unsupported Transport",
-            501: "Not Implemented", 503: "Service Unavailable"}
-_MAX_HEAD, _MAX_BODY = 16_384, 65_536
 _IDLE_S, _SEND_S, _REPORT_S, _PARAMETERS_S = 60.0, 10.0, 5.0, 8.0
 _REQUEST_S = 10.0  # for a request to be complete, and for a new connection to log in
 _MOST_FAILURES = 3  # wrong passwords on one connection
@@ -32,62 +38,16 @@ _MOST_FAILURES = 3  # wrong passwords on one connection
 FindStream = Callable[[str], EncodedStream | None]
 
 
-@dataclass(frozen=True)
-class RtspRequest:
-    """One RTSP request; header names in lower case."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-
-    @property
-    def path(self) -> str:
-        """The stream's name: the URL's path without slashes around it and without the track."""
-        return stream_name(self.url)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A status, header lines and a body."""
-
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-
-class MalformedRequestError(ValueError):
-    """What came is no RTSP request."""
-
-
-def stream_name(url: str) -> str:
-    """The path of a URL without slashes around it and without the track; empty for what is no URL."""
-    try:
-        return urlsplit(url).path.strip("/").removesuffix("/trackID=0")
-    except ValueError:
-        return ""
-
-
-def parse_head(head: bytes) -> tuple[RtspRequest, int]:
-    """A request from its head, blank line included, and the length of its body. Raises MalformedRequestError."""
-    start, *lines = head.decode("latin-1").split("\r\n")
-    parts = start.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("RTSP/1.") or not re.fullmatch("[A-Z_]{1,20}", parts[0]):
-        raise MalformedRequestError("no RTSP request")
-    if not re.fullmatch(r"[\x21-\x7e]{1,2000}", parts[1]):
-        raise MalformedRequestError("no URL")
-    pairs = (line.partition(":") for line in lines if line)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length, sequence = headers.get("content-length", "0"), headers.get("cseq", "0")
-    if not re.fullmatch("[0-9]{1,6}", length) or int(length) > _MAX_BODY or not re.fullmatch("[0-9]{1,10}", sequence):
-        raise MalformedRequestError("Content-Length or CSeq is no number")
-    return RtspRequest(parts[0], parts[1], headers), int(length)
-
-
 class RtspServer:
-    """Serves the streams that `find` knows to the clients that `admission` lets in, who all share one encode."""
+    """Serves the streams that `find` knows to the clients that `admission` lets in, who all share one encode.
 
-    def __init__(self, find: FindStream, authenticator: Authenticator | None, admission: Admission) -> None:
+    `metadata`: streams have a second address, with their metadata.
+    """
+
+    def __init__(self, find: FindStream, authenticator: Authenticator | None, admission: Admission, *,
+                 metadata: bool = False) -> None:
         self._find = find
+        self._metadata = metadata
         self._authenticator = authenticator
         self._admission = admission
         self._listeners: list[socket.socket] = []
@@ -102,7 +62,10 @@ class RtspServer:
         return int(self._listeners[0].getsockname()[1])
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=_MAX_HEAD), self._serve)
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=MAX_HEAD), self._serve)
+
+    def _find_for(self, request: RtspRequest) -> EncodedStream | None:
+        return None if request.metadata and not self._metadata else self._find(request.path)
 
     async def stop(self) -> None:
         """Stop listening and cut every connection."""
@@ -116,7 +79,7 @@ class RtspServer:
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
-        connection = _Connection(reader, writer, self._find, self._authenticator)
+        connection = _Connection(reader, writer, self._find_for, self._authenticator)
         try:
             await connection.run()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError):
@@ -127,11 +90,34 @@ class RtspServer:
                 self._tasks.discard(task)
 
 
+@dataclass
+class _Track:
+    """What a client gets on a pair of channels inside the connection."""
+
+    channels: tuple[int, int]
+    rtp: RtpTrack = field(default_factory=RtpTrack.of_client)
+    report_s: float = 0.0
+
+    def packets(self, number: int, chunk: Chunk) -> bytes:
+        """A chunk as interleaved packets, and a report now and then."""
+        packets = (self.rtp.document(chunk.data, chunk.pts) if number else
+                   self.rtp.packets(nal_units(chunk.data), chunk.pts))
+        parts = [_framed(self.channels[0], packet) for packet in packets]
+        if time.monotonic() - self.report_s > _REPORT_S:
+            self.report_s = time.monotonic()
+            parts.append(_framed(self.channels[1], self.rtp.sender_report()))
+        return b"".join(parts)
+
+
+def _framed(channel: int, packet: bytes) -> bytes:
+    return struct.pack("!cBH", b"$", channel, len(packet)) + packet
+
+
 class _Connection:
     """One client's connection: its requests, and the task that sends pictures once it plays."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, find: FindStream,
-                 authenticator: Authenticator | None) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+                 find: Callable[[RtspRequest], EncodedStream | None], authenticator: Authenticator | None) -> None:
         self._reader, self._writer = reader, writer
         self._find = find
         peer = writer.get_extra_info("peername") or ("",)
@@ -140,10 +126,8 @@ class _Connection:
         self._log_in_until_s = 0.0
         self._session = ""
         self._stream: EncodedStream | None = None
-        self._channels = (0, 1)
+        self._tracks: dict[int, _Track] = {}
         self._sender: asyncio.Task[None] | None = None
-        self._track = RtpTrack(ssrc=secrets.randbits(32), first_seq=secrets.randbits(15),
-                               clock_offset=secrets.randbits(31))
 
     async def run(self) -> None:
         """Answer requests until the client leaves, falls silent before playing, or is too slow."""
@@ -194,13 +178,7 @@ class _Connection:
 
     def _send_reply(self, request: RtspRequest | None, reply: Reply) -> None:
         sequence = request.headers.get("cseq", "0") if request is not None else "0"
-        lines = [f"RTSP/1.0 {reply.status} {_REASONS[reply.status]}", f"CSeq: {sequence}",
-                 "Server: aipg", *(f"{name}: {value}" for name, value in reply.headers)]
-        if self._session and reply.status == 200:
-            lines.append(f"Session: {self._session};timeout=60")
-        if reply.body:
-            lines += ["Content-Type: application/sdp", f"Content-Length: {len(reply.body.encode())}"]
-        self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + reply.body).encode())
+        self._writer.write(reply.encoded(sequence, self._session))
 
     async def _answer(self, request: RtspRequest) -> Reply:
         if request.method != "OPTIONS":
@@ -237,7 +215,7 @@ class _Connection:
         return Reply(401, tuple(("WWW-Authenticate", value) for value in login.challenges()))
 
     async def _describe(self, request: RtspRequest) -> Reply:
-        stream = self._find(request.path)
+        stream = self._find(request)
         if stream is None:
             return Reply(404)
         stream.show_interest(_PARAMETERS_S + 5.0)
@@ -247,15 +225,18 @@ class _Connection:
         if not stream.parameter_sets:
             return Reply(503)
         address = self._writer.get_extra_info("sockname")[0]
-        body = session_description(stream.parameter_sets, name=stream.name, address=address)
+        body = session_description(stream.parameter_sets, name=stream.name, address=address,
+                                   metadata=request.metadata)
         return Reply(headers=(("Content-Base", request.url.rstrip("/") + "/"),), body=body)
 
     def _setup(self, request: RtspRequest) -> Reply:
-        stream = self._find(request.path)
+        stream = self._find(request)
         if stream is None:
             return Reply(404)
-        if self._sender is not None:
+        if self._sender is not None or self._stream not in (None, stream):
             return Reply(455)
+        if request.track and not request.metadata:
+            return Reply(404)
         for offer in request.headers.get("transport", "").split(","):
             fields = offer.strip().split(";")
             if fields[0].upper() != "RTP/AVP/TCP":
@@ -265,11 +246,12 @@ class _Connection:
             if channels is None:
                 return Reply(400)
             low = int(channels[1])
-            self._channels = (low & 0xFF, int(channels[2] or low + 1) & 0xFF)
+            track = _Track((low & 0xFF, int(channels[2] or low + 1) & 0xFF))
+            self._tracks[request.track] = track
             self._stream = stream
             self._session = self._session or secrets.token_hex(8)
-            return Reply(headers=(("Transport", f"RTP/AVP/TCP;unicast;interleaved={self._channels[0]}-"
-                                                f"{self._channels[1]};ssrc={self._track.ssrc:08X}"),))
+            return Reply(headers=(("Transport", f"RTP/AVP/TCP;unicast;interleaved={track.channels[0]}-"
+                                                f"{track.channels[1]};ssrc={track.rtp.ssrc:08X}"),))
         return Reply(461)
 
     def _play(self, request: RtspRequest) -> Reply:
@@ -277,37 +259,35 @@ class _Connection:
             return Reply(455)
         if request.headers.get("session", "").partition(";")[0] != self._session:
             return Reply(454)
-        return Reply(headers=(("Range", "npt=now-"), ("RTP-Info", f"url={request.url.rstrip('/')}/trackID=0;"
-                                                                  f"seq={self._track.seq}")))
+        information = ",".join(f"url={request.url.rstrip('/')}/trackID={number};seq={track.rtp.seq}"
+                               for number, track in sorted(self._tracks.items()))
+        return Reply(headers=(("Range", "npt=now-"), ("RTP-Info", information)))
 
     async def _send_pictures(self) -> None:
-        """Send access units as they come; a client that does not keep up is cut off."""
+        """Send access units and documents as they come; a client that does not keep up is cut off."""
         stream, loop, event = self._stream, asyncio.get_running_loop(), asyncio.Event()
         if stream is None:
             return
-        subscription = stream.subscribe(stream.packets, lambda: set_from_thread(loop, event))
+        fanouts = {number: stream.metadata if number else stream.packets for number in self._tracks}
+        subscriptions = {number: stream.subscribe(fanout, lambda: set_from_thread(loop, event))
+                         for number, fanout in fanouts.items()}
         try:
-            await self._pump(subscription, event)
+            await self._pump(subscriptions, event)
         except (OSError, TimeoutError):
             _log.info("%s: an RTSP client was too slow or went away", stream.name)
         finally:
-            stream.packets.remove(subscription)
+            for number, subscription in subscriptions.items():
+                fanouts[number].remove(subscription)
             self._writer.close()
 
-    async def _pump(self, subscription: Subscription, event: asyncio.Event) -> None:
-        report_s = 0.0
-        while not subscription.closed:
+    async def _pump(self, subscriptions: dict[int, Subscription], event: asyncio.Event) -> None:
+        while not any(subscription.closed for subscription in subscriptions.values()):
             await event.wait()
             event.clear()
-            for chunk in subscription.take():
-                parts = []
-                for packet in self._track.packets(nal_units(chunk.data), chunk.pts):
-                    parts += [struct.pack("!cBH", b"$", self._channels[0], len(packet)), packet]
-                if time.monotonic() - report_s > _REPORT_S:
-                    report_s, report = time.monotonic(), self._track.sender_report()
-                    parts += [struct.pack("!cBH", b"$", self._channels[1], len(report)), report]
-                self._writer.write(b"".join(parts))
-                await asyncio.wait_for(self._writer.drain(), _SEND_S)
+            for number, subscription in subscriptions.items():
+                for chunk in subscription.take():
+                    self._writer.write(self._tracks[number].packets(number, chunk))
+                    await asyncio.wait_for(self._writer.drain(), _SEND_S)
 
     async def close(self) -> None:
         """End the sender and the connection."""

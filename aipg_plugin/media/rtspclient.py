@@ -7,7 +7,6 @@ stop the guard. These are plain sockets with time-outs.
 from __future__ import annotations
 
 import re
-import secrets
 import select
 import socket
 import ssl
@@ -46,8 +45,7 @@ class RtspRecording:
         self._answered = 0  # requests since the challenges came
         self._incoming = b""
         self._report_s = 0.0
-        self._track = RtpTrack(ssrc=secrets.randbits(32), first_seq=secrets.randbits(15),
-                               clock_offset=secrets.randbits(31))
+        self._track = RtpTrack.of_client()
         self._socket = socket.create_connection((host, port), timeout_s)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HTTP_PREFIX = "/streams/"
 HTTP_KINDS = ("ts", "mjpeg", "jpg")
+METADATA = "/metadata"  # after an RTSP address: the same video, and ONVIF metadata beside it
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -22,9 +23,9 @@ def http_url(host: str, port: int, name: str, kind: str, *, login: str = "") -> 
     return f"http://{login}{in_url(host)}:{port}{http_path(name, kind)}"
 
 
-def rtsp_url(host: str, port: int, name: str, *, login: str = "") -> str:
-    """Address of a stream over RTSP; `login` is percent-encoded and ends in @."""
-    return f"rtsp://{login}{in_url(host)}:{port}/{name}"
+def rtsp_url(host: str, port: int, name: str, *, login: str = "", metadata: bool = False) -> str:
+    """Address of a stream over RTSP, `metadata` of the one with metadata; `login` is percent-encoded and ends in @."""
+    return f"rtsp://{login}{in_url(host)}:{port}/{name}{METADATA if metadata else ''}"
 
 
 def in_url(host: str) -> str:

@@ -145,7 +145,7 @@ class StreamServer:
         options = self._options
         authenticator = (Authenticator(options.username, options.password or "", self._attempts)
                          if options.username else None)
-        rtsp = RtspServer(self._rtsp.get, authenticator, self._admission)
+        rtsp = RtspServer(self._rtsp.get, authenticator, self._admission, metadata=options.onvif)
         runner = web.AppRunner(self.application(), handle_signals=False, access_log=None, shutdown_timeout=1.0,
                                keepalive_timeout=_IDLE_S, logger=_http_log)
         listeners: list[socket.socket] = []

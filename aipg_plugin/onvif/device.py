@@ -1,4 +1,4 @@
-"""A guarded camera as an ONVIF Profile S device: what it is, its profiles, and where their pictures are.
+"""A guarded camera as an ONVIF Profile S device: what it is, its profiles, and where their pictures and metadata are.
 
 Operations and elements are those of the ONVIF Core and Media service specifications, version 10 of their schemas.
 """
@@ -20,13 +20,17 @@ OPEN_OPERATIONS = frozenset({"GetSystemDateAndTime", "GetCapabilities", "GetServ
 
 @dataclass(frozen=True)
 class OnvifStream:
-    """A guarded stream: `token` names its profile, `size_wh` and `fps` are those it is encoded at."""
+    """A guarded stream: `token` names its profile, `size_wh` and `fps` are those it is encoded at.
+
+    `metadata`: `rtsp_url` has a track that tells where people are.
+    """
 
     token: str
     size_wh: tuple[int, int]
     fps: float
     rtsp_url: str
     snapshot_url: str
+    metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,25 @@ def _encoder_configurations(device: OnvifDevice, _request: Request) -> str:
     return f"<trt:GetVideoEncoderConfigurationsResponse>{listed}</trt:GetVideoEncoderConfigurationsResponse>"
 
 
+def _metadata_configurations(device: OnvifDevice, _request: Request) -> str:
+    listed = "".join(_metadata_configuration(stream, "trt:Configurations") for stream in device.streams)
+    return f"<trt:GetMetadataConfigurationsResponse>{listed}</trt:GetMetadataConfigurationsResponse>"
+
+
+def _metadata_configuration_named(device: OnvifDevice, request: Request) -> str:
+    token = request.text("ConfigurationToken")
+    stream = {f"metadata_{stream.token}": stream for stream in device.streams if stream.metadata}[token]
+    return ("<trt:GetMetadataConfigurationResponse>"
+            f"{_metadata_configuration(stream, 'trt:Configuration')}</trt:GetMetadataConfigurationResponse>")
+
+
+def _metadata_options(_device: OnvifDevice, _request: Request) -> str:
+    return ("<trt:GetMetadataConfigurationOptionsResponse><trt:Options><tt:PTZStatusFilterOptions>"
+            "<tt:PanTiltStatusSupported>false</tt:PanTiltStatusSupported><tt:ZoomStatusSupported>false"
+            "</tt:ZoomStatusSupported></tt:PTZStatusFilterOptions></trt:Options>"
+            "</trt:GetMetadataConfigurationOptionsResponse>")
+
+
 def _stream_uri(device: OnvifDevice, request: Request) -> str:
     return _uri("GetStreamUri", _stream(device, request).rtsp_url)
 
@@ -171,7 +194,8 @@ def _profile_of(device: OnvifDevice, stream: OnvifStream, tag: str) -> str:
     name = escape(f"{device.name} {stream.token}")
     return (f'<{tag} token="{stream.token}" fixed="true"><tt:Name>{name}</tt:Name>'
             f"{_source_configuration(stream, 'tt:VideoSourceConfiguration')}"
-            f"{_encoder_configuration(stream, 'tt:VideoEncoderConfiguration')}</{tag}>")
+            f"{_encoder_configuration(stream, 'tt:VideoEncoderConfiguration')}"
+            f"{_metadata_configuration(stream, 'tt:MetadataConfiguration')}</{tag}>")
 
 
 def _source_configuration(stream: OnvifStream, tag: str) -> str:
@@ -187,9 +211,19 @@ def _encoder_configuration(stream: OnvifStream, tag: str) -> str:
             f"<tt:Encoding>H264</tt:Encoding>{_resolution(stream)}<tt:Quality>4</tt:Quality><tt:RateControl>"
             f"<tt:FrameRateLimit>{fps}</tt:FrameRateLimit><tt:EncodingInterval>1</tt:EncodingInterval><tt:BitrateLimit>0"
             f"</tt:BitrateLimit></tt:RateControl><tt:H264><tt:GovLength>{2 * fps}</tt:GovLength><tt:H264Profile>High"
-            "</tt:H264Profile></tt:H264><tt:Multicast><tt:Address><tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0"
-            "</tt:IPv4Address></tt:Address><tt:Port>0</tt:Port><tt:TTL>0</tt:TTL><tt:AutoStart>false</tt:AutoStart>"
-            f"</tt:Multicast><tt:SessionTimeout>PT60S</tt:SessionTimeout></{tag}>")
+            f"</tt:H264Profile></tt:H264>{_NO_MULTICAST}</{tag}>")
+
+
+def _metadata_configuration(stream: OnvifStream, tag: str) -> str:
+    if not stream.metadata:
+        return ""
+    return (f'<{tag} token="metadata_{stream.token}"><tt:Name>{stream.token}</tt:Name><tt:UseCount>1</tt:UseCount>'
+            f"<tt:Analytics>true</tt:Analytics>{_NO_MULTICAST}</{tag}>")
+
+
+_NO_MULTICAST = ("<tt:Multicast><tt:Address><tt:Type>IPv4</tt:Type><tt:IPv4Address>0.0.0.0</tt:IPv4Address>"
+                 "</tt:Address><tt:Port>0</tt:Port><tt:TTL>0</tt:TTL><tt:AutoStart>false</tt:AutoStart></tt:Multicast>"
+                 "<tt:SessionTimeout>PT60S</tt:SessionTimeout>")
 
 
 def _resolution(stream: OnvifStream) -> str:
@@ -216,6 +250,9 @@ _OPERATIONS: dict[tuple[str, str], Answer] = {
     (MEDIA, "GetProfile"): _profile,
     (MEDIA, "GetVideoSourceConfigurations"): _source_configurations,
     (MEDIA, "GetVideoEncoderConfigurations"): _encoder_configurations,
+    (MEDIA, "GetMetadataConfigurations"): _metadata_configurations,
+    (MEDIA, "GetMetadataConfiguration"): _metadata_configuration_named,
+    (MEDIA, "GetMetadataConfigurationOptions"): _metadata_options,
     (MEDIA, "GetStreamUri"): _stream_uri,
     (MEDIA, "GetSnapshotUri"): _snapshot_uri,
 }

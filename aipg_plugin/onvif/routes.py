@@ -16,15 +16,20 @@ from aipg_plugin.onvif import soap
 from aipg_plugin.onvif.device import OPEN_OPERATIONS, OnvifDevice, OnvifStream, answer
 from aipg_plugin.onvif.discovery import Discovery, own_address
 from aipg_plugin.onvif.login import TokenCheck
-from aipg_plugin.options import Settings
+from aipg_plugin.onvif.metadata import PeopleMetadata, has_metadata
+from aipg_plugin.options import Camera, Settings
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_onvif(app: App) -> Extend:
-    """What adds the services of `app`'s cameras to the stream server, and answers discovery while it runs."""
+    """What adds the services of `app`'s cameras to the stream server, and answers discovery while it runs.
+
+    From then on the app tells metadata of people.
+    """
     service = OnvifService(lambda: app.settings, lambda: app.server)
+    app.watchers.append(PeopleMetadata(lambda: app.settings, lambda: app.server))
     return service.extend
 
 
@@ -59,7 +64,7 @@ class OnvifService:
             return None
         name = f"[{host}]" if ":" in host else host
         streams = [found for camera in cameras for stream in camera.streams
-                   if (found := _stream(server, name, camera.id, stream.id)) is not None]
+                   if (found := _stream(server, name, camera, stream.id)) is not None]
         if not streams:
             return None
         base = f"http://{name}:{server.port}/onvif"
@@ -106,13 +111,15 @@ class OnvifService:
             self._discovery.stop()
 
 
-def _stream(server: StreamServer, host: str, camera_id: str, stream_id: str) -> OnvifStream | None:
-    path = stream_name(camera_id, stream_id)
+def _stream(server: StreamServer, host: str, camera: Camera, stream_id: str) -> OnvifStream | None:
+    path = stream_name(camera.id, stream_id)
     served = server.served(path)
     if served is None or not served.rtsp:
         return None
-    return OnvifStream(token=f"{camera_id}_{stream_id}", size_wh=served.stream.encoded_size_wh,
-                       fps=served.stream.info.fps or 25.0, rtsp_url=rtsp_url(host, server.rtsp_port, path),
+    metadata = has_metadata(camera, stream_id)
+    return OnvifStream(token=f"{camera.id}_{stream_id}", size_wh=served.stream.encoded_size_wh,
+                       fps=served.stream.info.fps or 25.0, metadata=metadata,
+                       rtsp_url=rtsp_url(host, server.rtsp_port, path, metadata=metadata),
                        snapshot_url=http_url(host, server.port, path, "jpg") if served.http else "")
 
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -33,17 +34,18 @@ class Guard(Process):
     """
 
     def __init__(self, folder: Path, source: dict[str, object] | str, *, outputs: list[object], masks: bool = True,
-                 **more: object) -> None:
+                 **more: Any) -> None:
         self.config = folder / "guard.yaml"
         self.port, self.rtsp_port = free_port(), free_port()
         net = more.pop("net", walker_net(folder / "walker.onnx"))
+        web = more.pop("web", {})
         custom = {"custom": {"file": str(net), "layout": "yolox", "classes": 1}} if net else {}
         self.document: dict[str, object] = {
             "cameras": {"lobby": {
                 "streams": {"1": {"source": source, "outputs": outputs}},
                 "privacy_guard": {"enabled": True, "target_streams": "all", "masking_method": "filling",
                                   "fill_colour": "#20a040", "lookahead_s": 0.6}}},
-            "web": {"port": self.port, "rtsp_port": self.rtsp_port},
+            "web": {"port": self.port, "rtsp_port": self.rtsp_port, **web},
             "models": {"threads": 1, **custom}, **more}
         self.rewrite(yaml.safe_dump(self.document))
         super().__init__([sys.executable, "-m", "aipg_plugin", "run", str(self.config)])

@@ -52,7 +52,7 @@ def picture_of(luma: NDArray[np.uint8], pix_fmt: str = "yuv420p", *, full_range:
 
 def guarded(number: int, *, pts_s: float | None, size_wh: tuple[int, int] = SIZE_WH,
             pixel_format: PixelFormat = PixelFormat.I420, wall_time_s: float = 1.7e9,
-            noise: bool = False) -> GuardedFrame:
+            noise: bool = False, stream: str = "1") -> GuardedFrame:
     """A guarded frame that carries `number`; with `noise` its lower half costs an encoder much."""
     luma = numbered(number, size_wh)
     if noise:
@@ -62,7 +62,7 @@ def guarded(number: int, *, pts_s: float | None, size_wh: tuple[int, int] = SIZE
         planes: tuple[NDArray[np.uint8], ...] = (np.repeat(luma[..., None], 3, axis=2),)
     else:
         planes = (luma, *(np.full(shape, 128, np.uint8) for shape in shapes[1:]))
-    return _mint_guarded(stream="1", seq=number, pts_s=pts_s, wall_time_s=wall_time_s, format=pixel_format,
+    return _mint_guarded(stream=stream, seq=number, pts_s=pts_s, wall_time_s=wall_time_s, format=pixel_format,
                          size_wh=size_wh, planes=planes, state=State.GUARDING, reason="")
 
 

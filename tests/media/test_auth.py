@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.media.attempts import LoginAttempts
 from aipg_plugin.media.auth import Authenticator, ConnectionLogin, authorization, basic_ok
-from aipg_plugin.media.rtsp import MalformedRequestError, parse_head, stream_name
+from aipg_plugin.media.rtspmessages import MalformedRequestError, parse_head, stream_name
 
 URL = "rtsp://192.0.2.7:8554/lobby/1"
 
