@@ -1,11 +1,13 @@
 """Who leaks when a camera behaves as cameras do in the field: bursts, cuts, returns, loops, time-lapse.
 
     python -m benchmarks.field_faults [--detector truth|net] [--look-s 0.12] [--only NAME ...] [--sensitivity high]
-                                      [--random 10 [--seed 1]]
+                                      [--random 10 [--seed 1]] [--tile-s 0.01 0.06]
 
 The sample clip goes through the guard with simulated arrival times and looks of a given duration, so the speed of the
 machine plays no part. With `--detector truth` every look finds everybody exactly: what leaks is the guard's fault.
-`--random` N draws N bursts and N breaks in place of the named ones, with looks of 0.5 to 2 times `--look-s`.
+`--random` N draws N bursts and N breaks in place of the named ones, with looks of 0.5 to 2 times `--look-s`. With
+`--tile-s` looks take what the tiles take that the product's own service and budgets choose, each scenario's between two
+times, now and then up to three times as long.
 Other scenes are the clip mirrored and turned, their truth with them. Told apart by the state a frame leaves with: heads
 that leak (more than 25 % of the disc unmasked) and clear ones (more than 80 %). Over-mask is the share of the image
 circle outside everybody's silhouette that is masked, over the frames not masked whole.
@@ -35,8 +37,8 @@ from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.assembly import make_guard
-from aipg_plugin.guard.evidence import Evidence, Shown
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.observer import MakeWorker
 from aipg_plugin.options import Camera, Lens, MaskingMethod, Models, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.foreground import NO_FOREGROUND
@@ -47,8 +49,11 @@ from aipg_plugin.tracking.hindsight import SUFFICES_S
 from aipg_plugin.tracking.tracker import HISTORY_S, Tracker
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth, frames_of
 from benchmarks.shots import SCENARIOS, Shot, random_breaks, random_bursts
+from benchmarks.simulated import SIMULATED, SimulatedService, SimulatedWorker, slow_detector
 
 _LEAKS, _CLEAR = 0.25, 0.8
+_BESIDE_S = 0.04  # of a look beside its tiles
+START_S = 1000.0  # of the computer's clock
 _FILL_U, _FILL_V = (170, 235), (190, 255)  # #ff00ff in BT.601 is U 202, V 222
 
 
@@ -70,41 +75,6 @@ class Result:
                 "masked_whole": round(full / max(1, frames), 3),
                 "over_mask": round(float(np.mean(self.over)), 4) if self.over else None,
                 "leaks": dict(self.leaks), "clear": dict(self.clear)}
-
-
-class SimulatedWorker:
-    """Looks that take `look_s` of simulated time, the newest picture first."""
-
-    now_s = 0.0
-    look_s = 0.12
-
-    def __init__(self, evidence: Evidence, _name: str) -> None:
-        self._evidence = evidence
-        self._job: tuple[NDArray[np.uint8], float, Shown, float] | None = None
-        SIMULATED.append(self)
-
-    def advance(self) -> None:
-        """Finish the look whose time is over."""
-        if self._job is not None and self.now_s >= self._job[3]:
-            picture, t_s, shown, _ = self._job
-            self._job = None
-            self._evidence.look(picture, t_s, shown)
-
-    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
-        """Whether nothing is in hand and a look is due."""
-        self.advance()
-        return self._job is None and (urgent or self._evidence.due(t_s))
-
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
-        """Begin a look."""
-        self._job = picture_bgr, t_s, shown, self.now_s + self.look_s
-
-    def close(self, _timeout_s: float = 0.0) -> None:
-        """Drop the look in hand."""
-        self._job = None
-
-
-SIMULATED: list[SimulatedWorker] = []
 
 
 class Clip:
@@ -218,12 +188,13 @@ def camera(clip: Clip, sensitivity: Sensitivity, *, streams: int = 1) -> Camera:
                                              masking_method=MaskingMethod.FILLING, fill_colour="#ff00ff"))
 
 
-def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool) -> Guard:
+def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool,
+              make_worker: MakeWorker = SimulatedWorker) -> Guard:
     """A guard with looks of simulated duration."""
     SIMULATED.clear()
     hindsight_s = 0.0 if live else SUFFICES_S
     if net is not None:
-        return make_guard(settings, net, live=live, make_worker=SimulatedWorker)
+        return make_guard(settings, net, live=live, make_worker=make_worker)
 
     def analyzer(projection: Projection, mount: Mount, _of: Camera) -> Analyzer:
         return TruthAnalyzer(projection, mount, clip)
@@ -233,16 +204,16 @@ def guard_for(settings: Camera, clip: Clip, net: PersonNet | None, *, live: bool
         return Tracker(projection, mount, hold_s=of.privacy_guard.hold_s, on_score=limits.on_score,
                        keep_score=limits.keep_score, history_s=HISTORY_S + hindsight_s)
 
-    return Guard(settings, analyzer, tracker, live=live, hindsight_s=hindsight_s, make_worker=SimulatedWorker)
+    return Guard(settings, analyzer, tracker, live=live, hindsight_s=hindsight_s, make_worker=make_worker)
 
 
-def run(shots: list[Shot], clip: Clip, guard: Guard) -> Result:
-    """Send the shots through the guard and judge all that leaves."""
+def run(shots: list[Shot], clip: Clip, guard: Guard, service: SimulatedService | None = None) -> Result:
+    """Send the shots through the guard and judge all that leaves; `service`: looks for it, if it has no worker."""
     result, sent = Result(), cast("dict[int, Shot]", {})
 
     def frame_of(seq: int, shot: Shot) -> Frame:
         one = marked(clip.frame(shot.index, shot.turn), shot.index, shot.turn)
-        return replace(one, seq=seq, pts_s=shot.pts_s, wall_time_s=1000 + shot.arrival_s, stream="1")
+        return replace(one, seq=seq, pts_s=shot.pts_s, wall_time_s=START_S + shot.arrival_s, stream="1")
 
     def judged(left: Iterable[GuardedFrame]) -> None:
         for guarded in left:
@@ -252,6 +223,8 @@ def run(shots: list[Shot], clip: Clip, guard: Guard) -> Result:
         SimulatedWorker.now_s = shot.arrival_s
         for worker in SIMULATED:
             worker.advance()
+        if service is not None:
+            service.advance(START_S + shot.arrival_s)
         sent[seq] = shot
         if shot.lost:
             judged(guard.flush("1"))
@@ -287,6 +260,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detector", choices=("truth", "net"), default="truth")
     parser.add_argument("--look-s", type=float, default=0.12, help="simulated duration of a look")
+    parser.add_argument("--tile-s", type=float, nargs=2, metavar=("LEAST", "MOST"), help="time of a tile, with the net")
     parser.add_argument("--only", nargs="*", choices=list(SCENARIOS))
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N random bursts and N random breaks")
     parser.add_argument("--seed", type=int, default=1, help="of --random")
@@ -297,13 +271,28 @@ def main() -> int:
     clip, net = Clip(), load_model(Models()) if options.detector == "net" else None
     settings = camera(clip, Sensitivity(options.sensitivity))
     results = {}
+    if options.tile_s and net is None:
+        parser.error("--tile-s needs --detector net")
     for name, live, shots in _drawn(options) if options.random else _named(options.only):
-        results[name] = run(shots, clip, guard_for(settings, clip, net, live=live)).as_dict()
+        if options.tile_s and live:
+            results[name] = _with_slow_tiles(shots, clip, settings, net, options.tile_s).as_dict()
+        else:
+            results[name] = run(shots, clip, guard_for(settings, clip, net, live=live)).as_dict()
         if not options.json:
             print(f"{name:18} {results[name]}", flush=True)
     if options.json:
         print(json.dumps(results, indent=2))
     return 0
+
+
+def _with_slow_tiles(shots: list[Shot], clip: Clip, settings: Camera, net: PersonNet | None,
+                     tile_s: tuple[float, float]) -> Result:
+    """The product's own service, in simulated time, with tiles that take between two times."""
+    rng = Random(len(shots) + shots[0].index)
+    usual_s = rng.uniform(*tile_s)
+    with slow_detector(lambda: usual_s, rng) as clock:
+        service = SimulatedService(clock, START_S, beside_s=_BESIDE_S)
+        return run(shots, clip, guard_for(settings, clip, net, live=True, make_worker=service.worker), service)
 
 
 def _named(only: list[str] | None) -> Iterator[tuple[str, bool, list[Shot]]]:

@@ -35,9 +35,9 @@ from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.thresholds import Thresholds, thresholds
 from aipg_plugin.tracking.hindsight import SUFFICES_S
 from aipg_plugin.tracking.tracker import DetectionArrays, Tracker
-from benchmarks.field_faults import SIMULATED, SimulatedWorker
 from benchmarks.fit import as_video, asked, camera_for, frames_of
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth
+from benchmarks.simulated import SIMULATED, SimulatedWorker
 
 Float64 = NDArray[np.float64]
 _ALL_S = 1e6              # history kept

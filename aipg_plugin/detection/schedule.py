@@ -22,6 +22,7 @@ _OVERLAP = 1.5                          # tiles to cover an area, over that with
 _NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
 _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
+_LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
@@ -92,12 +93,15 @@ class SweepSchedule:
         """
         if self._budget_s is None:
             return self._first_sweep(budget_s)
+        pressed = budget_s is not None and budget_s < self._budget_s
         affordable = self._affordable(min(self._budget_s, budget_s or self._budget_s))
+        most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
+        if not pressed:
+            affordable = max(affordable, min(_LEAST_FOR_NEWCOMERS, self._affordable(_LONGEST_S)))
+            most = max(most, min(2 * _LEAST_FOR_NEWCOMERS, self._affordable(_LONGEST_LATE_S)))
         self.hurried = affordable < _LEAST_TO_KEEP_UP
         if not self.complete:
             return self._first_sweep(budget_s)
-        most = self._count if budget_s is None else self._affordable(_LATE_FACTOR * budget_s)
-        pressed = budget_s is not None and budget_s < self._budget_s
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
         pace = self._cell_pace if affordable >= _LEAST_FOR_NEWCOMERS else 1.0
         age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * pace - period_s

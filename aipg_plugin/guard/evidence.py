@@ -98,6 +98,7 @@ class Status:
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
 _EXACT_S = 1e-3  # a frame this near to a look is the one looked at
+_MUCH_LEFT = 0.1  # of the picture, covered because there was no time to look at it: more, and looks are short of time
 _MOST_LEFT = 0.4  # of the picture that there was no time to look at: more, and all of it is masked
 _TOO_MUCH = "the detector is late"
 _OTHER_SCENE = "another scene than was looked at"
@@ -201,7 +202,7 @@ class Evidence:
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 doubt = observation.doubt or (_TOO_MUCH if observation.left_share > _MOST_LEFT else "")
                 self._add(Look(t_s, doubt, swept, observation.foreground, looked_at, shown.uncertainty_s,
-                               left=observation.left, short=observation.hurried or observation.left_share > 0))
+                               left=observation.left, short=observation.hurried or observation.left_share > _MUCH_LEFT))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:

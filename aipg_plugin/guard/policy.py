@@ -17,7 +17,6 @@ class Age(StrEnum):
 
 
 STALE_AFTER_S = 1.0  # age of the evidence after which the whole picture is masked, …
-_OPEN_AFTER_S = 0.6  # … where nobody looked at what came after, though the frame waited for it, …
 _LONGEST_GAP_S = 1.2  # … and between two looks farther apart: who came in is not painted back over all of it
 
 
@@ -38,24 +37,16 @@ def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float
     Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
     longer gap was not seen. In one of over 1.2 s (and over 1.5 periods) anybody may have come in. Where the look-ahead
     should have brought a look after the frame and has not (`gap_s` inf), whoever came in since the last one may be
-    clear: such evidence is old at once, and stale after 0.6 s. Looks that were `short` of time leave out places, which
-    are covered: fresh evidence is old then, and old evidence that no look after the frame bears out is stale.
+    clear: such evidence is stale at once. After looks that were `short` of time fresh evidence is old.
     """
-    age = _age_of(age_s, period_s, gap_s, lookahead_s)
-    if short and age is Age.FRESH:
-        return Age.OLD
-    return Age.STALE if short and gap_s == float("inf") else age
-
-
-def _age_of(age_s: float, period_s: float, gap_s: float, lookahead_s: float) -> Age:
-    """The same where looks had the time they need."""
-    if gap_s == float("inf") and lookahead_s < period_s:
-        gap_s = 0.0  # it could not have come yet
-    if not age_s <= (_OPEN_AFTER_S if gap_s == float("inf") else STALE_AFTER_S):
+    awaited = lookahead_s >= period_s
+    if not age_s <= STALE_AFTER_S or (gap_s == float("inf") and awaited):
         return Age.STALE
-    if max(_LONGEST_GAP_S, 1.5 * period_s) < gap_s < float("inf"):
+    if gap_s == float("inf"):
+        gap_s = 0.0  # a look after the frame could not have come yet
+    if gap_s > max(_LONGEST_GAP_S, 1.5 * period_s):
         return Age.STALE
-    return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 else Age.OLD
+    return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 and not short else Age.OLD
 
 
 # Read from the top: the first row whose columns all match decides. None matches anything.

@@ -220,9 +220,9 @@ class Release:
         status, changes = self._judge(arrival, known)
         planner = self._planner_of(arrival.layout, camera, known)
         status = replace(status, doubt=status.doubt or planner.areas.missing)
+        if early and known is not None and status.swept and self._unfinished(known, arrival.t_s):
+            status = replace(status, doubt=status.doubt or _BROKEN_OFF)
         state, reason = self._decide(waiting, status, guard)
-        if early and known is not None and state not in FULL_MOSAIC and self._unfinished(known, arrival.t_s):
-            state, reason = self._decide(waiting, replace(status, doubt=_BROKEN_OFF), guard)
         if state is State.OFF:
             return Planned(arrival.frame, arrival.t_s, arrival.layout, None, state, reason, status.age_s)
         figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)

@@ -66,7 +66,7 @@ T = TypeVar("T", bound=Timed)
 MOST_WAITING = 120  # frames: more than a long look-ahead at a high rate
 
 _STALL_S = 0.15    # an item this late had nothing come in its place that could be looked at
-_PATIENCE_S = 0.5  # beyond the look-ahead, and at most as long as that, an item waits to be explained
+_PATIENCE_S = 1.0  # beyond a look-ahead an item waits at most to be explained
 
 
 def _explained(_item: object) -> bool:
@@ -78,7 +78,7 @@ class Ring(Generic[T]):
 
     By their own time alone, items that arrive together would leave at once, before anybody could look at them. A time
     in which nothing arrives counts for nobody: those before it would leave before anybody looked at what came after.
-    An item that is not yet explained (nobody has looked at what came after it) waits for 0.5 s more at most.
+    An item that is not yet explained (nobody has looked at what came after it) waits for 1 s more at most.
     """
 
     def __init__(self, lookahead_s: float, max_items: int = MOST_WAITING) -> None:
@@ -104,7 +104,7 @@ class Ring(Generic[T]):
     def due(self, explained: Callable[[T], bool] = _explained) -> list[T]:
         """The items whose time has come by that of the newest, oldest first."""
         due = []
-        longest_s = self.lookahead_s + min(self.lookahead_s, _PATIENCE_S)
+        longest_s = self.lookahead_s + (_PATIENCE_S if self.lookahead_s > 0 else 0.0)
         while self._waiting:
             waited_s, item = self._waited_s(), self._waiting[0][0]
             waits = waited_s < self.lookahead_s or (waited_s < longest_s and not explained(item))

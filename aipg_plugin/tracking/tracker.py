@@ -43,7 +43,8 @@ _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
 _GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside somebody who is seen: the same person
 _TURNED_DEG = 30.0       # between two sightings
-_PART_SCORE, _PART_SIZE = 0.4, 0.7  # so much less sure and smaller than before: a part of who goes behind something
+_PART_SCORE, _PART_SIZE = 0.6, 0.7  # so much less sure and smaller than before: a part of who goes behind something
+_CUT_SIZE = 0.85         # so much smaller than before, in a tile that does not show the place well: a part of them
 _WEAK_SHRINK = 0.85      # a weak point may make a box this much smaller at once
 
 
@@ -156,7 +157,7 @@ class Tracker:
         pairs = self._match(active, boxes, scores[use], t_s)
         seen = {row for row, _ in pairs}
         for row, column in pairs:
-            self._continue(active[row], points[column])
+            self._continue(active[row], points[column], looked)
         owners = {column: active[row] for row, column in pairs}
         self._begin(points, boxes, owners)
         missed = [history for row, history in enumerate(active) if row not in seen]
@@ -203,7 +204,8 @@ class Tracker:
         found = match(self._projection, expected[left], boxes[weak], gaps[left], WEAK)
         return pairs + [(int(left[row]), int(weak[column])) for row, column in found]
 
-    def _continue(self, history: TrackHistory, point: TrackPoint) -> None:
+    def _continue(self, history: TrackHistory, point: TrackPoint, looked: Looked | None) -> None:
+        """Add a sighting. Where it may show a part of them, the mask keeps what the last one showed."""
         last = history.last
         step = float(seam.shortest_dx(np.array([point.box[0] - last.box[0]]), self._period_px)[0])
         box = point.box
@@ -212,7 +214,9 @@ class Tracker:
             box = box.copy()
             box[2:4] = np.maximum(box[2:4], _WEAK_SHRINK * last.box[2:4])
         point = replace(point, box=box, x_px=last.x_px + step)
-        if point.score < _PART_SCORE * last.score and np.prod(box[2:4]) < _PART_SIZE * np.prod(last.box[2:4]):
+        size = float(np.prod(box[2:4]) / np.prod(last.box[2:4]))
+        cut = size < _CUT_SIZE and looked is not None and not looked(point.box[None, :2])[0]
+        if cut or (size < _PART_SIZE and point.score < _PART_SCORE * last.score):
             expected = self._maker.predicted([history], np.array([min(point.t_s - last.t_s, EXTRAPOLATE_S)]))[0]
             point = replace(point, outline=joined(box, point.outline, expected, last.outline))
         walk = last.walk.seen(point.t_s, point.centre_px)

@@ -226,3 +226,19 @@ def test_a_smaller_budget_leaves_out_urgent_tiles_beside_the_late_ones() -> None
         return count
 
     assert looked_at(0.02) < looked_at(None)
+
+
+@given(cost=numbers(0.04, 0.14))
+def test_on_a_slow_machine_with_one_camera_there_is_time_for_newcomers(cost: float) -> None:
+    """As many tiles as newcomers need, in 0.3 s at most; where other cameras wait, the budget holds."""
+    schedule = SweepSchedule(TILES, SIZE_WH)
+    for i in range(40):
+        around = [(320 + 200 * np.cos(turn), 320 + 200 * np.sin(turn)) for turn in np.linspace(0, 6, 8)]
+        chosen = schedule.next(i / 2, motion_px=around, budget_s=0.08)
+        assert not schedule.hurried
+        if i > 20:
+            assert len(chosen) >= 2
+            assert len(chosen) * cost <= 0.4 + cost
+        schedule.done(chosen, i / 2, cost * len(chosen))
+    schedule.next(20.0, budget_s=0.04)
+    assert schedule.hurried

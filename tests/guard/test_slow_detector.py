@@ -22,7 +22,6 @@ from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.service import CameraWorker, DetectionService, _Waiting
 from aipg_plugin.options import Camera, Sensitivity
 from aipg_plugin.scene import analyzer as analyzer_module
 from aipg_plugin.scene.analyzer import SceneAnalyzer
@@ -30,60 +29,13 @@ from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.states import FULL_MOSAIC, State
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
+from benchmarks.simulated import DetectorClock, SimulatedService
 from tests.guard.scenes import camera, observed
 
 SIZE_WH = (320, 320)
 WALKER_WH = (30, 40)
 FPS, EPOCH_S = 10, 1000.0
 START = 70   # frames until the scene is known: every camera is swept first
-LOOK_S = 0.02  # of a look beside its tiles
-
-
-class Clock:
-    """In place of the module `time` for the analyzer: what the detector takes."""
-
-    def __init__(self) -> None:
-        self.detector_s = 0.0
-
-    def perf_counter(self) -> float:
-        return self.detector_s
-
-
-class SlowService(DetectionService):
-    """One thread in simulated time: a look is over so long after it began as the one before it, of its camera, took."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.now, self.detector = EPOCH_S, clock
-        self.took_s = dict[CameraWorker, float]()
-        self.longest_s = 0.0
-        self.in_work: tuple[CameraWorker, _Waiting, float] | None = None
-        super().__init__(1, clock=lambda: self.now)
-
-    def _staff(self) -> None:
-        pass
-
-    def advance(self, to_s: float) -> None:
-        while True:
-            if self.in_work is None:
-                with self._lock:
-                    taken = self._take()
-                self.in_work = None if taken is None else (*taken, self.now)
-            if self.in_work is None:
-                break
-            seat, waiting, start_s = self.in_work
-            end_s = start_s + self.took_s.get(seat, 0.1)
-            if end_s > to_s:
-                break
-            self.now, before_s = end_s, self.detector.detector_s
-            seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=self.budget_s,
-                               epoch=waiting.epoch)
-            self.took_s[seat] = LOOK_S + self.detector.detector_s - before_s
-            if to_s > EPOCH_S + START / FPS:
-                self.longest_s = max(self.longest_s, self.took_s[seat])
-            with self._lock:
-                self._finish(seat, start_s)
-            self.in_work = None
-        self.now = to_s
 
 
 @dataclass
@@ -92,7 +44,7 @@ class ExactDetector:
 
     projection: Projection
     mount: Mount
-    clock: Clock
+    clock: DetectorClock
     tile_s: float
     follows: bool = False
     tiles: tuple[Tile, ...] = ()
@@ -163,7 +115,7 @@ def bare(guarded: GuardedFrame, *, busy: bool, seed: int) -> list[float]:
             for x, y in places(guarded.seq, busy=busy)]
 
 
-def _guard(service: SlowService, clock: Clock, tile_s: float) -> Guard:
+def _guard(service: SimulatedService, clock: DetectorClock, tile_s: float) -> Guard:
     def analyzer(projection: Projection, mount: Mount, _of: Camera) -> Analyzer:
         detector = cast("FisheyeDetector", ExactDetector(projection, mount, clock, tile_s))
         return SceneAnalyzer(detector, mount, live=True, single_image=False)
@@ -179,13 +131,15 @@ def _guard(service: SlowService, clock: Clock, tile_s: float) -> Guard:
 @pytest.mark.parametrize(("busy", "calm", "tile_s"), [(1, 0, 0.015), (1, 0, 0.06), (2, 6, 0.015), (2, 6, 0.03)])
 def test_nobody_is_clear_and_looks_stay_short_however_slow_the_detector(
         monkeypatch: pytest.MonkeyPatch, busy: int, calm: int, tile_s: float) -> None:
-    clock = Clock()
+    clock = DetectorClock()
     monkeypatch.setattr(analyzer_module, "time", clock)
-    service = SlowService(clock)
+    service = SimulatedService(clock, EPOCH_S)
     guards = [_guard(service, clock, tile_s) for _ in range(busy + calm)]
     states = {True: Counter[State](), False: Counter[State]()}
     clear = list[str]()
     for index in range(START + 60):
+        if index == START:
+            service.longest_s = 0.0
         for number, subject in enumerate(guards):
             is_busy = number < busy
             service.advance(EPOCH_S + index / FPS + 0.001 * number)

@@ -183,6 +183,18 @@ def test_of_who_goes_behind_a_door_the_part_not_found_stays_covered(dt_s: float)
         assert covered(t.figures(t_s), whole) > 0.95
 
 
+@pytest.mark.parametrize("shown_well", [True, False])
+def test_of_who_is_cut_off_by_the_edge_of_what_was_looked_at_the_rest_stays_covered(shown_well: bool) -> None:
+    """Sure as it is, a sighting in a tile that ends within them shows a part; in any other they have bent down."""
+    t = tracker()
+    whole = at([[2, 2]])[0]
+    t.update(seen(whole), 0.0)
+    t.update(seen(whole), 0.2)
+    legs = np.array([*to_pixels(whole, [[0, 0.4]])[0], whole[2], 0.6 * whole[3], whole[4]])
+    t.update(seen(legs), 0.4, looked=lambda px: np.full(len(px), shown_well))
+    assert (covered(t.figures(0.4), whole) > 0.95) != shown_well
+
+
 def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
     t = tracker(hold_s=1.0)
     for k in range(6):
