@@ -31,18 +31,25 @@ class Silhouettes:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], Float32] = OrderedDict()
+        self._outlines: OrderedDict[tuple[object, ...], Float64] = OrderedDict()
 
     def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0, *,
            hindsight: bool = False) -> Float64:
         """(K, 2) the outline at sighting `a`, or at `share` of the way to `b`: metres in the person's own frame."""
-        later = self._calm(history, b, hindsight) if b is not None and share > 0 else None
-        field = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
+        later = self._calm(history, b, hindsight)[1] if b is not None and share > 0 else None
+        key, field = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
         if later is not None:
-            field = np.asarray(cv2.addWeighted(later, share, field, 1 - share, 0), np.float32)
-        return _contour(field, history.cells.size_m)
+            between = np.asarray(cv2.addWeighted(later, share, field, 1 - share, 0), np.float32)
+            return _contour(between, history.cells.size_m)
+        outline = self._outlines.get(key)
+        if outline is None:
+            outline = self._outlines[key] = _contour(field, history.cells.size_m)
+            if len(self._outlines) > _KEPT_FIELDS:
+                self._outlines.popitem(last=False)
+        return outline
 
-    def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> Float32:
-        """A sighting's field and those around it, less what may have shrunk in between."""
+    def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> tuple[tuple[object, ...], Float32]:
+        """A sighting's field and those around it, less what may have shrunk in between; and what it is kept by."""
         around = history.near(point.t_s, WINDOW_S)
         for one in around:
             _fit(history, one)
@@ -55,7 +62,7 @@ class Silhouettes:
                     shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
                     field = np.maximum(field, self._own(one, history.cells.size_m) - shrunk)
             self._keep(key, field)
-        return field
+        return key, field
 
     def _own(self, point: TrackPoint, cell_m: float) -> Float32:
         key = (point, cell_m)

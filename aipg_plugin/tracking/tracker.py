@@ -37,6 +37,7 @@ Unchanged = Callable[[Float64, Float64], Bools]
 HISTORY_S = 10.0        # kept, more than any look-ahead
 _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empty …
 _UNLOOKED_HOLD_S = 10.0  # … and of one that nobody has had the time to look at since
+_MOST_MADE = 64          # moments whose figures are kept
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
 _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
@@ -87,6 +88,7 @@ class Tracker:
         self._maker = FigureMaker(projection, mount, self._plane)
         self._histories: list[TrackHistory] = []
         self._revised: list[TrackHistory] | None = None
+        self._made: dict[tuple[float, bool], tuple[Figure, ...]] = {}  # the moments asked for since the last change
         self._next_id = 1
         self._last_s: float | None = None
         self._looks: list[tuple[float, Looked]] = []
@@ -103,9 +105,14 @@ class Tracker:
 
     def figures(self, t_s: float, *, hindsight: bool = False) -> tuple[Figure, ...]:
         """Everybody at one moment, past, present or to come; in `hindsight`, by what was seen up to now."""
-        histories = self._in_hindsight() if hindsight else self._histories
-        there = [h for h in histories if h.end_s is None or t_s <= h.end_s]
-        return self._maker.figures(there, t_s, hindsight=hindsight)
+        made = self._made.get((t_s, hindsight))
+        if made is None:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            histories = self._in_hindsight() if hindsight else self._histories
+            there = [h for h in histories if h.end_s is None or t_s <= h.end_s]
+            made = self._made[t_s, hindsight] = self._maker.figures(there, t_s, hindsight=hindsight)
+        return made
 
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
         """Change what it takes to be tracked, from the next update on."""
@@ -120,17 +127,17 @@ class Tracker:
             history.end_s = t_s + (self._hold_s if hold_s is None else min(hold_s, self._hold_s))
         self._segment += 1
         self._looks.clear()
-        self._revised = None
+        self._histories_change()
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._histories.clear()
-        self._revised = None
+        self._histories_change()
         self._last_s = None
 
     def prune(self, before_s: float) -> None:
         """Forget what no moment from `before_s` on needs."""
-        self._revised = None
+        self._histories_change()
         self._histories = [h for h in self._histories if h.end_s is None or h.end_s >= before_s]
         for history in self._histories:
             history.prune(before_s)
@@ -143,7 +150,7 @@ class Tracker:
         `looked(px)` of (N, 2) pixels which of them were looked at (none given: all); `unchanged(boxes, since_s)` of
         places (N, 5) which have not changed since moments (N,): who was there is there still (none given: none).
         """
-        self._revised = None
+        self._histories_change()
         if self._last_s is not None and t_s <= self._last_s:
             t_s = self._last_s + 1e-6
         self._last_s = t_s
@@ -171,6 +178,10 @@ class Tracker:
         if self._revised is None:
             self._revised = revised(self._histories)
         return self._revised
+
+    def _histories_change(self) -> None:
+        self._revised = None
+        self._made.clear()
 
     def _active(self) -> list[TrackHistory]:
         return [h for h in self._histories if h.end_s is None]
