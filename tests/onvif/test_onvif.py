@@ -36,7 +36,7 @@ from tests.needs import need_module
 
 USER, PASSWORD = "viewer", "p<a>ss & word"
 SETTINGS = Settings(cameras=(Camera("lobby", streams=(Stream("1", Source("x")), Stream("2", Source("y")))),),
-                    web=Web(port=0, rtsp_port=0, username=USER, password=PASSWORD))
+                    web=Web(port=0, rtsp_port=0, username=USER, password=PASSWORD, onvif=True))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_client_finds_profiles_and_addresses(served: StreamServer) -> None:
     assert profile.VideoEncoderConfiguration.Encoding == "H264"
     stream = media.GetStreamUri({"StreamSetup": {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}},
                                  "ProfileToken": profile.token})
-    assert stream.Uri == f"rtsp://127.0.0.1:{served.rtsp_port}/lobby/1"
+    assert stream.Uri == f"rtsp://127.0.0.1:{served.rtsp_port}/lobby/1/metadata"
     snapshot = media.GetSnapshotUri({"ProfileToken": profile.token})
     assert snapshot.Uri == f"http://127.0.0.1:{served.port}/streams/lobby/1.jpg"
     assert len(media.GetVideoSources()) == 1
