@@ -48,10 +48,50 @@ def base_python() -> str:
     raise AssertionError
 
 
-@pytest.fixture
+# In a mount namespace of its own: all is read-only but what `docker run` of docs/install.md mounts, and /dev.
+READ_ONLY = """
+set -e
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=1777 tmpfs "$1/data"
+mount --bind "$1/config" "$1/config"
+findmnt -rno TARGET | while read -r place; do
+  case "$place" in /tmp|/dev*|/proc*|/sys*|"$1"/*) ;; *) mount -o remount,bind,ro "$place" ;; esac
+done
+shift
+exec "$@"
+"""
+WRITABLE = """
+import pathlib, sys
+for place in sys.argv[1:]:
+    try:
+        pathlib.Path(place, "probe").touch()
+        print(place)
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture(params=[False, True], ids=["writable", "read-only"])
+def root(request: pytest.FixtureRequest, image: Path) -> list[str]:
+    """What stands before a command in the image: nothing, or what makes its root read-only."""
+    if not request.param:
+        return []
+    prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY, "sh", str(image)]
+    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"may not mount here: {tried.stderr.strip()}")
+    places = [str(image / "data"), str(image / "config"), "/tmp", str(image), str(image / "opt"), "/usr", "/etc"]
+    probed = subprocess.run([*prefix, sys.executable, "-c", WRITABLE, *places], capture_output=True, text=True,
+                            check=True)
+    assert probed.stdout.split() == places[:3], "the read-only root is one, for root too"
+    (image / "config" / "probe").unlink()
+    return prefix
+
+
+@pytest.fixture(scope="module")
 def image(wheel: Path) -> Iterator[Path]:  # noqa: F811
     """A folder that everybody may enter, with /opt/aipg, /config and /data of the image in it."""
-    with tempfile.TemporaryDirectory(prefix="aipg-image-") as made:
+    with tempfile.TemporaryDirectory(prefix="aipg-image-", dir="/var/tmp") as made:
         root = Path(made)
         root.chmod(0o755)
         venv = root / "opt" / "aipg"
@@ -68,7 +108,7 @@ def image(wheel: Path) -> Iterator[Path]:  # noqa: F811
         yield root
 
 
-def test_the_image_runs_as_another_user_and_is_healthy(image: Path) -> None:
+def test_the_image_runs_as_another_user_and_is_healthy(image: Path, root: list[str]) -> None:
     port, rtsp = free_port(), free_port()
     clip = image / "config" / "lobby.mp4"
     shutil.copy(CLIP, clip)
@@ -90,7 +130,7 @@ def test_the_image_runs_as_another_user_and_is_healthy(image: Path) -> None:
         done = subprocess.run(healthy, capture_output=True, text=True, check=False)
         return done.returncode == 0 or "503" in done.stderr
 
-    with Process([*inside, *start]) as guard:
+    with Process([*root, *inside, *start]) as guard:
         wait_for(lambda: not guard.running or answers(), 60, "health")
         assert guard.running, guard.output()
         done = subprocess.run([needs.need("ffmpeg"), "-v", "error", "-rtsp_transport", "tcp", "-i",
