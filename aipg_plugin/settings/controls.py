@@ -130,9 +130,12 @@ def _guarded(camera: Camera, stream: str) -> Value:
 
 
 def _switch_guard(document: Document, stream: str, on: Value) -> list[str]:
-    """The camera's guard goes on with its first guarded stream and off with the last."""
+    """The camera's guard goes on with its first guarded stream and off with the last, which stays named as it is."""
     guard = document["privacy_guard"]
     targets = [] if guard["target_streams"] == "off" else list(guard["target_streams"])
+    if targets == [stream]:
+        guard["enabled"] = bool(on)
+        return ["privacy_guard.enabled"]
     first = targets[:1]
     if on and not guard["enabled"]:
         targets = []  # the others were not guarded so far: this command is for one stream

@@ -40,8 +40,18 @@ def test_the_guard_of_one_stream() -> None:
     second = apply_change(both, "lobby", "1", "guard", "OFF")
     assert (second.cameras[0].privacy_guard.enabled, second.cameras[0].privacy_guard.target_streams) == (True, ("2",))
     none = apply_change(second, "lobby", "2", "guard", "OFF")
-    assert (none.cameras[0].privacy_guard.enabled, none.cameras[0].privacy_guard.target_streams) == (False, ())
+    assert (none.cameras[0].privacy_guard.enabled, none.cameras[0].privacy_guard.target_streams) == (False, ("2",))
     assert apply_change(none, "lobby", "2", "guard", "ON") == second
+
+
+def test_off_and_on_again_leaves_a_files_all_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "aipg.yaml"
+    file.write_text("cameras:\n  lobby:\n    streams: {1: {source: a.mp4}}\n    privacy_guard:\n      enabled: on\n"
+                    "      target_streams: all\n")
+    for value in ("OFF", "ON"):
+        save_changes(file, changed_paths(load(file).settings, "lobby", "1", "guard", value))
+        assert load(file).settings.cameras[0].privacy_guard.enabled == (value == "ON")
+        assert "target_streams: all" in file.read_text()
 
 
 def test_areas_stay_on_their_stream_when_another_becomes_the_first_target() -> None:
