@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.boxes import contains
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.looked_at import LookedAt
@@ -61,6 +62,7 @@ class Look:
     """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new.
 
     `left`: places that have changed and that there was no time to look at; `short`: of time, for these or newcomers.
+    `places` (h, w) bool: the thumbnail's pixels that are of this look, None where all are.
     """
 
     t_s: float
@@ -72,6 +74,7 @@ class Look:
     until_s: float = -float("inf")
     left: ForegroundRegions = NO_FOREGROUND
     short: bool = False
+    places: Bools | None = None
 
     def age_s(self, t_s: float) -> float:
         """How far a moment is from it."""
@@ -197,12 +200,13 @@ class Evidence:
                 if not observation.doubt:
                     self._tracker.update(observation.detections, t_s, observation.gone, observation.looked,
                                          observation.unchanged)
-                looked_at = self._picture(shown, observation, t_s)
+                looked_at, places = self._picture(shown, observation, t_s)
                 self._needs_background &= not observation.background_known
                 swept = observation.complete and not observation.doubt and not self._needs_background
                 doubt = observation.doubt or (_TOO_MUCH if observation.left_share > _MOST_LEFT else "")
                 self._add(Look(t_s, doubt, swept, observation.foreground, looked_at, shown.uncertainty_s,
-                               left=observation.left, short=observation.hurried or observation.left_share > _MUCH_LEFT))
+                               left=observation.left, short=observation.hurried or observation.left_share > _MUCH_LEFT,
+                               places=places))
         except Exception as error:  # the guard outlives its detector
             with self._lock:
                 if epoch == self._epoch:
@@ -295,14 +299,14 @@ class Evidence:
         return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
                                for index, shape in enumerate(shapes))
 
-    def _picture(self, shown: Shown, observation: Observation, t_s: float) -> Thumbnail | None:
-        """What later frames are compared with: live, the picture as each place was last looked at.
+    def _picture(self, shown: Shown, observation: Observation, t_s: float) -> tuple[Thumbnail | None, Bools | None]:
+        """What later frames are compared with: live, the picture as each place was last looked at, and which now.
 
         In hindsight the tracks know who came in between two looks.
         """
         if self._hindsight or shown.new_scene or observation.doubt or shown.thumbnail is None:
             self._looked_at.restart()
-            return shown.thumbnail
+            return shown.thumbnail, None
         return self._looked_at.update(shown.thumbnail, observation.looked_grid, self._tracker.figures(t_s))
 
     def _lasting(self, index: int) -> list[tuple[NDArray[np.float64], NDArray[np.floating]]]:

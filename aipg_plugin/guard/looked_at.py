@@ -27,16 +27,20 @@ class LookedAt:
         self._picture: Thumbnail | None = None
         self._people: Bools | None = None
 
-    def update(self, thumbnail: Thumbnail, looked: Bools | None, figures: Iterable[Figure]) -> Thumbnail:
-        """The picture after a look at some places (`looked`, cells of any size; None: all) that found `figures`."""
+    def update(self, thumbnail: Thumbnail, looked: Bools | None,
+               figures: Iterable[Figure]) -> tuple[Thumbnail, Bools | None]:
+        """The picture after a look at some places (`looked`, cells of any size; None: all) that found `figures`, and
+        which of its pixels (h, w) are of this look (None: all).
+        """
         before, shape = self._picture, thumbnail.luma.shape
         people_before, self._people = self._people, self._drawn(figures, shape)
         if looked is None or before is None or people_before is None or before.luma.shape != shape:
             self._picture = thumbnail
-        else:
-            places = cv2.resize(looked.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-            self._picture = before.with_places_of(thumbnail, places | self._people | people_before)
-        return self._picture
+            return thumbnail, None
+        shown = cv2.resize(looked.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        places = np.asarray(shown | self._people | people_before, bool)
+        self._picture = before.with_places_of(thumbnail, places)
+        return self._picture, places
 
     def _drawn(self, figures: Iterable[Figure], shape: tuple[int, ...]) -> Bools:
         """(h, w) bool: where people are, and the pixels next to them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,12 +22,13 @@ from aipg_plugin.guard.layout import Layout
 from aipg_plugin.guard.observer import Arrival, Known, Observer
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.policy import Facts, age_of, decide
+from aipg_plugin.guard.references import References
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.masking.cells import default_cell_px
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard, Stream
-from aipg_plugin.scene.change import PictureChange, Thumbnail
+from aipg_plugin.scene.change import PictureChange
 from aipg_plugin.states import FULL_MOSAIC, State
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,6 @@ _UNCERTAIN = "the source's clock is uncertain"
 _CHANGED = "much has changed since the last look"
 _BROKEN_OFF = "the stream broke off before what came after was looked at"
 _LOOKS_AFTER = 2  # who comes in half hidden is missed by the first look, and found by the next
-_REFERENCE_S = 0.6        # another stream's picture stands for the one looked at if it is this near in time
-_REFERENCES_S = 10.0      # pictures of another stream are kept this long, longer than evidence is
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ class Release:
         self._projections = projections
         self._planner: tuple[Layout, Projection, Camera, tuple[Projection | None, ...], MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
-        self._references: deque[tuple[float, Thumbnail]] = deque()
+        self._references = References()
         self._masked_then: dict[Look, Shares] = {}
         self.lead_s = 0.0  # how far this stream's time is ahead of undelayed arrival
         self.stats = stats
@@ -125,9 +123,7 @@ class Release:
     def remember(self, arrival: Arrival) -> None:
         """Keep what another stream than the one looked at showed, to compare its frames with."""
         if not self._observer.watches(self._stream.id):
-            self._references.append((arrival.t_s, arrival.thumbnail))
-            while self._references[0][0] < arrival.t_s - _REFERENCES_S:
-                self._references.popleft()
+            self._references.remember(arrival.t_s, arrival.thumbnail)
 
     def plans(self, waiting: Iterable[Waiting], *, early: bool = False) -> list[Planned]:
         """What to mask of frames, by what is known now. Total: where that fails the frame is to be blanked.
@@ -262,7 +258,8 @@ class Release:
         if known is None:
             return replace(_UNSEEN, doubt=arrival.layout.doubt), changes
         for look in known.evidence.around(arrival.t_s):
-            reference = self._reference(look)
+            reference = (look.thumbnail if self._observer.watches(self._stream.id)
+                         else self._references.of(look, arrival.layout.projection, known.source))
             if reference is not None:
                 changes[look] = comparator.compare(reference, arrival.thumbnail)
 
@@ -297,13 +294,6 @@ class Release:
                              if look in changes and kept.shape == shape}
         return unmasked([(different, partial(masked_then, look)) for look, different in same_scene],
                         masked_share(plan.figures, shape, arrival.layout.size_wh))
-
-    def _reference(self, look: Look) -> Thumbnail | None:
-        """What this stream showed when the detection stream was looked at."""
-        if self._observer.watches(self._stream.id):
-            return look.thumbnail
-        nearest = min(self._references, key=lambda kept: abs(kept[0] - look.t_s), default=None)
-        return nearest[1] if nearest is not None and abs(nearest[0] - look.t_s) <= _REFERENCE_S else None
 
     def _figures(self, known: Known, t_s: float, status: Status) -> tuple[Figure, ...]:
         """Everybody at one moment, known less well where the time is less certain."""

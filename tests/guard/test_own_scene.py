@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -227,6 +228,33 @@ def test_another_stream_is_compared_with_its_own_pictures() -> None:
     assert max(shares(out, frames, places)) < CHANCE
     assert out[59].state == State.GUARDING
     assert {guarded.state for guarded in out[60:]} == {State.FAILSAFE}
+
+
+@pytest.mark.parametrize("size_wh", [(320, 320), (480, 480)])
+def test_in_another_stream_too_who_appears_where_nobody_has_looked_since_is_covered(size_wh: tuple[int, int]) -> None:
+    """Looks at the first stream go on at the other half of the picture."""
+    def half(look: int) -> object:
+        return None if look == 1 else replace(observed(NOBODY), looked_grid=np.array([[True, False]]))
+
+    settings = camera(target_streams=("1", "2"), lookahead_s=0.4)
+    settings = replace(settings, streams=(*settings.streams, Stream("2", Source("none"))))
+    subject = guard(settings, half, live=True, make_worker=SlowWorker)
+    texture = np.random.default_rng(9).integers(0, 256, (80, 40), dtype=np.uint8)
+    scale, out, sent = size_wh[0] / 320, [], {}
+    for seq in range(60):
+        one = room(1, t_s=seq / 15, seq=seq)
+        if seq >= 15:
+            one.planes[0][60:140, 220:260] = texture
+        hand_in(subject, [one])
+        planes = tuple(np.asarray(cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST))
+                       for plane in one.planes)
+        sent[seq] = replace(one, stream="2", planes=planes, size_wh=size_wh, wall_time_s=one.wall_time_s + 0.005)
+        out += subject.process(sent[seq])
+    place = tuple(round(value * scale) for value in (220, 60, 40, 80))
+    assert len(out) > 45
+    for guarded in out[15:]:
+        assert bare_share(guarded, sent[guarded.seq], place) < CHANCE, (guarded.seq, guarded.state)
+    assert any(bare_share(guarded, sent[guarded.seq], (20, 20, 60, 60)) == 1.0 for guarded in out[15:])
 
 
 EVENTS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.floats(0, 1.9), st.booleans()),
