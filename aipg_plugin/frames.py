@@ -121,20 +121,18 @@ def in_one_piece(planes: Planes, spare: int = 0) -> NDArray[np.uint8] | None:
     return base[start:start + h * w * 3 // 2].reshape(h * 3 // 2, w)
 
 
-def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes,
-                  to_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Convert planes to a new (H, W, 3) uint8 BGR picture (BT.601 video range), resized to `to_wh` if given.
+def packed_i420(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes,
+                to_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """A new (H * 3/2, W) I420 picture of I420 or NV12 planes, resized to `to_wh`, its sides rounded up to even ones.
 
-    Planes are resized before conversion, so a small picture costs little. Its memory is used again once nobody refers
-    to it.
+    Its memory is used again once nobody refers to it.
     """
-    w, h = to_wh or size_wh
-    if pixel_format is PixelFormat.BGR24:
-        return np.array(planes[0], copy=True) if (w, h) == size_wh else shrunk(planes[0], (w, h))
+    w, h = to_wh
     ew, eh = w + (w & 1), h + (h & 1)
-    if (w, h) == size_wh and (whole := in_one_piece(planes)) is not None:
-        return np.asarray(cv2.cvtColor(whole, cv2.COLOR_YUV2BGR_I420, dst=_pictures.take((h, w, 3))), np.uint8)
     packed = _pictures.take((eh * 3 // 2, ew))
+    if to_wh == size_wh and (whole := in_one_piece(planes)) is not None:
+        np.copyto(packed, whole)
+        return packed
     luma = packed[:eh]
     if (w, h) == size_wh:
         luma[:h, :w] = planes[0]
@@ -151,8 +149,29 @@ def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: P
             target[:] = plane
         else:
             shrunk(np.ascontiguousarray(plane), half, target)
+    return packed
+
+
+def packed_to_bgr(packed: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 BGR of `packed_i420` (BT.601 video range), its first `size_wh` pixels."""
+    eh, ew = packed.shape[0] * 2 // 3, packed.shape[1]
     bgr = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420, dst=_pictures.take((eh, ew, 3)))
-    return np.ascontiguousarray(bgr[:h, :w]).astype(np.uint8, copy=False)
+    return np.ascontiguousarray(bgr[:size_wh[1], :size_wh[0]]).astype(np.uint8, copy=False)
+
+
+def planes_to_bgr(pixel_format: PixelFormat, size_wh: tuple[int, int], planes: Planes,
+                  to_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Convert planes to a new (H, W, 3) uint8 BGR picture (BT.601 video range), resized to `to_wh` if given.
+
+    Planes are resized before conversion, so a small picture costs little. Its memory is used again once nobody refers
+    to it.
+    """
+    w, h = to_wh or size_wh
+    if pixel_format is PixelFormat.BGR24:
+        return np.array(planes[0], copy=True) if (w, h) == size_wh else shrunk(planes[0], (w, h))
+    if (w, h) == size_wh and (whole := in_one_piece(planes)) is not None:
+        return packed_to_bgr(whole, size_wh)
+    return packed_to_bgr(packed_i420(pixel_format, size_wh, planes, (w, h)), (w, h))
 
 
 @dataclass(frozen=True, slots=True)

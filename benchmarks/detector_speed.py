@@ -22,6 +22,7 @@ from aipg_plugin.detection.tiles import PLANS
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.tracker import Tracker
 from benchmarks.latency import open_clip
 from evaluation.pictures import LENS, MOUNT
@@ -85,7 +86,7 @@ def scheduled(net: PersonNet, clip: Path, seconds: float) -> dict[str, float]:
     for i in range(count + int(DECISIONS_HZ)):
         t_s, picture = i / DECISIONS_HZ, pictures[i * step % len(pictures)]
         start = time.process_time()
-        observation = analyzer.look(picture, t_s, tracker.figures(t_s))
+        observation = analyzer.look(LookPicture.of_bgr(picture), t_s, tracker.figures(t_s))
         tracker.update(observation.detections, t_s, observation.gone)
         if i >= DECISIONS_HZ:
             spent_s += time.process_time() - start

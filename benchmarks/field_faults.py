@@ -43,6 +43,7 @@ from aipg_plugin.options import Camera, Lens, MaskingMethod, Models, PrivacyGuar
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.hindsight import SUFFICES_S
@@ -127,11 +128,11 @@ class TruthAnalyzer:
     mount: Mount
     clip: Clip
 
-    def look(self, picture_bgr: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...], *,
+    def look(self, picture: LookPicture, _t_s: float, _figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,  # noqa: ARG002 - it sweeps all
              budget_s: float | None = None) -> Observation:  # noqa: ARG002 - it sweeps all
         """Everybody in the picture."""
-        index, turn = read_mark(picture_bgr)
+        index, turn = read_mark(picture.bgr)
         ids = self.clip.silhouettes(index, turn)
         boxes, outlines = [], []
         for person in np.unique(ids[ids > 0]):

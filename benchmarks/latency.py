@@ -26,6 +26,7 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.options import MountKind, Sensitivity
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.analyzer import SceneAnalyzer
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from evaluation.pictures import LENS
 from evaluation.systems import open_net
@@ -76,7 +77,7 @@ def delays_s(net: PersonNet, clip: Path, level: Sensitivity, last: int | None = 
         analyzer = SceneAnalyzer(detector, detector.mount, live=False, single_image=False)
         waiting = {number: index for index, number in entries(truth)}
         for index in range(phase, min(len(pictures), len(truth)), step):
-            observation = analyzer.look(pictures[index], index / fps, ())
+            observation = analyzer.look(LookPicture.of_bgr(pictures[index]), index / fps, ())
             boxes = observation.detections.boxes[observation.detections.scores >= limit].astype(np.float64)
             if thresholds(level).foreground is MaskedForeground.ALL:
                 boxes = np.concatenate([boxes, observation.foreground.boxes])

@@ -65,7 +65,7 @@ class ProcessorService(DetectionService):
             seat, waiting, start_s, budget_s = self.in_work.pop(first)
             self.now = max(self.now, ends[first])
             before_s = time.process_time()
-            seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=budget_s,
+            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=budget_s,
                                epoch=waiting.epoch)
             cpu_s = time.process_time() - before_s
             self.look_cpu_s += cpu_s

@@ -15,6 +15,7 @@ from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.guard.evidence import Evidence, Shown
 from aipg_plugin.guard.service import CameraWorker, DetectionService, _Waiting
 from aipg_plugin.scene import analyzer as analyzer_module
+from aipg_plugin.scene.picture import LookPicture
 
 SIMULATED: list[SimulatedWorker] = []
 _CLOSE_UP = 0.5  # of a tile's time
@@ -29,7 +30,7 @@ class SimulatedWorker:
 
     def __init__(self, evidence: Evidence, _name: str) -> None:
         self._evidence = evidence
-        self._job: tuple[NDArray[np.uint8], float, Shown, float] | None = None
+        self._job: tuple[LookPicture, float, Shown, float] | None = None
         SIMULATED.append(self)
 
     def advance(self) -> None:
@@ -44,9 +45,9 @@ class SimulatedWorker:
         self.advance()
         return self._job is None and (urgent or self._evidence.due(t_s))
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Begin a look."""
-        self._job = picture_bgr, t_s, shown, self.now_s + self.look_s
+        self._job = picture, t_s, shown, self.now_s + self.look_s
 
     def close(self, _timeout_s: float = 0.0) -> None:
         """Drop the look in hand."""
@@ -94,7 +95,7 @@ class SimulatedService(DetectionService):
             if end_s > to_s:
                 break
             self._now_s, before_s = end_s, self._detector.detector_s
-            seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=self.budget_s,
+            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=self.budget_s,
                                epoch=waiting.epoch)
             self._took_s[seat] = self._beside_s + self._detector.detector_s - before_s
             self.longest_s = max(self.longest_s, self._took_s[seat])

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.cli.heap import bound_heap
@@ -36,6 +34,7 @@ from aipg_plugin.media.encoder import Encoder, EncoderSpec
 from aipg_plugin.media.pictures import to_picture
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Models, Output, OutputKind, Source, Web
+from aipg_plugin.scene.picture import LookPicture
 from benchmarks.stream_clips import Scene, make_clip
 
 
@@ -62,10 +61,10 @@ class InlineWorker:
         """Whether a look is due."""
         return urgent or self._evidence.due(t_s)
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Look."""
         start_s = time.process_time()
-        self._evidence.look(picture_bgr, t_s, shown)
+        self._evidence.look(picture, t_s, shown)
         InlineWorker.cpu_s += time.process_time() - start_s
         InlineWorker.count += 1
 

@@ -7,9 +7,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.frames import Frame
@@ -20,6 +17,7 @@ from aipg_plugin.hosts.offline import open_video
 from aipg_plugin.media.encoder import Encoder, EncoderSpec
 from aipg_plugin.media.pictures import to_picture
 from aipg_plugin.options import Output, OutputKind, Web
+from aipg_plugin.scene.picture import LookPicture
 
 _FULL_SHARE = 0.85    # of the cores that are filled: the rest is for what comes and goes
 _SLOW_RATE = 0.5      # of the looks' rate at which masks are wider and the state says degraded
@@ -74,10 +72,10 @@ class _Inline:
         """Whether a look is due; what is urgent is looked at once more a period at the most, live as here."""
         return self._evidence.due(t_s + self._evidence.period_s / 2 if urgent else t_s)
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Look."""
         start_s = time.process_time()
-        self._evidence.look(picture_bgr, t_s, shown)
+        self._evidence.look(picture, t_s, shown)
         _Inline.spent_s += time.process_time() - start_s
 
     def close(self, _timeout_s: float = 0.0) -> None:

@@ -20,6 +20,7 @@ from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 from aipg_plugin.tracking.track import Track
@@ -169,7 +170,7 @@ class Evidence:
         with self._lock:
             return len(self._times) - bisect_right(self._times, t_s)
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown = Shown(), *,
+    def look(self, picture: LookPicture, t_s: float, shown: Shown = Shown(), *,
              budget_s: float | None = None, epoch: int | None = None) -> None:
         """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
 
@@ -185,7 +186,7 @@ class Evidence:
         try:
             if forget:
                 self._analyzer.reset()
-            observation = self._analyzer.look(picture_bgr, t_s, expected, sweep_all=sweep_all,
+            observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
                                               changed_px=shown.changed_px, budget_s=budget_s)
             found = observation.detections
             if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):

@@ -21,6 +21,7 @@ from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.observation import NOWHERE, Analyzer
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -41,7 +42,7 @@ class LookWorker(Protocol):
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool: ...
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None: ...
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None: ...
 
     def close(self, timeout_s: float = 0.0, /) -> None: ...
 
@@ -135,12 +136,12 @@ class Observer:
                 self._last, self._last_s = arrival.thumbnail, arrival.t_s
                 awaited_s = known.evidence.period_s if arrival is newest else _HELD_UP_S
                 self._handed = arrival.t_s, newest.frame.wall_time_s + awaited_s
-                worker.offer(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
+                worker.offer(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown)
         elif self._nothing_new(arrival.t_s, shown, known):
             known.evidence.extend(arrival.t_s)
         elif shown.new_scene or len(shown.changed_px) or known.evidence.due(arrival.t_s):
             self._last, self._last_s = arrival.thumbnail, arrival.t_s
-            known.evidence.look(arrival.frame.to_bgr(known.source.size_wh), arrival.t_s, shown)
+            known.evidence.look(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
         """Put new settings in force; `void` when what was found before counts no longer."""

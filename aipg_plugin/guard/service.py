@@ -11,10 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
+from aipg_plugin.scene.picture import LookPicture
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Load:
 class _Waiting:
     """A picture to be looked at, and its evidence's epoch; `since_s`: when its camera first asked for this look."""
 
-    picture_bgr: NDArray[np.uint8]
+    picture: LookPicture
     t_s: float
     shown: Shown
     epoch: int
@@ -186,7 +184,7 @@ class DetectionService:
                 start_s = self._pool[me] = self.now_s()
                 budget_s = self.budget_s
             try:
-                seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, budget_s=budget_s,
+                seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=budget_s,
                                    epoch=waiting.epoch)
             except Exception:  # one camera's fault is its own
                 _log.exception("camera %s: a look failed", seat.name)
@@ -272,9 +270,9 @@ class CameraWorker:
             return urgent or self.evidence.due(t_s)
         return (urgent and not waiting.shown.new_scene) or t_s - waiting.t_s >= self.evidence.period_s
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Hand over a picture that the service may keep."""
-        self._service.offer(self, _Waiting(picture_bgr, t_s, shown, self.evidence.epoch,
+        self._service.offer(self, _Waiting(picture, t_s, shown, self.evidence.epoch,
                                             self._service.now_s()))
 
     def close(self, timeout_s: float = 0.0) -> None:

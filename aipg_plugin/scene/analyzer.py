@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.schedule import SweepSchedule
-from aipg_plugin.frames import shrunk
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
@@ -22,6 +21,7 @@ from aipg_plugin.scene.background import BackgroundModel, MotionReport
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions, regions_over
 from aipg_plugin.scene.observation import NOWHERE, Observation
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.scene.tile_change import NO_CHANGE, TileChange
 from aipg_plugin.tracking.track import Track
@@ -49,24 +49,25 @@ _ACCEPT_SHIFT_S = 5.0    # a moved camera's new view counts as its usual one aft
 _BACKGROUND_SHARE = 0.5  # of the picture; where people stay for long it is never known
 
 
-class _Small:
-    """A picture (H, W, 3) scaled down to `size_wh`, once for all who ask for it, if anybody does."""
+@dataclass(eq=False)
+class _Known:
+    """Everybody expected in a look, with outlines in the picture's pixels."""
 
-    def __init__(self, picture_bgr: NDArray[np.uint8], size_wh: tuple[int, int]) -> None:
-        self._whole_bgr, self._size_wh = picture_bgr, size_wh
+    figures: tuple[Figure, ...]
+    _change: TileChange
+    _near: dict[float, NDArray[np.bool_]] = field(default_factory=dict)
 
-    @cached_property
-    def picture_bgr(self) -> NDArray[np.uint8]:
-        """In colour."""
-        whole = self._whole_bgr
-        return whole if whole.shape[1::-1] == self._size_wh else shrunk(whole, self._size_wh)
+    def __post_init__(self) -> None:
+        self.outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in self.figures]
 
-    def grey(self) -> NDArray[np.uint8]:
-        """In grey, at least as large: halves cost a tenth of thirds."""
-        grey = cv2.cvtColor(self._whole_bgr, cv2.COLOR_BGR2GRAY)
-        while min(grey.shape[1] // (2 * self._size_wh[0]), grey.shape[0] // (2 * self._size_wh[1])) > 0:
-            grey = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        return np.asarray(grey, np.uint8)
+    def near(self, reach: float) -> NDArray[np.bool_]:
+        """Where people are that were seen of late, and what is as near to them as `reach` of their longer side."""
+        if reach not in self._near:
+            of_late = [(outline, reach * float(figure.box[2:4].max()))
+                       for figure, outline in zip(self.figures, self.outlines, strict=True)
+                       if figure.age_s <= _OF_LATE_S]
+            self._near[reach] = self._change.near([outline for outline, _ in of_late], [px for _, px in of_late])
+        return self._near[reach]
 
 
 class SceneAnalyzer:
@@ -111,16 +112,15 @@ class SceneAnalyzer:
         self._change.restart()
         self._sound_s = self._moved = self._shifted_s = None
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+    def look(self, picture: LookPicture, t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
              budget_s: float | None = None) -> Observation:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         if sweep_all:
             self._schedule.restart()
-        small = _Small(picture_bgr, self._scene.size_wh)
-        changed = NO_CHANGE if self._single_image else self._change.update(small.grey(), t_s)
+        changed = NO_CHANGE if self._single_image else self._change.update(picture.grey(self._scene.size_wh), t_s)
         calm = not self._single_image and not sweep_all and not changed.any()
-        trouble = self._trouble(small, t_s, calm=calm)
+        trouble = self._trouble(picture, t_s, calm=calm)
         if self._areas_drawn and self._check.away and trouble is None:
             trouble = Trouble.SHIFTED  # an area that leaves people clear may lie over anybody now
         if trouble is not None:
@@ -130,72 +130,62 @@ class SceneAnalyzer:
                             gone=lambda track: None)
         self._shifted_s = None
         if self._single_image:
-            return self._observation(self._sweep(picture_bgr, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
-        outlines = [box_ops.to_pixels(figure.box, figure.outline) for figure in figures]
-        self._tell_changes(changed, t_s, figures, outlines)
-        motion = self._motion(small, t_s, figures, outlines, calm=calm)
+            return self._observation(self._sweep(picture, t_s, np.zeros((0, 2)), np.zeros((0, 5))), NO_FOREGROUND)
+        known = _Known(figures, self._change)
+        self._tell_changes(changed, t_s, known)
+        motion = self._motion(picture, t_s, known, calm=calm)
         scene_change = motion.global_change or self._check.changed
         if scene_change:
             self._schedule.restart()
-        news = self._news(*self._foreign(motion.moving_px, figures, outlines), t_s)
-        found = self._sweep(picture_bgr, t_s, news,
-                            _at_risk(figures, motion.moving, picture_bgr.shape[1]), budget_s, changed_px)
+        news = self._news(*self._foreign(motion.moving_px, known), t_s)
+        found = self._sweep(picture, t_s, news,
+                            _at_risk(figures, motion.moving, picture.size_wh[0]), budget_s, changed_px)
         self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
-        observed = self._observation(found, self._unexplained(motion.foreground, outlines, found))
+        observed = self._observation(found, self._unexplained(motion.foreground, known.outlines, found))
         return replace(observed, scene_change=scene_change,
                        background_known=motion.known_share >= _BACKGROUND_SHARE)
 
-    def _trouble(self, small: _Small, t_s: float, *, calm: bool) -> Trouble | None:
+    def _trouble(self, picture: LookPicture, t_s: float, *, calm: bool) -> Trouble | None:
         """What is wrong with the picture; of one that is as it was, what was found a moment ago."""
         if calm and not self._check.away and self._sound_s is not None and 0 <= t_s - self._sound_s < _CALM_S:
             self._check.nothing_new()
             return None
-        trouble = self._check.check(small.picture_bgr, t_s)
+        trouble = self._check.check(np.ascontiguousarray(picture.ycrcb(self._scene.size_wh)[..., 0]), t_s)
         self._sound_s = None if trouble is not None else t_s
         return trouble
 
-    def _motion(self, small: _Small, t_s: float, figures: tuple[Figure, ...],
-                outlines: list[NDArray[np.float64]], *, calm: bool) -> MotionReport:
+    def _motion(self, picture: LookPicture, t_s: float, known: _Known, *, calm: bool) -> MotionReport:
         """What moves and differs from the empty scene; of a picture that is as it was, what did a moment ago."""
-        people = [(figure.id, figure.box.tobytes()) for figure in figures]
+        people = [(figure.id, figure.box.tobytes()) for figure in known.figures]
         if calm and self._moved is not None and 0 <= t_s - self._moved[0] < _CALM_S and people == self._moved[1]:
             return self._moved[2]
-        motion = self._scene.update(small.picture_bgr, t_s, outlines)
+        motion = self._scene.update(picture, t_s, known.outlines)
         still = replace(motion, moving=np.zeros_like(motion.moving), moving_px=np.zeros((0, 2)), global_change=False)
         self._moved = None if motion.global_change else (t_s, people, still)
         return motion
 
-    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, figures: tuple[Figure, ...],
-                      outlines: list[NDArray[np.float64]]) -> None:
+    def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, known: _Known) -> None:
         """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed."""
         grid_wh = self._schedule.coverage.grid_wh
         unexplained = None
         if self._live and changed.any():  # frames leave before all places have been looked at again
-            theirs = self._near_known(figures, outlines, _SHADOW_REACH)
-            unexplained = self._change.cells(self._change.large(changed & ~theirs), grid_wh)
+            unexplained = self._change.cells(self._change.large(changed & ~known.near(_SHADOW_REACH)), grid_wh)
         cells = self._change.cells(changed, grid_wh) if changed.any() else np.zeros(grid_wh[::-1], bool)
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s
-        missed = np.array([figure.box[:2] for figure in figures if figure.age_s > missed_s]).reshape(-1, 2)
+        missed = np.array([figure.box[:2] for figure in known.figures if figure.age_s > missed_s]).reshape(-1, 2)
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
         cells = cells.copy()
         cells[y, x] = True
         self._schedule.changed(cells, t_s, unexplained)
 
-    def _foreign(self, moving_px: NDArray[np.float64], figures: tuple[Figure, ...],
-                 outlines: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _foreign(self, moving_px: NDArray[np.float64],
+                 known: _Known) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The moving places that are not at people seen of late, and which of them are near them."""
         if not len(moving_px):
             return moving_px, np.zeros(0, bool)
-        moving_px = moving_px[~self._change.at(self._near_known(figures, outlines, _OWN_REACH), moving_px)]
-        return moving_px, self._change.at(self._near_known(figures, outlines, _SHADOW_REACH), moving_px)
-
-    def _near_known(self, figures: tuple[Figure, ...], outlines: list[NDArray[np.float64]],
-                    reach: float) -> NDArray[np.bool_]:
-        """Where people are that were seen of late, and what is near them."""
-        of_late = [index for index, figure in enumerate(figures) if figure.age_s <= _OF_LATE_S]
-        return self._change.near([outlines[index] for index in of_late],
-                                 [reach * float(figures[index].box[2:4].max()) for index in of_late])
+        moving_px = moving_px[~self._change.at(known.near(_OWN_REACH), moving_px)]
+        return moving_px, self._change.at(known.near(_SHADOW_REACH), moving_px)
 
     def _news(self, moving_px: NDArray[np.float64], theirs: NDArray[np.bool_], t_s: float) -> NDArray[np.float64]:
         """The places that move, but for those just looked at because of it: shadows and leaves move all the time.
@@ -227,7 +217,7 @@ class SceneAnalyzer:
     def _gone(self, track: Track) -> bool | None:
         return self._scene.place_empty(np.asarray(track.box, np.float64))
 
-    def _sweep(self, picture_bgr: NDArray[np.uint8], t_s: float, moving_px: NDArray[np.float64],
+    def _sweep(self, picture: LookPicture, t_s: float, moving_px: NDArray[np.float64],
                at_risk: NDArray[np.float64], budget_s: float | None = None,
                changed_px: NDArray[np.float64] = NOWHERE) -> Detections:
         share = 1.0 if budget_s is None else min(1.0, budget_s / _BUDGET_S)
@@ -237,7 +227,9 @@ class SceneAnalyzer:
         tiles = self._schedule.next(t_s, motion_px=moving_px, tracks_px=waiting[:, :2], budget_s=budget_s)
         tiles = self._schedule.and_showing(tiles, changed_px)
         start_s = time.perf_counter()
-        found = self._detector.detect(picture_bgr, tiles, followed)
+        found = Detections.empty()
+        if tiles or len(followed) or not self._detector.tiles:  # a detector without tiles looks at all of it
+            found = self._detector.detect(picture.bgr, tiles, followed)
         took_s = time.perf_counter() - start_s if self._live else _NOMINAL_TILE_S * len(tiles)
         self._schedule.done(tiles, t_s, took_s)
         self._looked = partial(_looked, self._schedule, tiles, followed)

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.errors import DetectionError
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
+from aipg_plugin.scene.picture import LookPicture
 
 # The limits were set on painted rooms with known truth (tests/scene/test_background.py) and checked on the sample clip
 # with `benchmarks.leak`.
@@ -96,13 +96,12 @@ class BackgroundModel:
         self._before: UInt8 | None = None
         self._last_s: float | None = None
 
-    def update(self, picture_bgr: UInt8, t_s: float, figures_px: Sequence[NDArray[np.floating]] = ()) -> MotionReport:
-        """Look at a picture (H, W, 3) uint8 of the projection's size (or already smaller, same shape).
+    def update(self, picture: LookPicture, t_s: float, figures_px: Sequence[NDArray[np.floating]] = ()) -> MotionReport:
+        """Look at a picture of the projection's shape.
 
         `figures_px` are polygons (K, 2) of everybody known, in the projection's pixels: nothing is learned there.
-        Raises DetectionError on another kind of picture.
         """
-        now = self._shrink(picture_bgr)
+        now = np.asarray(cv2.blur(picture.ycrcb(self.size_wh), (3, 3)), np.uint8)
         elapsed_s = 0.0 if self._last_s is None else min(max(0.0, t_s - self._last_s), _LONGEST_STEP_S)
         self._last_s = t_s
         people = self._people_mask(figures_px)
@@ -137,17 +136,6 @@ class BackgroundModel:
                 inside = self._box_mask(np.asarray(box, np.float64))
                 self._known[inside] = False
                 self._calm_s[inside] = 0
-
-    def _shrink(self, picture: UInt8) -> UInt8:
-        """Blurred YCrCb at the working size."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-            raise DetectionError("the background model needs (H, W, 3) uint8 pictures, got {dtype} {shape}",
-                                 dtype=str(picture.dtype), shape=picture.shape)
-        small = picture
-        if picture.shape[1::-1] != self.size_wh:
-            small = np.asarray(cv2.resize(picture, self.size_wh, interpolation=cv2.INTER_AREA), np.uint8)
-        small = np.asarray(cv2.blur(small, (3, 3)), np.uint8)
-        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.uint8)
 
     def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
         mask = np.zeros(self.size_wh[::-1], np.uint8)

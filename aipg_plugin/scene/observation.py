@@ -13,6 +13,7 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.track import Track
 
 NOWHERE: NDArray[np.float64] = np.zeros((0, 2))
@@ -56,7 +57,7 @@ class Analyzer(Protocol):
         """Projection of the pictures it wants to be handed; observations are in their pixels."""
         ...
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+    def look(self, picture: LookPicture, t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
              budget_s: float | None = None) -> Observation:
         """One look, knowing where everybody is expected; may raise anything, the guard survives it.

@@ -22,6 +22,7 @@ from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.scene.foreground import NO_FOREGROUND
 from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -100,7 +101,7 @@ class TruthAnalyzer:
     sweeps: list[bool] = field(default_factory=list)  # whether each look was told to sweep all
     background_known: bool = True
 
-    def look(self, picture_bgr: NDArray[np.uint8], t_s: float, figures: tuple[Figure, ...], *,
+    def look(self, picture: LookPicture, t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, **_asked: object) -> Observation:
         self.looks += 1
         self.sweeps.append(sweep_all)
@@ -110,7 +111,7 @@ class TruthAnalyzer:
         if isinstance(outcome, Observation):
             return outcome
         self.swept = True
-        seen = observed(self.boxes(picture_bgr), score=self.score)
+        seen = observed(self.boxes(picture.bgr), score=self.score)
         return replace(seen, background_known=self.background_known)
 
     def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -172,7 +173,7 @@ class SlowWorker:
 
     def __init__(self, evidence: Evidence, _name: str) -> None:
         self._evidence = evidence
-        self._job: tuple[NDArray[np.uint8], float, Shown, float] | None = None
+        self._job: tuple[LookPicture, float, Shown, float] | None = None
         SlowWorker.made = self
 
     def advance(self) -> None:
@@ -186,8 +187,8 @@ class SlowWorker:
         self.advance()
         return self._job is None and (urgent or self._evidence.due(t_s))
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
-        self._job = picture_bgr, t_s, shown, self.now_s + self.look_s
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
+        self._job = picture, t_s, shown, self.now_s + self.look_s
         self.advance()
 
     def close(self, _timeout_s: float = 0.0) -> None:

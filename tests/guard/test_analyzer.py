@@ -22,6 +22,7 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Area, Camera, LensModelName, MountKind
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.scene.observation import Analyzer
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import SIZE_WH, TruthAnalyzer, camera, clear_share, frame, observed, person_xywh
 
@@ -115,7 +116,7 @@ def test_somebody_who_walks_unseen_is_looked_for_where_they_are_expected() -> No
         for index in range(12):
             t_s = index / 5
             picture = frame(index if moves else 0).to_bgr()
-            seen = analyzer.look(picture, t_s, tracker.figures(t_s))
+            seen = analyzer.look(LookPicture.of_bgr(picture), t_s, tracker.figures(t_s))
             tracker.update(seen.detections, t_s, seen.gone)
     assert sum(walking.asked[:4]) == 0
     assert sum(walking.asked[5:]) >= 4
@@ -137,7 +138,7 @@ def test_of_a_crowd_at_risk_those_beyond_the_close_ups_get_their_tiles() -> None
         detector = ScriptedDetector(LENS, MOUNT, (), follows=True, tiles=tiles)
         analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
         for index in range(2):
-            analyzer.look(frame(0).to_bgr(), index / 5, there)
+            analyzer.look(LookPicture.of_bgr(frame(0).to_bgr()), index / 5, there)
         assert len(detector.swept[0]) == len(tiles)
         assert detector.asked[1] == 8
         asked.append(bool(theirs & set(detector.swept[1][:1])))
@@ -155,7 +156,7 @@ def test_what_moves_asks_until_its_tile_had_its_turn() -> None:
         picture = _room().to_bgr()
         for x, y in places.astype(int):
             picture[y - 5:y + 5, x - 5:x + 5] = 250 * (index % 2)
-        analyzer.look(picture, index / 5, ())
+        analyzer.look(LookPicture.of_bgr(picture), index / 5, ())
     schedule = SweepSchedule(tiles, LENS.size_wh)
     assert len(detector.swept[1]) <= 5
     assert schedule.serves((*detector.swept[1], *detector.swept[2]), places).all()
@@ -179,7 +180,7 @@ def test_where_nothing_changes_hardly_anybody_looks_and_who_stands_there_is_held
     rng = np.random.default_rng(1)
     for index in range(80):
         noisy = np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8)
-        seen = analyzer.look(noisy, index / 5, tracker.figures(index / 5))
+        seen = analyzer.look(LookPicture.of_bgr(noisy), index / 5, tracker.figures(index / 5))
         tracker.update(seen.detections, index / 5, seen.gone, seen.looked, seen.unchanged)
         assert [figure.id for figure in tracker.figures(index / 5)] == [1]
     assert sum(len(swept) for swept in detector.swept[45:]) < 2 * len(tiles)
@@ -196,7 +197,7 @@ def test_looks_that_come_rarely_miss_nobody_who_was_seen_in_the_last_one() -> No
         detector = ScriptedDetector(LENS, MOUNT, (), tiles=tiles)
         analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
         for index in range(10):
-            analyzer.look(_room().to_bgr(), float(index), seen)
+            analyzer.look(LookPicture.of_bgr(_room().to_bgr()), float(index), seen)
         looks[age_s] = sum(len(swept) for swept in detector.swept[2:])
     assert looks[1.0] < looks[2.0]
 
@@ -208,6 +209,6 @@ def test_who_is_not_seen_when_looked_for_is_not_held_because_nothing_changed() -
     analyzer = SceneAnalyzer(cast("FisheyeDetector", detector), MOUNT, live=False, single_image=False)
     tracker, picture = Tracker(LENS, MOUNT, hold_s=1.0), _room().to_bgr()
     for index in range(30):
-        seen = analyzer.look(picture, index / 5, tracker.figures(index / 5))
+        seen = analyzer.look(LookPicture.of_bgr(picture), index / 5, tracker.figures(index / 5))
         tracker.update(seen.detections, index / 5, None, seen.looked, seen.unchanged)
     assert tracker.figures(29 / 5) == ()

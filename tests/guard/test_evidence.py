@@ -16,11 +16,13 @@ from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.foreground import ForegroundRegions
 from aipg_plugin.scene.observation import Observation
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import observed
 from tests.tracking.walkers import CAMERA, CEILING, OVAL, at, painted, seen
 
 START_M = (-1.5, 2.0)
+PICTURE = LookPicture.of_bgr(np.zeros((960, 960, 3), np.uint8))
 
 
 @dataclass
@@ -34,7 +36,7 @@ class OneLook:
     def projection(self) -> Projection:
         return CAMERA
 
-    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...],
+    def look(self, _picture: LookPicture, _t_s: float, _figures: tuple[Figure, ...],
              **_asked: object) -> Observation:
         self.looks += 1
         boxes = at([START_M])[:2 - self.looks]
@@ -50,7 +52,7 @@ class OneLook:
 @pytest.mark.parametrize("heading_deg", [0, 90, 180, 270])
 def test_who_was_seen_once_may_walk_anywhere(found: bool, heading_deg: int) -> None:
     evidence = Evidence(OneLook(found), Tracker(CAMERA, CEILING), period_s=0.2)
-    evidence.look(np.zeros((960, 960, 3), np.uint8), 1.0)
+    evidence.look(PICTURE, 1.0)
     step = 1.1 * np.array([np.cos(np.radians(heading_deg)), np.sin(np.radians(heading_deg))])
     areas = []
     for age_s in (0.0, 0.3, 0.6):
@@ -65,7 +67,7 @@ def test_the_next_look_tells_nothing_of_where_they_went() -> None:
     """Motion seen at 1.0 s and not at 1.5 s: at 1.4 s they may have walked for 0.4 s, however near the next look is."""
     evidence = Evidence(OneLook(found=False), Tracker(CAMERA, CEILING), period_s=0.2)
     for t_s in (1.0, 1.5):
-        evidence.look(np.zeros((960, 960, 3), np.uint8), t_s)
+        evidence.look(PICTURE, t_s)
     mask = _masked(evidence.figures(1.4, sensitivity=Sensitivity.HIGH))
     assert mask[_person(np.array(START_M) + 0.4 * np.array([0.0, 1.1]))].mean() > 0.95
     (figure,) = evidence.figures(1.4, sensitivity=Sensitivity.HIGH)
@@ -109,7 +111,7 @@ class Glimpses:
     def projection(self) -> Projection:
         return CAMERA
 
-    def look(self, _picture: NDArray[np.uint8], _t_s: float, _figures: tuple[Figure, ...],
+    def look(self, _picture: LookPicture, _t_s: float, _figures: tuple[Figure, ...],
              **_asked: object) -> Observation:
         self.looks += 1
         boxes = at([START_M])
@@ -129,7 +131,7 @@ def test_a_region_that_one_look_alone_shows_is_nobody(moved: tuple[int, ...], fo
     """Of five looks, at 0 to 0.8 s. Of the last one it is not known yet what the next will show."""
     evidence = Evidence(Glimpses(moved, found), Tracker(CAMERA, CEILING), period_s=0.2)
     for k in range(5):
-        evidence.look(np.zeros((960, 960, 3), np.uint8), 0.2 * k)
+        evidence.look(PICTURE, 0.2 * k)
     for t_s in (0.2 * moved[0] - 0.1, 0.2 * moved[0]):
         mask = _masked(evidence.figures(t_s, sensitivity=Sensitivity.HIGH))
         assert bool(mask[_person(np.array(START_M))].mean() > 0.9) is masked

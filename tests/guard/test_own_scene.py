@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.evidence import Evidence, Shown
 from aipg_plugin.options import Source, Stream
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC, State
 from tests.guard.scenes import (
     SlowWorker,
@@ -331,7 +331,7 @@ class LateWorker:
 
     def __init__(self, evidence: Evidence, _name: str) -> None:
         self._evidence = evidence
-        self._slot: tuple[NDArray[np.uint8], float, Shown] | None = None
+        self._slot: tuple[LookPicture, float, Shown] | None = None
         self.looked: list[float] = []
         LateWorker.made = self
 
@@ -340,8 +340,8 @@ class LateWorker:
             return urgent or self._evidence.due(t_s)
         return t_s - self._slot[1] >= self._evidence.period_s
 
-    def offer(self, picture_bgr: NDArray[np.uint8], t_s: float, shown: Shown) -> None:
-        self._slot = picture_bgr, t_s, shown
+    def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
+        self._slot = picture, t_s, shown
 
     def look(self) -> None:
         if self._slot is not None:

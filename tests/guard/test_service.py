@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from aipg_plugin.guard.evidence import Shown, Urgency
 from aipg_plugin.guard.service import LOOK_S, CameraWorker, DetectionService, _Waiting
 from aipg_plugin.options import Sensitivity
+from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC, State
 from tests.guard.scenes import camera, clear_share, frame, guard
 
-PICTURE = np.zeros((4, 4, 3), np.uint8)
+PICTURE = LookPicture.of_bgr(np.zeros((4, 4, 3), np.uint8))
 WAIT_S = 20.0
 
 
@@ -273,7 +274,7 @@ class Stepped(DetectionService):
                 break
             seat, waiting, start_s = self.in_work
             self.now = start_s + self.look_s
-            seat.evidence.look(waiting.picture_bgr, waiting.t_s, waiting.shown, epoch=waiting.epoch)
+            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, epoch=waiting.epoch)
             with self._lock:
                 self._finish(seat, start_s)
             self.in_work = None

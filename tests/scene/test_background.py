@@ -11,6 +11,7 @@ from aipg_plugin.geometry.boxes import corners, iou, to_pixels
 from aipg_plugin.geometry.figure import standing_boxes
 from aipg_plugin.options import LensModelName, MountKind
 from aipg_plugin.scene.background import BackgroundModel, MotionReport, _median
+from aipg_plugin.scene.picture import LookPicture
 from tests.scene.rooms import SIZE, room, shot
 
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(SIZE / 2, SIZE / 2, 0.48 * SIZE),
@@ -36,7 +37,7 @@ class Watch:
         reports = []
         for _ in range(count):
             picture = shot(self.scene, self.rng, **shot_options)  # type: ignore[arg-type]
-            reports.append(self.model.update(picture, self.t_s, figures))
+            reports.append(self.model.update(LookPicture.of_bgr(picture), self.t_s, figures))
             self.t_s += STEP_S
         return reports
 
@@ -150,11 +151,10 @@ def test_motion_tells_where_to_look() -> None:
 
 
 def test_other_arrays_are_refused() -> None:
-    model = BackgroundModel(CAMERA, MOUNT)
     for wrong in (np.zeros((0, 0, 3), np.uint8), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3))):
         with pytest.raises(DetectionError):
-            model.update(wrong, 0.0)  # type: ignore[arg-type]
-    model.update(np.zeros((1, 1, 3), np.uint8), 0.0)
+            LookPicture.of_bgr(wrong)  # type: ignore[arg-type]
+    BackgroundModel(CAMERA, MOUNT).update(LookPicture.of_bgr(np.zeros((1, 1, 3), np.uint8)), 0.0)
 
 
 @given(st.integers(0, 2 ** 32 - 1), st.integers(1, 40), st.floats(0, 1))
