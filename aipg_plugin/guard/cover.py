@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.masking.plan import FigureRegion
+from aipg_plugin.scene.grid import drawn
 
 Bools = NDArray[np.bool_]
 Shares = NDArray[np.float32]
@@ -23,17 +24,12 @@ MOST_UNEXPLAINED = 0.08  # share of the picture; more than this and all of it is
 def masked_share(regions: Iterable[FigureRegion], shape: tuple[int, ...], size_wh: tuple[int, int]) -> Shares:
     """(h, w) float32: how much of each pixel of a thumbnail lies under masks of the picture of `size_wh`."""
     h, w = shape
-    drawn = np.zeros((h * _FINE, w * _FINE), np.uint8)
-    scale = np.array([w * _FINE / size_wh[0], h * _FINE / size_wh[1]])
-    for region in regions:
-        reach = max(1, round(2 * region.margin_px * float(scale.mean())))
-        for polygon in region.polygons_px:
-            points = np.asarray(polygon, np.float64) * scale - 0.5
-            if np.isfinite(points).all():
-                whole = [np.round(points).astype(np.int32)]
-                cv2.fillPoly(drawn, whole, 255)
-                cv2.polylines(drawn, whole, True, 255, reach)
-    return np.asarray(cv2.resize(drawn, (w, h), interpolation=cv2.INTER_AREA) / np.float32(255), np.float32)
+    scale = _FINE * (w / size_wh[0] + h / size_wh[1]) / 2
+    polygons = [(polygon, max(1, round(2 * region.margin_px * scale)))
+                for region in regions for polygon in region.polygons_px]
+    fine = drawn([polygon for polygon, _ in polygons], (h * _FINE, w * _FINE), size_wh, [rim for _, rim in polygons])
+    return np.asarray(cv2.resize(fine * np.uint8(255), (w, h), interpolation=cv2.INTER_AREA) / np.float32(255),
+                      np.float32)
 
 
 def unexplained(different: Bools, masked: Shares) -> Bools:

@@ -10,6 +10,7 @@ import numpy as np
 from aipg_plugin.geometry import Figure, to_pixels
 from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.scene.change import Thumbnail
+from aipg_plugin.scene.grid import drawn
 
 
 class LookedAt:
@@ -44,10 +45,5 @@ class LookedAt:
 
     def _drawn(self, figures: Iterable[Figure], shape: tuple[int, ...]) -> Bools:
         """(h, w) bool: where people are, and the pixels next to them."""
-        h, w = shape
-        drawn, scale = np.zeros((h, w), np.uint8), np.array([w, h]) / self._size_wh
-        for figure in figures:
-            points = to_pixels(figure.box, figure.outline) * scale - 0.5
-            if np.isfinite(points).all():
-                cv2.fillPoly(drawn, [np.round(points).astype(np.int32)], 1)
-        return np.asarray(cv2.dilate(drawn, np.ones((3, 3), np.uint8)) > 0, bool)
+        there = drawn([to_pixels(figure.box, figure.outline) for figure in figures], shape, self._size_wh)
+        return np.asarray(cv2.dilate(there, np.ones((3, 3), np.uint8)) > 0, bool)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.scene.change import large
+from aipg_plugin.scene.grid import drawn
 
 _CELL_PX = 2             # of the small picture: a cell is some 6 px of a 960 px picture …
 _WINDOW = 3              # … and this many cells, a head, are compared as one
@@ -88,14 +89,9 @@ class TileChange:
 
     def near(self, polygons_px: Sequence[NDArray[np.floating]], reach_px: Sequence[float]) -> Bools:
         """(h, w) bool: within polygons (K, 2) in the picture's pixels, or as near to them as each one's reach."""
-        mask = np.zeros(self._wh[::-1], np.uint8)
-        scale = np.array(self._wh) / self._picture_wh
-        for polygon, reach in zip(polygons_px, reach_px, strict=True):
-            if np.isfinite(polygon).all():
-                points = [np.round(np.asarray(polygon, np.float64) * scale - 0.5).astype(np.int32)]
-                cv2.fillPoly(mask, points, 1)
-                cv2.polylines(mask, points, True, 1, max(1, round(2 * reach * float(scale.mean()))))
-        return np.asarray(mask > 0, bool)
+        scale = float((np.array(self._wh) / self._picture_wh).mean())
+        rims = [max(1, round(2 * reach * scale)) for reach in reach_px]
+        return np.asarray(drawn(polygons_px, self._wh[::-1], self._picture_wh, rims) > 0, bool)
 
     def at(self, mask: Bools, px: Float64) -> Bools:
         """(K,) bool: the mask (h, w) at points (K, 2) of the picture."""
