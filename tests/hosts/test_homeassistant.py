@@ -10,18 +10,23 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from aipg_plugin.cli.main import main
 from tests import needs
-from tests.hosts.guarding import Guard, filled_px
-from tests.hosts.walk import write_walk
+from tests.hosts.guarding import MASKED, Guard, filled_px
+from tests.hosts.walk import clear_share, write_walk
 from tests.mqtt.broker import Mosquitto
-from tests.servers import wait_for
+from tests.servers import free_port, wait_for
 
 AT_WORK = ("guarding", "degraded", "failsafe")  # a busy machine masks whole pictures
 SHOWN = {"switch.aipg_lobby_1_guard": "on", "switch.aipg_lobby_1_circumferential_mosaic": "off",
@@ -30,10 +35,10 @@ SHOWN = {"switch.aipg_lobby_1_guard": "on", "switch.aipg_lobby_1_circumferential
          "binary_sensor.aipg_connection": "on", "sensor.aipg_weakened": "0"}
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = """
-import json
+import json, sys
 from importlib.metadata import distribution
 of = distribution("homeassistant")
-for component in ("mqtt", "file_upload", "image_upload", "camera"):
+for component in ("mqtt", "file_upload", "image_upload", "camera", "ffmpeg", "http", *sys.argv[1:]):
     file = of.locate_file(f"homeassistant/components/{component}/manifest.json")
     print(*json.loads(file.read_text()).get("requirements", []), sep="\\n")
 """
@@ -47,12 +52,13 @@ class Release:
     version: str
     python: tuple[int, int]
     formats: tuple[str, ...] = ("device", "entity")
+    integrations: tuple[str, ...] = ()  # more of them, whose requirements are wheels
     also: tuple[str, ...] = ()  # imported at its start, and named by no requirement of what we use
     always: bool = True
 
 
 RELEASES = (Release("2024.3.3", (3, 11), formats=("entity",)), Release("2025.4.4", (3, 13), always=False),
-            Release("2026.2.3", (3, 13), also=("habluetooth",)))  # the newest that Python 3.13 carries
+            Release("2026.2.3", (3, 13), integrations=("onvif",), also=("habluetooth",)))  # newest that 3.13 carries
 
 
 def interpreter(python: tuple[int, int]) -> str:
@@ -69,14 +75,14 @@ def interpreter(python: tuple[int, int]) -> str:
 def environment(release: Release) -> Path:
     """The Python of an environment with this version of Home Assistant."""
     folder = Path(sys.prefix) / f".homeassistant-{release.version}"
-    inside, ready = folder / "bin" / "python", folder / ".ready"
+    inside, ready = folder / "bin" / "python", folder / ".ready-with-cameras"
     if not ready.exists():
         python = interpreter(release.python)
         shutil.rmtree(folder, ignore_errors=True)
         _uv("venv", "--python", python, str(folder))
         _uv_install(inside, release, f"homeassistant=={release.version}", *release.also)
-        needed = subprocess.run([str(inside), "-c", REQUIREMENTS], capture_output=True, text=True, check=True,
-                                timeout=60)
+        needed = subprocess.run([str(inside), "-c", REQUIREMENTS, *release.integrations], capture_output=True,
+                                text=True, check=True, timeout=60)
         _uv_install(inside, release, *needed.stdout.split())
         ready.touch()
     return inside
@@ -104,8 +110,9 @@ class HomeAssistant:
 
     def __init__(self, python: Path, folder: Path, port: int) -> None:
         self._log = (folder / "log").open("w")
-        self._popen = subprocess.Popen([str(python), str(HERE / "ha_run.py"), str(folder), str(port)], text=True,
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=folder)
+        command = [str(python), str(HERE / "ha_run.py"), str(folder), str(port), str(free_port())]
+        self._popen = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=self._log, cwd=folder)
         self.log = folder / "log"
         assert self._line() == "ready"
 
@@ -161,7 +168,7 @@ def release(request: pytest.FixtureRequest) -> Release:
 
 @pytest.fixture
 def home(release: Release, broker: Mosquitto, tmp_path: Path) -> Iterator[HomeAssistant]:
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     running = HomeAssistant(environment(release), tmp_path / "home", broker.port)
     yield running
     running.stop()
@@ -204,3 +211,43 @@ def test_a_user_sees_and_controls_the_guard(release: Release, home: HomeAssistan
                 {name: set(has) for name, has in devices.items()}
     told = [line for line in home.log.read_text().splitlines() if "mqtt" in line or "aipg" in line]
     assert [line for line in told if "ERROR" in line or "WARNING" in line or "undefined" in line] == []
+
+
+def test_its_cameras_are_the_guarded_streams(release: Release, broker: Mosquitto, tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    """What `aipg nvr homeassistant` prints, pasted as it is, and what ONVIF finds; its own files pass the check."""
+    python, folder = environment(release), tmp_path / "home"
+    folder.mkdir()
+    with Guard(tmp_path, {"url": str(write_walk(tmp_path / "walk.mp4")), "loop": True},
+               outputs=["rtsp_serve", "http"], web={"onvif": True}) as guard:
+        config, entries = folder / "configuration.yaml", folder / ".storage" / "core.config_entries"
+        assert main(["nvr", "homeassistant", str(guard.config)]) == 0
+        config.write_text(capsys.readouterr().out)
+        assert main(["nvr", "homeassistant", "--verify", str(config), str(guard.config)]) == 0
+        home = HomeAssistant(python, folder, broker.port)
+        try:
+            if "onvif" in release.integrations:
+                home.ask("onvif", guard.port)
+            cameras = [name for name in home.ask("states") if name.startswith("camera.")]
+            assert "camera.lobby_1_guarded" in cameras
+            assert len(cameras) == 1 + len(release.integrations)
+            assert max(clear_share(bgr) for camera in cameras for bgr in _shown_until_masked(home, camera)) < MASKED
+        finally:
+            home.stop()
+        capsys.readouterr()
+        assert main(["nvr", "homeassistant", "--verify", str(entries), str(guard.config)]) == 0
+        said = "all 1 sources are guarded" if release.integrations else "no camera in it"
+        assert capsys.readouterr().out == f"{entries}: {said}\n"
+
+
+def _shown_until_masked(home: HomeAssistant, camera: str) -> list[NDArray[np.uint8]]:
+    """What the dashboard shows of a camera until a figure is masked in it: a busy machine masks whole pictures."""
+    seen: list[NDArray[np.uint8]] = []
+
+    def masked() -> bool:
+        jpeg = np.frombuffer(b64decode(home.ask("picture", camera)), np.uint8)
+        seen.append(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8))
+        return filled_px(seen[-1]) > 1000
+
+    wait_for(masked, 60, f"a masked figure in {camera}")
+    return seen
