@@ -81,13 +81,22 @@ class SimulatedService(DetectionService):
     def _staff(self) -> None:
         """No threads."""
 
+    def offer(self, seat: CameraWorker, waiting: _Waiting) -> None:
+        """A camera's picture: taken at once if nothing is in work."""
+        super().offer(seat, waiting)
+        if self._in_work is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        with self._lock:
+            taken = self._take()
+        self._in_work = None if taken is None else (*taken, self._now_s)
+
     def advance(self, to_s: float) -> None:
         """Take and finish the looks that there is time for until a moment."""
         while True:
             if self._in_work is None:
-                with self._lock:
-                    taken = self._take()
-                self._in_work = None if taken is None else (*taken, self._now_s)
+                self._begin()
             if self._in_work is None:
                 break
             seat, waiting, start_s = self._in_work

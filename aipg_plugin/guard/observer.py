@@ -32,7 +32,7 @@ OnLook = Callable[[float, tuple[Track, ...]], None]
 _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
 _SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
 _QUIET_PERIODS = 3.0  # files: from one look to the next while nothing changes
-_BURST_PACE = 3.0   # frames that come this many times faster than they were taken have been held up and arrive together
+_BURST_PACE = 1.5   # frames that come this many times faster than they were taken have been held up and arrive together
 _HELD_UP_S = 0.5    # a picture that was held up and handed over is awaited for as long
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
 
