@@ -100,7 +100,7 @@ class SimulatedService(DetectionService):
             if self._in_work is None:
                 break
             seat, waiting, start_s = self._in_work
-            end_s = start_s + self._took_s.get(seat, 0.1)
+            end_s = start_s + self._took_s.get(seat, self._beside_s)
             if end_s > to_s:
                 break
             self._now_s, before_s = end_s, self._detector.detector_s

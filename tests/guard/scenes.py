@@ -25,6 +25,7 @@ from aipg_plugin.scene.observation import Analyzer, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
+from benchmarks.simulated import SIMULATED, SimulatedWorker
 
 SIZE_WH = (320, 320)
 FPS = 10
@@ -164,35 +165,20 @@ def guard(settings: Camera, fault: Callable[[int], object] = lambda look: None, 
                  make_worker=make_worker)
 
 
-class SlowWorker:
+class SlowWorker(SimulatedWorker):
     """Looks that are over `look_s` of arrival time after they began; `now_s` is set by whoever hands frames in."""
 
-    now_s = 0.0
     look_s = 0.1
     made: SlowWorker
 
-    def __init__(self, evidence: Evidence, _name: str) -> None:
-        self._evidence = evidence
-        self._job: tuple[LookPicture, float, Shown, float] | None = None
+    def __init__(self, evidence: Evidence, name: str) -> None:
+        super().__init__(evidence, name)
+        SIMULATED.remove(self)  # nobody else lets it go on
         SlowWorker.made = self
 
-    def advance(self) -> None:
-        """Finish the look whose time is over."""
-        if self._job is not None and self.now_s >= self._job[3]:
-            picture, t_s, shown, _ = self._job
-            self._job = None
-            self._evidence.look(picture, t_s, shown)
-
-    def wants(self, t_s: float, *, urgent: bool = False) -> bool:
-        self.advance()
-        return self._job is None and (urgent or self._evidence.due(t_s))
-
     def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
-        self._job = picture, t_s, shown, self.now_s + self.look_s
+        super().offer(picture, t_s, shown)
         self.advance()
-
-    def close(self, _timeout_s: float = 0.0) -> None:
-        self._job = None
 
 
 def hand_in(subject: Guard, frames: list[Frame]) -> list[GuardedFrame]:

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aipg_plugin.guard.evidence import Shown, Urgency
-from aipg_plugin.guard.service import LOOK_S, CameraWorker, DetectionService, _Waiting
+from aipg_plugin.guard.service import LOOK_S, DetectionService, _Waiting
 from aipg_plugin.options import Sensitivity
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC, State
+from benchmarks.simulated import DetectorClock, SimulatedService
 from tests.guard.scenes import camera, clear_share, frame, guard
 
 PICTURE = LookPicture.of_bgr(np.zeros((4, 4, 3), np.uint8))
@@ -251,40 +252,10 @@ def test_a_waiting_picture_gives_way_to_a_newer_one_but_not_its_urgency() -> Non
     service.service.close()
 
 
-class Stepped(DetectionService):
-    """A service without threads of its own: looks take `look_s` of the time that `now` says, one after the other."""
-
-    def __init__(self, look_s: float) -> None:
-        self.now = 1000.0
-        super().__init__(1, clock=lambda: self.now)
-        self.look_s = look_s
-        self.in_work: tuple[CameraWorker, _Waiting, float] | None = None
-
-    def _staff(self) -> None:
-        pass
-
-    def advance(self, now: float) -> None:
-        """Everything that is over by then."""
-        while True:
-            if self.in_work is None:
-                with self._lock:
-                    taken = self._take()
-                    self.in_work = None if taken is None else (*taken, self.now)
-            if self.in_work is None or self.in_work[2] + self.look_s > now:
-                break
-            seat, waiting, start_s = self.in_work
-            self.now = start_s + self.look_s
-            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, epoch=waiting.epoch)
-            with self._lock:
-                self._finish(seat, start_s)
-            self.in_work = None
-        self.now = now
-
-
 @pytest.mark.parametrize("look_s", [0.02, 0.12, 0.2])
 def test_four_cameras_of_one_slow_detector_leave_nobody_clear(look_s: float) -> None:
     """Looks take up to four times as long as there is time for: a known scene is not masked whole, nobody is clear."""
-    service = Stepped(look_s)
+    service = SimulatedService(DetectorClock(), 1000.0, beside_s=look_s)
     guards = [guard(camera(sensitivity=Sensitivity.HIGH, lookahead_s=0.2), live=True, make_worker=service.worker)
               for _ in range(4)]
     states, clear = Counter[State](), list[str]()
