@@ -118,12 +118,13 @@ class TileChange:
     def _follow(self, now: Float32) -> None:
         """Smooth over time, but not over a step that is no noise: what stands still after it is still at once."""
         step = now - self._smooth
-        self._smooth += step * np.where(np.abs(step) > _STEP_LEVEL, np.float32(1), np.float32(_SMOOTHING))
+        faster = (np.abs(step) > _STEP_LEVEL) * np.float32(1 - _SMOOTHING)
+        self._smooth += step * (faster + np.float32(_SMOOTHING))
 
     def _learn(self, step: Float32, usual: Bools, elapsed_s: float) -> None:
         """Follow the variance of each place, quickly at first."""
         rate = np.float32(min(1.0, max(elapsed_s / _LEARN_S, 1 / self._count)))
-        self._noise += np.where(usual, rate * (step * step - self._noise), np.float32(0))
+        self._noise += usual * (rate * (step * step - self._noise))
 
     def _settle(self, step: Float32, changed: Bools) -> None:
         """Take the reference anew where something changed, and improve it where that is not long ago."""
@@ -131,7 +132,7 @@ class TileChange:
         self._looks = np.minimum(self._looks + 1, np.float32(_REFERENCE_LOOKS + 1))
         self._looks[changed] = 1
         young = self._looks <= _REFERENCE_LOOKS
-        self._reference += np.where(young, step / self._looks, np.float32(0))
+        self._reference += young * (step / self._looks)
 
     def _latest(self, box: Float64) -> float:
         """When something changed last within a box."""
