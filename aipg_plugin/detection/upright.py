@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
+from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8, columns
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 
@@ -78,7 +78,7 @@ class UprightTile:
         azimuth, north = math.radians(self.azimuth_deg) + offset[:, 0], self.middle - offset[:, 1]
         level = 1 / np.cosh(north)
         # Levelled frame: right, down, forward.
-        levelled = np.stack([np.sin(azimuth) * level, -np.tanh(north), np.cos(azimuth) * level], 1)
+        levelled = columns(np.sin(azimuth) * level, -np.tanh(north), np.cos(azimuth) * level)
         result: Float64 = levelled @ self.mount.level.T
         return result
 
@@ -89,7 +89,7 @@ class UprightTile:
     def to_tile(self, picture_px: ArrayLike) -> Float64:
         """Tile pixels (N, 2) of picture pixels (N, 2), by the shorter way around; NaN where there is no ray."""
         east, north = self._from_here(picture_px)
-        result: Float64 = np.stack([east, self.middle - north], 1) @ self._back + self.input_px / 2
+        result: Float64 = columns(east, self.middle - north) @ self._back + self.input_px / 2
         return result
 
     def _from_here(self, picture_px: ArrayLike) -> tuple[Float64, Float64]:

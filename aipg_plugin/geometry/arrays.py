@@ -21,6 +21,14 @@ def rows(values: ArrayLike, width: int) -> Float64:
     return array.reshape(0, width) if array.size == 0 else array.reshape(-1, width)
 
 
+def columns(*values: Float64) -> Float64:
+    """(N, K) of K arrays (N,); several times as fast as np.stack for the few people of a picture."""
+    result = np.empty((len(values[0]), len(values)))
+    for index, value in enumerate(values):
+        result[:, index] = value
+    return result
+
+
 def finite(values: Float64) -> Bools:
     """(N,) bool: rows without NaN or infinity."""
     return np.asarray(np.isfinite(values).all(axis=-1))

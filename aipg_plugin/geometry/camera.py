@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Bools, Float64, Ints, polar_angles, rows
+from aipg_plugin.geometry.arrays import Bools, Float64, Ints, columns, polar_angles, rows
 from aipg_plugin.geometry.circle import ImageCircle, default_circle, find_image_circle
 from aipg_plugin.geometry.lens import LensLaw
 
@@ -54,15 +54,14 @@ class FisheyeCamera:
         theta = self.law.r_to_theta(r)
         # sin θ / r tends to dθ/dr at the centre, where the direction does not matter.
         across = np.sin(theta) / np.maximum(r, 1e-12)
-        return np.stack([offset[:, 0] * across, offset[:, 1] * across,
-                         np.cos(theta)], axis=1)
+        return columns(offset[:, 0] * across, offset[:, 1] * across, np.cos(theta))
 
     def to_pixel(self, rays: ArrayLike) -> Float64:
         """(N, 2) pixels, on past the rim as far as the lens law goes; NaN beyond."""
         ray = rows(rays, 3)
         theta, phi = polar_angles(ray)
         r = self.law.theta_to_r(theta) * self.circle.radius_px
-        return np.stack([self.circle.cx_px + r * np.cos(phi), self.circle.cy_px + r * np.sin(phi)], axis=1)
+        return columns(self.circle.cx_px + r * np.cos(phi), self.circle.cy_px + r * np.sin(phi))
 
     def pixel_to_ray(self, px: ArrayLike) -> Float64:
         """(N, 3) unit rays of (N, 2) pixels; NaN outside the image circle."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aipg_plugin.errors import GeometryError
-from aipg_plugin.geometry.arrays import Float64, rows, unit
+from aipg_plugin.geometry.arrays import Float64, columns, rows, unit
 from aipg_plugin.options import MountKind
 
 # Columns: the levelled frame's right, down and forward, in the camera frame.
@@ -48,7 +48,7 @@ class Mount:
     def to_floor_frame(self, rays: ArrayLike) -> Float64:
         """(N, 3) camera-frame vectors in the floor frame's axes."""
         level = rows(rays, 3) @ _LEVEL[self.kind]
-        return np.stack([level[:, 0], level[:, 2], -level[:, 1]], axis=1)
+        return columns(level[:, 0], level[:, 2], -level[:, 1])
 
     def floor_xy_m(self, rays: ArrayLike) -> Float64:
         """(N, 2) where rays meet the floor; NaN for those that do not go down."""
@@ -66,5 +66,5 @@ class Mount:
     def rays_to(self, points_xyz_m: ArrayLike) -> Float64:
         """(N, 3) unit rays from the camera to floor-frame points; NaN for the camera's own place."""
         p = rows(points_xyz_m, 3)
-        level = np.stack([p[:, 0], self.height_m - p[:, 2], p[:, 1]], axis=1)
+        level = columns(p[:, 0], self.height_m - p[:, 2], p[:, 1])
         return unit(level @ _LEVEL[self.kind].T)

@@ -204,14 +204,14 @@ class BackgroundModel:
         empty = cv2.convertScaleAbs(self._empty)
         above = cv2.subtract(seen, cv2.dilate(empty, kernel))
         below = cv2.subtract(cv2.erode(empty, kernel), seen)
-        luma, cr, cb = _channels(cv2.max(above, below))
+        luma, cr, cb = _channels(np.asarray(cv2.max(above, below), np.uint8))
         return np.asarray(cv2.max(luma, cv2.addWeighted(cr, _CHROMA_WEIGHT, cb, _CHROMA_WEIGHT, 0)), np.uint8)
 
     def _learn(self, now: UInt8, distance: UInt8, elapsed_s: float, people: Bools) -> None:
         if self._candidate is None:
             self._candidate = now.astype(np.float32)
             return
-        one, two, three = _channels(cv2.absdiff(now, cv2.convertScaleAbs(self._candidate)))
+        one, two, three = _channels(np.asarray(cv2.absdiff(now, cv2.convertScaleAbs(self._candidate)), np.uint8))
         calm = cv2.max(cv2.max(one, two), three) < self._limit(_SETTLED_LEVEL, 3.0)
         self._calm_s += np.float32(elapsed_s)
         self._calm_s[~calm | people] = 0
@@ -231,7 +231,7 @@ class BackgroundModel:
 
     def _limit(self, least: float, factor: float) -> UInt8:
         """(h, w) grey levels: so many times the noise of each pixel, and `least` where that is more."""
-        return np.asarray(cv2.max(cv2.convertScaleAbs(self._noise, alpha=factor), least), np.uint8)
+        return np.maximum(cv2.convertScaleAbs(self._noise, alpha=factor), np.uint8(least)).astype(np.uint8, copy=False)
 
     def _known_share(self) -> float:
-        return np.count_nonzero(self._known & self._valid) / max(1, np.count_nonzero(self._valid))
+        return float(np.count_nonzero(self._known & self._valid)) / max(1.0, float(np.count_nonzero(self._valid)))
