@@ -51,6 +51,10 @@ OTHER_PERSON_SCORE = 0.03  # of somebody else in a close-up
 BELOW_LOGIT = 0.5          # added to a score's logit there
 BELOW_DEG, BELOW_FADE_DEG = 30.0, 9.0  # how far from straight down; over how many degrees it fades out
 
+# Size (training/log/2026-11-28.md): people's boxes have 2.7 m² at most; nine in ten have 3.1 at most where the camera
+# hangs a quarter lower than set.
+LARGEST_M2 = 3.0
+
 # Merging (chosen with `benchmarks.accuracy` on real_dev).
 TRUNCATED_WEIGHT = 0.6     # factor on the score of a box truncated by its tile's border, when tiles compete
 SILHOUETTE_WEIGHT = 0.4    # exponent of the silhouette's support in a detection's score

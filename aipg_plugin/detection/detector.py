@@ -16,6 +16,7 @@ from aipg_plugin.detection.closeup import CloseUps
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.onnx import PersonNet
+from aipg_plugin.detection.oversize import lowered_oversize
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
 from aipg_plugin.detection.refine import BoxCompletion, Refiner, SecondOpinions
 from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size
@@ -119,8 +120,13 @@ class FisheyeDetector:
         if following:
             found = self._refiner.follow(picture, np.asarray(expected, np.float64), found)
         if self.net.any_size:  # our own nets, on which it was measured
-            found = replace(found, scores=raised_below(self.projection, self.mount, found.boxes, found.scores))
+            found = replace(found, scores=self._weighed(found.boxes, found.scores))
         return found.detections(self.min_score)
+
+    def _weighed(self, boxes: Float64, scores: Float64) -> Float64:
+        """Scores (N,) of boxes (N, 5) by what place and size say."""
+        return lowered_oversize(self.projection, self.mount, boxes,
+                                raised_below(self.projection, self.mount, boxes, scores))
 
     def _align(self, boxes: Float64) -> Float64:
         if self._wrap_px:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ _CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a 
 _CORE_SHARE, _CORE_EXPONENT = 0.45, 2.5  # what of the box is masked even where the silhouette shows nobody
 _LARGEST_HEAD = 0.3           # radius over the box's longer side; a larger disc is a mistake
 _HEAD_SLACK = 1.15            # the disc is drawn this much larger: hair and hats
+_HEADROOM = (-1.0, 0.3, 6.0)  # where a head that was not seen may be: this part of the box (top, bottom; exponent)
 
 def _inner() -> Bools:
     """(64, 64) bool: the canvas inside an ellipse within the box."""
@@ -272,9 +274,18 @@ def supported(score: float, around: UInt8) -> float:
     return float(score ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT)
 
 
+@lru_cache(maxsize=1)
+def _headroom() -> Float64:
+    """(K, 2) local outline of where a head that was not seen may be."""
+    top, bottom, exponent = _HEADROOM
+    whole = rounded_box(exponent=exponent).astype(np.float64)
+    return np.asarray(whole * (1.0, (bottom - top) / 2) + (0.0, (top + bottom) / 2), np.float64)
+
+
 def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | None = None) -> Float32:
     """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
-    head disc, plus the cores of `parts` (P, 5). `around` as `silhouette_around` gives it; None: the whole rounded box.
+    head disc (where none was seen, the upper part of the box), plus the cores of `parts` (P, 5). `around` as
+    `silhouette_around` gives it; None: the whole rounded box.
     """
     core = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
     if around is None:
@@ -292,6 +303,8 @@ def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | 
         ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         disc = head[:2] + head[2] * _HEAD_SLACK * np.stack([np.cos(ring), np.sin(ring)], 1)
         cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, disc)))], 255, shift=4)
+    elif around is not None:
+        cv2.fillPoly(canvas, [_to_canvas(_headroom())], 255, shift=4)
     contours, _ = cv2.findContours(canvas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     middle = (_CANVAS_PX / 2, _CANVAS_PX / 2)
     contour = next((np.asarray(c, np.int32) for c in contours if cv2.pointPolygonTest(c, middle, False) >= 0), None)
