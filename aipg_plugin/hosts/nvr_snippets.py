@@ -71,12 +71,16 @@ def _without_login(url: str) -> str:
 
 
 def motion(urls: list[GuardedUrls]) -> str:
-    """One file for each camera."""
+    """One file for each camera. motion takes MJPEG alone over HTTP, and all cameras' movies have the same names."""
     parts = ["# motion: one file for each camera, named in motion.conf with `camera`."]
     for number, url in enumerate(urls, 1):
-        login = urlsplit(url.video)
-        address = url.video.replace(f"{login.username}:{login.password}@", "") if login.username else url.video
-        parts += [f"# --- camera{number}.conf", f"camera_name {url.camera}_{url.stream}", f"netcam_url {address}"]
+        video = url.rtsp or url.mjpeg
+        login = urlsplit(video)
+        address = video.replace(f"{login.username}:{login.password}@", "") if login.username else video
+        parts += [f"# --- camera{number}.conf", f"camera_name {url.camera}_{url.stream}", f"netcam_url {address}",
+                  "movie_filename %$-%v-%Y%m%d%H%M%S"]
+        if not url.rtsp:
+            parts.append("# Over HTTP it is MJPEG at 10 fps: an output of kind rtsp_serve has the full rate.")
         if login.username:
             parts.append(f"netcam_userpass {unquote(login.username)}:{unquote(login.password or '')}")
     return "\n".join(parts) + "\n"

@@ -40,7 +40,7 @@ class Guard(Process):
         net = more.pop("net", walker_net(folder / "walker.onnx"))
         web = more.pop("web", {})
         custom = {"custom": {"file": str(net), "layout": "yolox", "classes": 1}} if net else {}
-        self.document: dict[str, object] = {
+        self.document: dict[str, Any] = {
             "cameras": {"lobby": {
                 "streams": {"1": {"source": source, "outputs": outputs}},
                 "privacy_guard": {"enabled": True, "target_streams": "all", "masking_method": "filling",
