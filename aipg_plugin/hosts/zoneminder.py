@@ -32,7 +32,10 @@ def _monitor(url: GuardedUrls) -> str:
              "--             Function            Record", f"--   Source:   Source Path         {url.video}"]
     lines += ["--             Method              TCP"] if url.rtsp else []
     lines += [f"--             Capture Resolution  {size}",
-              "--   Storage:  Save JPEGs          Disabled", "--             Video Writer        Camera Passthrough"]
+              "--   Storage:  Save JPEGs          Disabled",
+              f"--             Video Writer        {'Camera Passthrough' if url.rtsp else 'Encode'}"]
+    if not url.rtsp:
+        lines += ["--   Its passthrough writes no video of MPEG-TS over HTTP; of an output of kind rtsp_serve it does."]
     return "\n".join(lines) + "\n" + (_sql(name, url, url.size_wh) if url.size_wh else "")
 
 
@@ -42,7 +45,7 @@ def _sql(name: str, url: GuardedUrls, size_wh: tuple[int, int]) -> str:
     corners = f"0,0 {w - 1},0 {w - 1},{h - 1} 0,{h - 1}"
     return f"""INSERT INTO `Monitors` (`Name`, `Type`, `Path`, `Method`, `Width`, `Height`, `Colours`, `SaveJPEGs`,
   `VideoWriter`)
-  VALUES ({_text(name)}, 'Ffmpeg', {_text(url.video)}, '{method}', {w}, {h}, 4, 0, 2);
+  VALUES ({_text(name)}, 'Ffmpeg', {_text(url.video)}, '{method}', {w}, {h}, 4, 0, {2 if url.rtsp else 1});
 SET @aipg_monitor = LAST_INSERT_ID();
 EXECUTE aipg_record;
 INSERT INTO `Zones` (`MonitorId`, `Name`, `Type`, `Units`, `NumCoords`, `Coords`, `Area`, `AlarmRGB`, `CheckMethod`,

@@ -12,8 +12,8 @@ import pytest
 
 from aipg_plugin.cli.main import main
 from tests import needs
-from tests.hosts.guarding import Interrupted, assert_recorded_masked
-from tests.hosts.walk import SIDE_PX
+from tests.hosts.guarding import MASKED, Guard, Interrupted, assert_recorded_masked, filled_px, recorded_frames
+from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, write_walk
 from tests.servers import Process, wait_for
 
 SCHEMA = Path("/usr/share/zoneminder/db/zm_create.sql")
@@ -113,3 +113,24 @@ def test_the_printed_sql_makes_a_monitor_that_records_masked(database: Database,
                            "0", "1"]
         with zoneminder.capturing(row[0]) as zmc:
             assert_recorded_masked(camera, zmc, zoneminder.recordings)
+
+
+def test_what_has_no_rtsp_is_recorded_too(database: Database, short: Path, tmp_path: Path,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """Its passthrough writes no video of MPEG-TS over HTTP, so the SQL has it encode."""
+    zoneminder = ZoneMinder(short, database)
+    copy = {"kind": "file", "target": str(tmp_path / "copy.mkv"), "preset": "ultrafast"}  # counts what is served
+    source = {"url": str(write_walk(tmp_path / "walk.mp4")), "loop": True}
+    with Guard(tmp_path, source, outputs=["http", copy]) as guard:
+        assert main(["nvr", "zoneminder", str(guard.config)]) == 0
+        database.run(capsys.readouterr().out)
+        [row] = database.run("SELECT Id, Path FROM Monitors ORDER BY Id DESC LIMIT 1")
+        assert row[1] == f"{guard.http}.ts"
+        with zoneminder.capturing(row[0]) as zmc:
+            wait_for(lambda: zoneminder.recordings() or not zmc.running, 60, "a recording")
+            served = recorded_frames(tmp_path / "copy.mkv")
+            wait_for(lambda: recorded_frames(tmp_path / "copy.mkv") > served + 4 * FPS, 60, "frames served")
+            assert zmc.running, zmc.output()
+        frames = [bgr for path in zoneminder.recordings() for bgr in frames_of(path)]
+        assert max(map(clear_share, frames)) < MASKED
+        assert max(map(filled_px, frames)) > 1000
