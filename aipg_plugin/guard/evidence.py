@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.geometry.arrays import Bools
-from aipg_plugin.geometry.boxes import contains
 from aipg_plugin.geometry.figure import Figure
+from aipg_plugin.guard.glimpses import Glimpse, figures_of, glimpses, near_any
 from aipg_plugin.guard.looked_at import LookedAt
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
@@ -22,7 +22,6 @@ from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
 from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import MaskedForeground, thresholds
-from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 from aipg_plugin.tracking.track import Track
 from aipg_plugin.tracking.tracker import Tracker
 
@@ -290,15 +289,12 @@ class Evidence:
             figures = self._tracker.figures(t_s, hindsight=self._hindsight and not expected)
             after = bisect_right(self._times, t_s)
             around = range(max(after - 1, 0), min(after + 1, len(self._looks)))
-            left = [] if expected else [(look.t_s, *shape) for look in (self._looks[index] for index in around)
-                                        for shape in zip(look.left.boxes, look.left.outlines, strict=True)]
-            shapes = [] if masked is MaskedForeground.NONE else [
-                (self._looks[index].t_s, *shape) for index in around for shape in self._lasting(index)]
+            left = [] if expected else [one for index in around
+                                        for one in glimpses(self._looks[index].left, self._looks[index].t_s)]
+            seen = [] if masked is MaskedForeground.NONE else [one for index in around for one in self._lasting(index)]
         if masked is MaskedForeground.NEAR_TRACK:
-            shapes = [shape for shape in shapes if any(_near(shape[1], figure.box) for figure in figures)]
-        shapes += left
-        return figures + tuple(_foreground_figure(index, t_s, *shape, bracketed=_shown_again(shape, shapes, figures))
-                               for index, shape in enumerate(shapes))
+            seen = [one for one in seen if near_any(one, (figure.box for figure in figures))]
+        return figures + figures_of(seen + left, t_s, figures)
 
     def _picture(self, shown: Shown, observation: Observation, t_s: float) -> tuple[Thumbnail | None, Bools | None]:
         """What later frames are compared with: live, the picture as each place was last looked at, and which now.
@@ -310,21 +306,20 @@ class Evidence:
             return shown.thumbnail, None
         return self._looked_at.update(shown.thumbnail, observation.looked_grid, self._tracker.figures(t_s))
 
-    def _lasting(self, index: int) -> list[tuple[NDArray[np.float64], NDArray[np.floating]]]:
-        """A look's foreground (box, outline), less where neither the look before nor the one after has anything.
+    def _lasting(self, index: int) -> list[Glimpse]:
+        """A look's foreground, less where neither the look before nor the one after has anything.
 
         Somebody there would be seen more than once; while either look is missing or doubtful, everything counts.
         """
-        found = self._looks[index].foreground
-        shapes = list(zip(found.boxes, found.outlines, strict=True))
-        if not shapes or not 0 < index < len(self._looks) - 1:
-            return shapes
+        found = glimpses(self._looks[index].foreground, self._looks[index].t_s)
+        if not found or not 0 < index < len(self._looks) - 1:
+            return found
         beside = self._looks[index - 1], self._looks[index + 1]
         if any(look.doubt or not look.swept for look in beside):
-            return shapes
+            return found
         others = [box for look in beside for box in look.foreground.boxes]
         others += [figure.box for look in beside for figure in self._tracker.figures(look.t_s)]
-        return [shape for shape in shapes if any(_near(shape[0], other) for other in others)]
+        return [one for one in found if near_any(one, others)]
 
     def _add(self, look: Look) -> None:
         if self._times and look.t_s <= self._times[-1]:
@@ -341,25 +336,3 @@ class Evidence:
         del self._times[:count], self._looks[:count]
         self._tracker.prune(before_s)
 
-
-def _foreground_figure(index: int, t_s: float, seen_s: float, box: NDArray[np.float64],
-                       outline: NDArray[np.floating], *, bracketed: bool) -> Figure:
-    """Somebody of whom motion is all that is known, at `t_s`; `bracketed`: the other look shows where they are too."""
-    age_s = abs(t_s - seen_s)
-    return Figure(id=-1 - index, box=box, outline=np.asarray(outline, np.float64), head=np.full(3, np.nan), score=0.0,
-                  seen_s=seen_s, age_s=age_s, position_uncertainty_m=glimpse_uncertainty_m(age_s, bracketed=bracketed))
-
-
-_Shape = tuple[float, NDArray[np.float64], NDArray[np.floating]]  # when seen, box, outline
-
-
-def _shown_again(shape: _Shape, shapes: list[_Shape], figures: tuple[Figure, ...]) -> bool:
-    """Whether a foreground region is also in the other look around a moment, or somebody tracked explains it."""
-    seen_s, box, _ = shape
-    return (any(at_s != seen_s and _near(box, other) for at_s, other, _ in shapes)
-            or bool(figures and contains([figure.box for figure in figures], box[None, :2]).any()))
-
-
-def _near(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    reach_px = (max(box[2], box[3]) + max(other[2], other[3])) / 2
-    return bool(np.hypot(*(box[:2] - other[:2])) <= reach_px)
