@@ -24,6 +24,7 @@ _WSA = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _TYPES = "dn:NetworkVideoTransmitter tds:Device"
 _MAX_BYTES = 16 << 10
+_LOOK_EVERY_S = 5.0  # for cameras that are served now or no more
 
 Cameras = Callable[[str], Sequence[OnvifDevice]]
 """The cameras as a client at this address reaches them."""
@@ -36,9 +37,11 @@ class Discovery(asyncio.DatagramProtocol):
         self._cameras = cameras
         self._port = port
         self._transport: asyncio.DatagramTransport | None = None
+        self._told: dict[str, OnvifDevice] = {}
+        self._follower: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Join the multicast group and say Hello. Raises OSError when the port can't be had."""
+        """Join the multicast group and say Hello for each camera once it is served. Raises OSError without the port."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -50,11 +53,13 @@ class Discovery(asyncio.DatagramProtocol):
             sock.close()
             raise
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
-        self._tell("Hello")
+        self._follower = asyncio.create_task(self._follow())
 
     def stop(self) -> None:
         """Say Bye and leave."""
-        self._tell("Bye")
+        if self._follower is not None:
+            self._follower.cancel()
+        self.tell([])
         if self._transport is not None:
             self._transport.close()
 
@@ -74,15 +79,27 @@ class Discovery(asyncio.DatagramProtocol):
         except (ParseError, DefusedXmlException, ValueError, OSError) as error:
             _log.debug("a discovery message from %s was ignored: %s", addr[0], error)
 
-    def _tell(self, kind: str) -> None:
+    def tell(self, cameras: Sequence[OnvifDevice]) -> None:
+        """Say Hello for those that were not told of, and Bye for those that are no more."""
+        now = {camera.uuid: camera for camera in cameras}
+        for camera in (camera for uuid, camera in now.items() if uuid not in self._told):
+            self._send("Hello", _described(camera))
+        for camera in (camera for uuid, camera in self._told.items() if uuid not in now):
+            self._send("Bye", _endpoint(camera))
+        self._told = now
+
+    async def _follow(self) -> None:
+        while True:
+            self.tell(self._cameras(GROUP))
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _send(self, kind: str, body: str) -> None:
         if self._transport is None:
             return
-        for camera in self._cameras(GROUP):
-            body = _described(camera) if kind == "Hello" else _endpoint(camera)
-            try:
-                self._transport.sendto(_message(kind, f"<d:{kind}>{body}</d:{kind}>", ""), (GROUP, self._port))
-            except OSError as error:
-                _log.debug("%s could not be sent: %s", kind, error)
+        try:
+            self._transport.sendto(_message(kind, f"<d:{kind}>{body}</d:{kind}>", ""), (GROUP, self._port))
+        except OSError as error:
+            _log.debug("%s could not be sent: %s", kind, error)
 
 
 def reply_to(root: Element, cameras: Sequence[OnvifDevice]) -> bytes | None:

@@ -176,6 +176,34 @@ def test_probes_are_answered_with_the_address(message: bytes, found: bool) -> No
         assert "http://192.0.2.7:8097/onvif/lobby/device_service" in "".join(text.itertext())
 
 
+class Sent(asyncio.DatagramTransport):
+    """Keeps what would go to the multicast group, which not every machine has a way to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[bytes] = []
+
+    def sendto(self, data: bytes, addr: object = None) -> None:
+        assert addr == ("239.255.255.250", 3702)
+        self.messages.append(data)
+
+    def close(self) -> None: ...
+
+
+def test_cameras_say_hello_when_they_are_served_and_bye_when_no_more() -> None:
+    """None is served yet when the services start, and cameras come and go while they run."""
+    discovery, sent = Discovery(lambda _address: []), Sent()
+    discovery.connection_made(sent)
+    yard = replace(LOBBY, id="yard")
+    for cameras in ([], [LOBBY], [LOBBY], [LOBBY, yard], [yard]):
+        discovery.tell(cameras)
+    discovery.stop()
+    kinds = [("Hello" if b"<d:Hello>" in message else "Bye", LOBBY.uuid.encode() in message)
+             for message in sent.messages]
+    assert kinds == [("Hello", True), ("Hello", False), ("Bye", True), ("Bye", False)]
+    assert LOBBY.base_url.encode() in sent.messages[0]
+
+
 def test_a_probe_on_the_network_is_answered() -> None:
     async def asked() -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
