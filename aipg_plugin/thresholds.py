@@ -42,6 +42,7 @@ MIN_SCORE = min(row.keep_score for row in _TABLE.values())  # detections below i
 
 # Close-ups (chosen with `benchmarks.accuracy` on real_dev).
 RECHECK_SCORE = 0.12       # candidates below it are not looked at again
+SURE_SCORE = 0.7           # nor are whole candidates from it on: AP and leaks stay as they are (at 0.6 AP falls)
 UNDECIDED_SCORE = 0.2      # a candidate is as likely a person as not; those nearest are looked at first
 LOWEST_OPINION = 0.05      # a close-up's score counts as at least this: one look that shows nobody is no proof
 UNSEEN_SCORE = 0.01        # of a candidate whom the close-up does not show

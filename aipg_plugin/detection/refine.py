@@ -15,7 +15,7 @@ from aipg_plugin.detection.postprocess import MergedPeople
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry import seam
 from aipg_plugin.geometry.arrays import Float64, Ints, UInt8
-from aipg_plugin.thresholds import LOWEST_OPINION, RECHECK_SCORE, UNDECIDED_SCORE, UNSEEN_SCORE
+from aipg_plugin.thresholds import LOWEST_OPINION, RECHECK_SCORE, SURE_SCORE, UNDECIDED_SCORE, UNSEEN_SCORE
 
 # Chosen with `benchmarks.accuracy` on real_dev.
 _SAME_PERSON_IOU = 0.65      # of two boxes that turn out to be one person
@@ -42,8 +42,8 @@ class SecondOpinions:
     """For a net that was trained on people of any size, and may so be asked twice about the same person.
 
     Scores become the mean with the close-up's (of logits), boxes and silhouettes the mean where it shows the same
-    person; a truncated box is completed. Two that turn out to be one person are one: those with one box, and one
-    inside another where the close-up of the larger shows nobody else.
+    person; a truncated box is completed. Nobody is asked about whole candidates that are sure. Two that turn out to be
+    one person are one: those with one box, and one inside another where the close-up of the larger shows nobody else.
     """
 
     close_ups: CloseUps
@@ -53,7 +53,8 @@ class SecondOpinions:
         """What was found, with a second opinion on the `most` candidates that it matters for."""
         sureness = np.where(found.truncated, -1.0, np.abs(_logit(found.scores) - _logit(np.array(UNDECIDED_SCORE))))
         chosen = np.argsort(sureness, kind="stable")
-        chosen = chosen[found.scores[chosen] >= RECHECK_SCORE][:most]
+        wanted = (found.scores >= RECHECK_SCORE) & (found.truncated | (found.scores < SURE_SCORE))
+        chosen = chosen[wanted[chosen]][:most]
         change = _Change(found, self.close_ups)
         for k, seen in change.looked_at(picture_bgr, chosen):
             change.others[k] = seen.others
