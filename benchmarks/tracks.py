@@ -215,7 +215,7 @@ def main() -> int:
     for given in options.clips or [resource_path("samples", "lobby.mp4")]:
         clip = as_video(given)
         camera = camera_for(clip, Sensitivity(options.sensitivity))
-        tracker, times, scale = watched(clip, camera, net, live=options.mode == "live")
+        tracker, times, scale = watched(clip, camera, net, live=options.mode != "offline")
         truth = ClipTruth(clip)
         rows["ours"][clip.stem] = scores(truth, times, scale, tracker.seen(hindsight=options.mode == "offline"))
         plain = ByteTrack(thresholds(camera.privacy_guard.sensitivity), camera.privacy_guard.hold_s)

@@ -285,8 +285,9 @@ class Evidence:
         left out, since it explains nothing that moves there.
         """
         masked = thresholds(sensitivity).foreground
+        known_after = self._hindsight and not expected
         with self._lock:
-            figures = self._tracker.figures(t_s, hindsight=self._hindsight and not expected)
+            figures = self._tracker.figures(t_s, hindsight=known_after)
             after = bisect_right(self._times, t_s)
             around = range(max(after - 1, 0), min(after + 1, len(self._looks)))
             left = [] if expected else [one for index in around
@@ -294,7 +295,7 @@ class Evidence:
             seen = [] if masked is MaskedForeground.NONE else [one for index in around for one in self._lasting(index)]
         if masked is MaskedForeground.NEAR_TRACK:
             seen = [one for one in seen if near_any(one, (figure.box for figure in figures))]
-        return figures + figures_of(seen + left, t_s, figures)
+        return figures + figures_of(seen + left, t_s, figures, known_after=known_after)
 
     def _picture(self, shown: Shown, observation: Observation, t_s: float) -> tuple[Thumbnail | None, Bools | None]:
         """What later frames are compared with: live, the picture as each place was last looked at, and which now.

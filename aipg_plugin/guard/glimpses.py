@@ -33,12 +33,14 @@ def near_any(glimpse: Glimpse, boxes: Iterable[NDArray[np.float64]]) -> bool:
     return any(_near(glimpse.box, box) for box in boxes)
 
 
-def figures_of(found: Sequence[Glimpse], t_s: float, people: tuple[Figure, ...]) -> tuple[Figure, ...]:
+def figures_of(found: Sequence[Glimpse], t_s: float, people: tuple[Figure, ...], *,
+               known_after: bool = False) -> tuple[Figure, ...]:
     """Figures at `t_s` for regions of the looks around it, less certain the longer ago.
 
-    Where a region is also in the other look, or one of the `people` explains it, both looks show where they are.
+    Where a region is also in the other look, or one of the `people` explains it, both looks show where they are; as
+    they do where all that came after is known (`known_after`), for who walks on from there is tracked.
     """
-    return tuple(_figure(index, one, t_s, bracketed=_shown_again(one, found, people))
+    return tuple(_figure(index, one, t_s, bracketed=known_after or _shown_again(one, found, people))
                  for index, one in enumerate(found))
 
 

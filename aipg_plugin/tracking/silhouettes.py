@@ -15,12 +15,17 @@ _SIDE = 64               # cells of a field's side
 _REACH_CELLS = 29        # a silhouette reaches no farther from the middle
 _CELL_STEP = 1.25        # cells grow by this factor when a silhouette does not fit
 _KEPT_FIELDS = 1024
+_FAR_M = 9.0             # beyond a field, nobody is anywhere near
 _FINE = 2                # contours are drawn at this many times a field's size
 # Chosen with `benchmarks.fit`, and no less than `benchmarks.field_faults` asks for (0.2 m leaked in a burst).
 SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this …
 SHRINK_M = 0.1           # … and no farther, however long ago;
 LEGS_SHRINK_M_S, LEGS_SHRINK_M = 2.0, 0.4  # the same of the lower half where what came after is known (files)
-WINDOW_S = 0.3           # sightings shape those around them, and the next ones in any case
+WINDOW_S = 0.3           # sightings shape those around them, and the next ones in any case;
+STILL_S = 2.0            # who stays where they are is as wide as any sightings of so long a time show them …
+STILL_SHRINK_M = 0.02    # … less this …
+STILL_VOTES = 3          # … but not for fewer of them than these: a box may be off once or twice
+STILL_M, STILL_M_S, STILL_MOST_M = 0.06, 0.15, 0.25  # who moves less at once, per second and in all, stays
 
 
 class Silhouettes:
@@ -49,20 +54,36 @@ class Silhouettes:
         return outline
 
     def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> tuple[tuple[object, ...], Float32]:
-        """A sighting's field and those around it, less what may have shrunk in between; and what it is kept by."""
+        """A sighting's field and those around it, less what may have shrunk in between; where somebody stays, also what
+        several sightings farther off agree on. And what it is kept by.
+        """
         around = history.near(point.t_s, WINDOW_S)
-        for one in around:
+        longer = history.near(point.t_s, STILL_S)
+        for one in longer:
             _fit(history, one)
-        key = (point, around[0], around[-1], history.cells.size_m, hindsight)
+        cell_m = history.cells.size_m
+        key = (point, longer[0], longer[-1], around[-1], cell_m, hindsight)
         field = self._kept.get(key)
         if field is None:
-            field = self._own(point, history.cells.size_m)
+            field = self._own(point, cell_m)
             for one in around:
                 if one is not point:
                     shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
-                    field = np.maximum(field, self._own(one, history.cells.size_m) - shrunk)
+                    field = np.maximum(field, self._own(one, cell_m) - shrunk)
+            stays = [one for one in longer if one is not point and _stays(point, one)]
+            if len(stays) >= STILL_VOTES:
+                voted = _highest([self._shifted(one, point, cell_m) for one in stays], STILL_VOTES)
+                field = np.maximum(field, voted - np.float32(STILL_SHRINK_M))
             self._keep(key, field)
         return key, field
+
+    def _shifted(self, one: TrackPoint, point: TrackPoint, cell_m: float) -> Float32:
+        """A sighting's field where it lies in the picture, to half a cell, in the frame of another."""
+        step = np.array([one.pose.x_px - point.pose.x_px, one.pose.y_px - point.pose.y_px])
+        dx, dy = (step @ _turn(point.pose.angle_deg) / point.pose.per_metre / cell_m).tolist()
+        matrix = np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
+        return np.asarray(cv2.warpAffine(self._own(one, cell_m), matrix, (_SIDE, _SIDE), flags=cv2.INTER_NEAREST,
+                                         borderMode=cv2.BORDER_CONSTANT, borderValue=-_FAR_M), np.float32)
 
     def _own(self, point: TrackPoint, cell_m: float) -> Float32:
         key = (point, cell_m)
@@ -76,6 +97,22 @@ class Silhouettes:
         self._kept[key] = field
         if len(self._kept) > _KEPT_FIELDS:
             self._kept.popitem(last=False)
+
+
+def _stays(point: TrackPoint, one: TrackPoint) -> bool:
+    """Whether somebody was at the same place at two sightings."""
+    step_m = float(np.hypot(*(one.centre_px - point.centre_px))) / point.pose.per_metre
+    return step_m < min(STILL_M + STILL_M_S * abs(one.t_s - point.t_s), STILL_MOST_M)
+
+
+def _highest(fields: list[Float32], n: int) -> Float32:
+    """The n-th highest value of each cell; three times as fast as sorting."""
+    highest = [np.full((_SIDE, _SIDE), -_FAR_M, np.float32)] * n
+    for field in fields:
+        for rank in range(n):
+            lower = np.minimum(highest[rank], field)
+            highest[rank], field = np.maximum(highest[rank], field), lower  # noqa: PLW2901 - the lower one goes on
+    return highest[-1]
 
 
 def _shrunk(dt_s: float, hindsight: bool) -> Float32:

@@ -78,6 +78,20 @@ def test_with_hindsight_legs_follow_their_swing_and_a_head_left_out_stays() -> N
         assert (covered(mask, leg) > 0.9) == (not hindsight)
 
 
+@pytest.mark.parametrize(("times_seen", "speed_px_s", "kept"), [(4, 0.0, True), (1, 0.0, False), (4, 30.0, False)])
+def test_who_stays_keeps_what_several_sightings_showed(times_seen: int, speed_px_s: float, kept: bool) -> None:
+    """Outstretched legs that some looks a second ago showed and the last ones leave out, of who sits and of who walks.
+    """
+    body, legs = OVAL * (0.4, 0.6), np.array([(-0.4, -0.6), (0.4, -0.6), (0.9, 0.9), (0.7, 0.9), (-0.4, 0.6)])
+    boxes = [np.array([480.0 + speed_px_s * 0.2 * k, 480, 100, 160, 0]) for k in range(9)]
+    points = [point(0.2 * k, box, legs if k < times_seen else body) for k, box in enumerate(boxes)]
+    history = TrackHistory(1, 0.0, points, 0.0, 0.0)
+    outline = Silhouettes().at(history, points[-1])
+    mask = (_polygon(in_picture(points[-1].pose, outline)),)
+    leg = np.array([points[0].box[0] + 38, 545.0, 6, 6, 0])
+    assert (covered(mask, leg) > 0.9) == kept
+
+
 @pytest.mark.parametrize("speed_m_s", [0.0, 1.2])
 def test_the_filter_settles_on_who_stands_and_follows_who_walks(speed_m_s: float) -> None:
     rng = np.random.default_rng(1)

@@ -251,19 +251,21 @@ def part_of(box: np.ndarray, along: float) -> np.ndarray:
 
 
 def test_outlines_go_out_at_once_and_come_in_slowly() -> None:
-    """A sighting that shows half a person: what it leaves out shrinks away, and comes back at once."""
+    """Half a person is seen: the rest shrinks away once the other sightings are two seconds old, and comes
+    back at once.
+    """
     t = tracker()
     place = at([[2, 1]])[0]
     areas = []
-    for k in range(12):
+    for k in range(18):
         look = seen(place[None])
-        look.outlines = ((LOWER if 3 <= k < 8 else OVAL).astype(np.float32),)
+        look.outlines = ((LOWER if 3 <= k < 14 else OVAL).astype(np.float32),)
         t.update(look, 0.2 * k)
         areas.append(painted(t.figures(0.2 * k)).sum())
         assert covered(t.figures(0.2 * k), part_of(place, 0.5)) == 1.0
-    assert areas[7] < 0.75 * areas[2]
-    assert 0.75 * areas[2] < areas[3] < areas[2]
-    assert covered(t.figures(8 * 0.2), place) > 0.98
+    assert areas[13] < 0.75 * areas[2]
+    assert 0.75 * areas[2] < areas[3]
+    assert covered(t.figures(14 * 0.2), place) > 0.98
 
 
 def test_the_area_between_sightings_is_calm() -> None:
