@@ -19,7 +19,6 @@ from aipg_plugin.masking.region import rasterise
 from aipg_plugin.options import BlurIntensity
 
 _TOO_LARGE = 4       # an outline wider than so many pictures is doubtful
-_FINER = 2           # outlines are widened on cells so many times finer than a mask's blocks, which round outward again
 _STRAIGHT_PX = 0.5   # outlines are simplified by so much before they are carried; drawing them adds more than that
 
 
@@ -71,12 +70,12 @@ def widened(points: NDArray[np.float64], margin_px: float) -> list[NDArray[np.fl
         return []
     pad = max(margin_px, 0.0) + 8
     origin = np.floor((points.min(axis=0) - pad) / 2) * 2
-    w, h = (np.ceil((np.ptp(points, axis=0) + 2 * pad) * _FINER / 2) + 2).astype(int).tolist()
-    patch = rasterise((points - origin) * _FINER, margin_px * _FINER, (w, h))
+    w, h = (np.ceil((np.ptp(points, axis=0) + 2 * pad) / 2) + 2).astype(int).tolist()
+    patch = rasterise(points - origin, margin_px, (w, h))
     if patch is None:
         return []
-    contours, _ = cv2.findContours(patch.bits, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cell_px = 2.0 / _FINER
-    offset = origin + cell_px * (np.array([patch.rect.x0, patch.rect.y0]) + 0.5)
-    return [cell_px * cv2.approxPolyDP(contour, _STRAIGHT_PX / cell_px, True).reshape(-1, 2) + offset
-            for contour in contours]
+    # Contours run through the middles of what is masked: those of pixels lie nearer to its border than those of blocks.
+    pixels = np.repeat(np.repeat(patch.bits, 2, axis=0), 2, axis=1)
+    contours, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    offset = origin + 2.0 * np.array([patch.rect.x0, patch.rect.y0]) + 0.5
+    return [cv2.approxPolyDP(contour, _STRAIGHT_PX, True).reshape(-1, 2) + offset for contour in contours]

@@ -32,7 +32,8 @@ from aipg_plugin.masking.plan import AreaRegion, Bounds, FigureRegion, MaskPlan,
 
 _FULL_KEY, _RIM_KEY, _AREA_KEY = -1_000_000, -1_000_001, -1_000_002  # areas count down from theirs
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
-_SLACK_BLOCKS = 0.9             # half a block's diagonal plus what cv2 rounds away
+_ROUNDING_PX = 0.05             # of a polygon's points, as cv2 gets them
+_NARROW_PEN_PX = 0.65           # half of what cv2 draws with a pen of 2 px, for certain; with wider ones half the pen
 _TOO_LARGE = 4                  # a polygon wider than so many pictures is doubtful
 # Areas drawn to the picture's edge end within half a pixel of it, and an odd picture half a block before its last block
 # does; those cut by a view's edge end on it.
@@ -206,29 +207,40 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
 
     Every block with a pixel centre inside the widened polygon is included. Raises DoubtfulPolygonError.
     """
-    points = _block_points(polygon)
+    points = 2 * _block_points(polygon) + 0.5  # in pixels as cv2 counts them
     if len(points) == 0:
         return None
     if not math.isfinite(margin_px):
         raise DoubtfulPolygonError("the margin {margin} of a polygon is not finite", margin=margin_px)
-    reach = max(margin_px, 0.0) / 2 + _SLACK_BLOCKS
-    low, high = np.floor(points.min(axis=0) - reach) - 1, np.ceil(points.max(axis=0) + reach) + 2
+    pen_px = _pen_px(margin_px)
+    reach = (pen_px / 2 + 1.5) / 2
+    low, high = np.floor(points.min(axis=0) / 2 - reach) - 1, np.ceil(points.max(axis=0) / 2 + reach) + 2
     if (high <= 0).any() or (low >= blocks_wh).any():
         return None
     if (high - low > _TOO_LARGE * max(blocks_wh) + 64).any():
         raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=tuple(high - low))
     (x, y), (w, h) = low.astype(int).tolist(), (high - low).astype(int).tolist()
     # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
-    bits: UInt8 = np.zeros((h, w), np.uint8)
-    fixed = _fixed(points - low)
-    cv2.fillPoly(bits, [fixed], 1, shift=_SHIFT)
-    cv2.polylines(bits, [fixed], True, 1, math.ceil(2 * reach), shift=_SHIFT)
+    drawn: UInt8 = np.zeros((2 * h, 2 * w), np.uint8)
+    fixed = _fixed(points - 2 * low)
+    cv2.fillPoly(drawn, [fixed], 1, shift=_SHIFT)
+    cv2.polylines(drawn, [fixed], True, 1, pen_px, shift=_SHIFT)
+    rows = drawn[0::2] | drawn[1::2]
+    bits: UInt8 = np.ascontiguousarray(rows[:, 0::2] | rows[:, 1::2])
     contours, parents = cv2.findContours(bits, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for n, contour in enumerate(contours):
         if parents[0, n, 3] >= 0:
             cv2.drawContours(bits, [contour], 0, 1, cv2.FILLED)
     rect = BlockRect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
     return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
+
+
+def _pen_px(margin_px: float) -> int:
+    """The narrowest pen with which cv2, drawing a polygon's edge, covers all pixel centres within a margin of it."""
+    reach_px = margin_px + _ROUNDING_PX
+    if margin_px <= 0:
+        return 1
+    return 2 if reach_px <= _NARROW_PEN_PX else max(3, 2 * math.ceil(reach_px - 0.5) + 1)
 
 
 def _inside(patches: tuple[Patch, ...], area: Patch) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from aipg_plugin.geometry import Figure, Mount, Projection, to_local, to_pixels, up_angle_deg
 from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import MotionPlane
-from aipg_plugin.tracking.shapes import joined
+from aipg_plugin.tracking.shapes import joined, united
 from aipg_plugin.tracking.silhouettes import Silhouettes, in_picture
 from aipg_plugin.tracking.track import TrackHistory, TrackPoint
 
@@ -127,7 +127,7 @@ class FigureMaker:
         outline = to_local(box, px)
         nearer = a if share < 0.5 else b
         if a.t_s in history.skipped:  # maybe two people: the one who was missed may stand where they were seen
-            outline = joined(box, outline, _box_near(nearer, a), nearer.outline)
+            outline = united(box, outline, _box_near(nearer, a), nearer.outline)
         age_s = min(t_s - a.t_s, b.t_s - t_s)
         moved = float(np.hypot(*(there[:2] - a.box[:2]))) / float(np.sqrt(a.box[2] * a.box[3]))
         rate_m_s = _STATIONARY_M_S + (_BETWEEN_M_S - _STATIONARY_M_S) * min(1.0, moved / _MOVED_SHARE)

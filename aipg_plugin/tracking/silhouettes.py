@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from aipg_plugin.geometry import to_pixels
-from aipg_plugin.geometry.arrays import Float32, Float64, Int32
+from aipg_plugin.geometry.arrays import Float32, Float64
+from aipg_plugin.tracking.shapes import seamed
 from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
 
 _SIDE = 64               # cells of a field's side
@@ -177,15 +178,7 @@ def _contour(field: Float32, cell_m: float) -> Float64:
     if not parts:
         return np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * cell_m
     parts.sort(key=len, reverse=True)
-    points = parts[0]
+    points = parts[0].astype(np.float64)
     for part in parts[1:]:
-        points = _seamed(points, part)
+        points = seamed(points, part.astype(np.float64))
     return np.asarray(((points + 0.5) / _FINE - _SIDE / 2) * cell_m, np.float64)
-
-
-def _seamed(outline: Int32, part: Int32) -> Int32:
-    """One outline around two that lie apart, there and back along the shortest way."""
-    gaps = np.linalg.norm(outline[:, None] - part[None], axis=2)
-    here, there = np.unravel_index(int(gaps.argmin()), gaps.shape)
-    around = np.roll(part, -int(there), axis=0)
-    return np.concatenate([outline[:here + 1], around, around[:1], outline[here:]])

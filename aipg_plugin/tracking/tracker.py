@@ -46,6 +46,7 @@ _GHOST_S, _GHOST_SHARE = 1.0, 0.85  # unseen for so long and so much inside some
 _TURNED_DEG = 30.0       # between two sightings
 _PART_SCORE, _PART_SIZE = 0.6, 0.7  # so much less sure and smaller than before: a part of who goes behind something
 _CUT_SIZE = 0.85         # so much smaller than before, in a tile that does not show the place well: a part of them
+_PART_S = 1.2             # after a longer time it may be somebody else
 _WEAK_SHRINK = 0.85      # a weak point may make a box this much smaller at once
 
 
@@ -227,7 +228,8 @@ class Tracker:
         point = replace(point, box=box, x_px=last.x_px + step)
         size = float(np.prod(box[2:4]) / np.prod(last.box[2:4]))
         cut = size < _CUT_SIZE and looked is not None and not looked(point.box[None, :2])[0]
-        if cut or (size < _PART_SIZE and point.score < _PART_SCORE * last.score):
+        part = cut or (size < _PART_SIZE and point.score < _PART_SCORE * last.score)
+        if part and point.t_s - last.t_s <= _PART_S:
             expected = self._maker.predicted([history], np.array([min(point.t_s - last.t_s, EXTRAPOLATE_S)]))[0]
             point = replace(point, outline=joined(box, point.outline, expected, last.outline))
         walk = last.walk.seen(point.t_s, point.centre_px)

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,6 +194,27 @@ def test_of_who_is_cut_off_by_the_edge_of_what_was_looked_at_the_rest_stays_cove
     legs = np.array([*to_pixels(whole, [[0, 0.4]])[0], whole[2], 0.6 * whole[3], whole[4]])
     t.update(seen(legs), 0.4, looked=lambda px: np.full(len(px), shown_well))
     assert (covered(t.figures(0.4), whole) > 0.95) != shown_well
+
+
+def test_a_less_sure_and_smaller_sighting_keeps_the_head_it_leaves_out() -> None:
+    t = tracker()
+    whole = at([[2, 2]])[0]
+    for t_s in (0.0, 0.2):
+        t.update(seen(whole), t_s)
+    legs = np.array([*to_pixels(whole, [[0, 0.5]])[0], 0.9 * whole[2], 0.5 * whole[3], whole[4]])
+    t.update(seen(legs, 0.5), 0.4)
+    assert covered(t.figures(0.4), part_of(whole, -0.6)) > 0.95
+
+
+def test_a_sighting_long_after_the_last_is_no_part_of_who_was_seen_then() -> None:
+    """Somebody walks, is missed for a second, and is found smaller and farther on: nothing in between is masked."""
+    t = tracker()
+    for k in range(4):
+        t.update(seen(at([[0.2 * k, 2.5]])), 0.2 * k)
+    there = at([[1.6, 2.5]])[0] * (1, 1, 0.8, 0.8, 1)
+    t.update(seen(there, 0.2), 1.9)
+    (figure,) = t.figures(1.9)
+    assert painted((figure,)).sum() < 1.5 * painted((replace(figure, box=there, outline=OVAL),)).sum()
 
 
 def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
