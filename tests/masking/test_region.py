@@ -38,7 +38,7 @@ def test_every_pixel_within_the_margin_is_masked_and_none_far_from_it(polygon: n
     assert mask[away <= margin].all()
     simple = len(polygon) <= 3          # holes of a crossing outline are filled on purpose
     if simple:
-        assert not mask[away > margin + 6].any()
+        assert not mask[away > margin + 4].any()
 
 
 def test_the_hole_of_a_self_crossing_outline_is_masked_also_at_the_edge() -> None:
