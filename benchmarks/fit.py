@@ -43,8 +43,8 @@ from aipg_plugin.media.source import open_source
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, Models, Sensitivity, Source, Web
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene import analyzer
-from benchmarks.field_faults import SIMULATED, SimulatedWorker
 from benchmarks.leak import LEAST_VISIBLE, ClipTruth, filled
+from benchmarks.simulated import SIMULATED, DetectorClock, SimulatedWorker
 from evaluation.uncovered import HEAD_UNCOVERED, LeakCount, disc, uncovered
 
 _FILL = "#ff00ff"
@@ -173,20 +173,10 @@ class RememberingNet:
         return np.stack([one["raw"] for one in known]), np.stack(maps_of) if len(maps_of) == len(known) else None
 
 
-class SimulatedTime:
-    """Stands for the analyzer's clock: only tiles take time."""
-
-    now_s = 0.0
-
-    def perf_counter(self) -> float:
-        """Seconds."""
-        return self.now_s
-
-
 class PacedNet:
     """A person net whose tiles take TILE_S of simulated time."""
 
-    def __init__(self, net: PersonNet, clock: SimulatedTime) -> None:
+    def __init__(self, net: PersonNet, clock: DetectorClock) -> None:
         self._net, self._clock = net, clock
 
     def __getattr__(self, name: str) -> Any:
@@ -194,13 +184,13 @@ class PacedNet:
 
     def run(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """As PersonNet.run."""
-        self._clock.now_s += TILE_S * len(tiles)
+        self._clock.detector_s += TILE_S * len(tiles)
         return self._net.run(tiles)
 
 
 def simulated_guard(camera: Camera, net: PersonNet) -> Guard:
     """A live guard whose looks and tiles take simulated time; `simulated` plays frames to it."""
-    clock = SimulatedTime()
+    clock = DetectorClock()
     analyzer.time = clock  # type: ignore[assignment,attr-defined]  # it measures its tiles itself
     SIMULATED.clear()
     return make_guard(camera, PacedNet(net, clock), live=True, plan=LIVE,  # type: ignore[arg-type]
