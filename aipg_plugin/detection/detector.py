@@ -150,6 +150,8 @@ class FisheyeDetector:
     def _swept(self, placed: postprocess.PlacedCandidates, silhouettes: list[Float32 | None],
                looked_at: list[Tile]) -> postprocess.MergedPeople:
         """Everybody once, of all that the tiles show."""
+        if not len(placed.scores):
+            return postprocess.MergedPeople(placed.boxes, placed.scores, placed.heads, (), placed.truncated)
         placed = placed.select(np.asarray(plausible(self.projection, self.mount, placed.boxes), bool))
         kept = postprocess.merge(placed, self._wrap_px)
         boxes = self._align(postprocess.fuse_boxes(placed, kept)[:, :4])
