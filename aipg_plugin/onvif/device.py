@@ -22,7 +22,7 @@ OPEN_OPERATIONS = frozenset({"GetSystemDateAndTime", "GetCapabilities", "GetServ
 class OnvifStream:
     """A guarded stream: `token` names its profile, `size_wh` and `fps` are those it is encoded at.
 
-    `metadata`: `rtsp_url` has a track that tells where people are.
+    `metadata`: `rtsp_url` has a track that tells where people are; `want_key_frame` makes the next picture one.
     """
 
     token: str
@@ -31,6 +31,7 @@ class OnvifStream:
     rtsp_url: str
     snapshot_url: str
     metadata: bool = False
+    want_key_frame: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -154,11 +155,62 @@ def _metadata_configurations(device: OnvifDevice, _request: Request) -> str:
     return f"<trt:GetMetadataConfigurationsResponse>{listed}</trt:GetMetadataConfigurationsResponse>"
 
 
+def _source_configuration_named(device: OnvifDevice, request: Request) -> str:
+    stream = _configured(device, request, "source_configuration")
+    return _one("VideoSource", _source_configuration(stream, "trt:Configuration"))
+
+
+def _encoder_configuration_named(device: OnvifDevice, request: Request) -> str:
+    stream = _configured(device, request, "encoder")
+    return _one("VideoEncoder", _encoder_configuration(stream, "trt:Configuration"))
+
+
 def _metadata_configuration_named(device: OnvifDevice, request: Request) -> str:
+    stream = _configured(device, request, "metadata")
+    return _one("Metadata", _metadata_configuration(stream, "trt:Configuration"))
+
+
+def _one(kind: str, configuration: str) -> str:
+    if not configuration:
+        raise KeyError("the stream has no such configuration")
+    return f"<trt:Get{kind}ConfigurationResponse>{configuration}</trt:Get{kind}ConfigurationResponse>"
+
+
+def _configured(device: OnvifDevice, request: Request, prefix: str) -> OnvifStream:
     token = request.text("ConfigurationToken")
-    stream = {f"metadata_{stream.token}": stream for stream in device.streams if stream.metadata}[token]
-    return ("<trt:GetMetadataConfigurationResponse>"
-            f"{_metadata_configuration(stream, 'trt:Configuration')}</trt:GetMetadataConfigurationResponse>")
+    return {f"{prefix}_{stream.token}": stream for stream in device.streams}[token]
+
+
+def _compatible(kind: str, configuration: Callable[[OnvifStream, str], str]) -> Answer:
+    """The answer to a question for what suits a profile: what it has."""
+    def listed(device: OnvifDevice, request: Request) -> str:
+        found = configuration(_stream(device, request), "trt:Configurations")
+        return (f"<trt:GetCompatible{kind}ConfigurationsResponse>{found}"
+                f"</trt:GetCompatible{kind}ConfigurationsResponse>")
+
+    return listed
+
+
+def _encoder_options(device: OnvifDevice, request: Request) -> str:
+    """What the encoder may be set to: to what it is."""
+    streams = {token: stream for stream in device.streams for token in ("", stream.token, f"encoder_{stream.token}")}
+    stream = streams[request.text("ProfileToken") or request.text("ConfigurationToken")]
+    fps = max(1, round(stream.fps))
+
+    def fixed(name: str, value: int) -> str:
+        return f"<tt:{name}><tt:Min>{value}</tt:Min><tt:Max>{value}</tt:Max></tt:{name}>"
+
+    w, h = stream.size_wh
+    return ("<trt:GetVideoEncoderConfigurationOptionsResponse><trt:Options>"
+            f"{fixed('QualityRange', 4)}<tt:H264><tt:ResolutionsAvailable><tt:Width>{w}</tt:Width><tt:Height>{h}"
+            f"</tt:Height></tt:ResolutionsAvailable>{fixed('GovLengthRange', 2 * fps)}{fixed('FrameRateRange', fps)}"
+            f"{fixed('EncodingIntervalRange', 1)}<tt:H264ProfilesSupported>High</tt:H264ProfilesSupported></tt:H264>"
+            "</trt:Options></trt:GetVideoEncoderConfigurationOptionsResponse>")
+
+
+def _synchronised(device: OnvifDevice, request: Request) -> str:
+    _stream(device, request).want_key_frame()
+    return "<trt:SetSynchronizationPointResponse/>"
 
 
 def _metadata_options(_device: OnvifDevice, _request: Request) -> str:
@@ -250,6 +302,13 @@ _OPERATIONS: dict[tuple[str, str], Answer] = {
     (MEDIA, "GetProfile"): _profile,
     (MEDIA, "GetVideoSourceConfigurations"): _source_configurations,
     (MEDIA, "GetVideoEncoderConfigurations"): _encoder_configurations,
+    (MEDIA, "GetVideoSourceConfiguration"): _source_configuration_named,
+    (MEDIA, "GetVideoEncoderConfiguration"): _encoder_configuration_named,
+    (MEDIA, "GetVideoEncoderConfigurationOptions"): _encoder_options,
+    (MEDIA, "GetCompatibleVideoSourceConfigurations"): _compatible("VideoSource", _source_configuration),
+    (MEDIA, "GetCompatibleVideoEncoderConfigurations"): _compatible("VideoEncoder", _encoder_configuration),
+    (MEDIA, "GetCompatibleMetadataConfigurations"): _compatible("Metadata", _metadata_configuration),
+    (MEDIA, "SetSynchronizationPoint"): _synchronised,
     (MEDIA, "GetMetadataConfigurations"): _metadata_configurations,
     (MEDIA, "GetMetadataConfiguration"): _metadata_configuration_named,
     (MEDIA, "GetMetadataConfigurationOptions"): _metadata_options,

@@ -119,6 +119,7 @@ def _stream(server: StreamServer, host: str, camera: Camera, stream_id: str) -> 
     metadata = has_metadata(camera, stream_id)
     return OnvifStream(token=f"{camera.id}_{stream_id}", size_wh=served.stream.encoded_size_wh,
                        fps=served.stream.info.fps or 25.0, metadata=metadata,
+                       want_key_frame=served.stream.want_key_frame,
                        rtsp_url=rtsp_url(host, server.rtsp_port, path, metadata=metadata),
                        snapshot_url=http_url(host, server.port, path, "jpg") if served.http else "")
 

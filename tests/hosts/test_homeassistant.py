@@ -52,7 +52,7 @@ class Release:
     version: str
     python: tuple[int, int]
     formats: tuple[str, ...] = ("device", "entity")
-    integrations: tuple[str, ...] = ()  # more of them, whose requirements are wheels
+    integrations: tuple[str, ...] = ()  # more of them, whose requirements need no compiler
     also: tuple[str, ...] = ()  # imported at its start, and named by no requirement of what we use
     always: bool = True
 

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import defusedxml.ElementTree
@@ -68,9 +69,26 @@ def test_a_client_finds_profiles_and_addresses(served: StreamServer) -> None:
     snapshot = media.GetSnapshotUri({"ProfileToken": profile.token})
     assert snapshot.Uri == f"http://127.0.0.1:{served.port}/streams/lobby/1.jpg"
     assert len(media.GetVideoSources()) == 1
+    _asks_for_details(media, profile)
     assert media.GetProfile({"ProfileToken": "lobby_1"}).token == "lobby_1"
     assert len(media.GetVideoEncoderConfigurations()) == len(media.GetVideoSourceConfigurations()) == 1
     assert any("Profile/Streaming" in scope.ScopeItem for scope in client.devicemgmt.GetScopes())
+
+
+def _asks_for_details(media: Any, profile: Any) -> None:
+    """What video management systems ask before they show a camera."""
+    encoder, source, metadata = (profile.VideoEncoderConfiguration, profile.VideoSourceConfiguration,
+                                 profile.MetadataConfiguration)
+    assert media.GetVideoEncoderConfiguration({"ConfigurationToken": encoder.token}).Encoding == "H264"
+    assert media.GetVideoSourceConfiguration({"ConfigurationToken": source.token}).SourceToken == source.SourceToken
+    named = {"ProfileToken": profile.token}
+    for asked in ({}, named, {"ConfigurationToken": encoder.token}):
+        (size,) = media.GetVideoEncoderConfigurationOptions(asked).H264.ResolutionsAvailable
+        assert (size.Width, size.Height) == SIZE_WH
+    assert [each.token for each in media.GetCompatibleVideoEncoderConfigurations(named)] == [encoder.token]
+    assert [each.token for each in media.GetCompatibleVideoSourceConfigurations(named)] == [source.token]
+    assert [each.token for each in media.GetCompatibleMetadataConfigurations(named)] == [metadata.token]
+    media.SetSynchronizationPoint(named)
 
 
 def test_it_is_served_beside_the_pages() -> None:
