@@ -37,9 +37,9 @@ _BATCH = 6                   # close-ups a run: larger batches gain nothing on a
 _TRUNCATED_VIEW = np.array([1, 1, 1.7, 1.7, 1])  # the view of a truncated box, which may be half of somebody
 
 
-def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: int) -> Tile:
+def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: int, turn_deg: float = 0.0) -> Tile:
     """The tile around a gravity-aligned box (5,), in which it is upright and 116 pixels high (or wide), 77 pixels
-    straight below a fisheye camera.
+    straight below a fisheye camera; turned clockwise by `turn_deg`.
     """
     zoom = input_px / PERSON_PX
     if isinstance(projection, FisheyeCamera):
@@ -50,10 +50,10 @@ def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: i
             high = abs(float(north[1] - north[2]))
             middle = float(north[1] + north[2]) / 2
             return UprightTile(projection, mount, math.degrees(east[0]), middle, zoom * max(wide, high), input_px,
-                               passing=True)
+                               roll_deg=turn_deg, passing=True)
         zoom *= _NADIR_VIEW
     side = zoom * float(box[2:4].max())
-    return FlatTile((float(box[0]), float(box[1])), (side, side), float(box[4]), input_px)
+    return FlatTile((float(box[0]), float(box[1])), (side, side), float(box[4]) + turn_deg, input_px)
 
 
 @dataclass(frozen=True)
@@ -93,20 +93,23 @@ class CloseUps:
             boxes[boxes[:, 0] < np.minimum(reach_px, self.seam_px / 2), 0] += self.wrap_px
         return boxes
 
-    def look(self, picture_bgr: UInt8, boxes: Float64, truncated: Bools) -> list[CloseUpResult]:
-        """What the close-ups of boxes (N, 5) show of each."""
+    def look(self, picture_bgr: UInt8, boxes: Float64, truncated: Bools,
+             turns_deg: Float64 | None = None) -> list[CloseUpResult]:
+        """What the close-ups of boxes (N, 5), turned clockwise by `turns_deg` (N,), show of each."""
         result: list[CloseUpResult] = []
+        turns = np.zeros(len(boxes)) if turns_deg is None else turns_deg
         for start in range(0, len(boxes), _BATCH):
             batch = range(start, min(start + _BATCH, len(boxes)))
-            tiles = [self._tile(boxes[k], bool(truncated[k])) for k in batch]
+            tiles = [self._tile(boxes[k], bool(truncated[k]), float(turns[k])) for k in batch]
             raw, maps = self.net.run(crop_tiles(picture_bgr, tiles))
             for row, (k, tile) in enumerate(zip(batch, tiles, strict=True)):
                 silhouette = None if maps is None else Silhouette(tile, maps[row, 0], self.wrap_px)
                 result.append(self._result(raw[row], silhouette, tile, boxes[k], truncated=bool(truncated[k])))
         return result
 
-    def _tile(self, box: Float64, truncated: bool) -> Tile:
-        return closeup_tile(self.projection, self.mount, box * (_TRUNCATED_VIEW if truncated else 1), self.input_px)
+    def _tile(self, box: Float64, truncated: bool, turn_deg: float) -> Tile:
+        view = box * (_TRUNCATED_VIEW if truncated else 1)
+        return closeup_tile(self.projection, self.mount, view, self.input_px, turn_deg)
 
     def _result(self, raw: Float32, silhouette: Silhouette | None, tile: Tile, box: Float64, *,
                 truncated: bool) -> CloseUpResult:

@@ -21,6 +21,9 @@ from aipg_plugin.thresholds import LOWEST_OPINION, RECHECK_SCORE, SURE_SCORE, UN
 _SAME_PERSON_IOU = 0.65      # of two boxes that turn out to be one person
 _LARGEST_WHOLE = 3.0         # of a whole person over the part of them that a tile showed
 _FOUND_IOU = 0.3             # of somebody expected with somebody found
+# Chosen on 53 rendered pictures (training/log/2026-11-28.md).
+_LYING_SHAPE = 1.4           # width over height: from here on somebody may lie
+_LYING_UNSURE = 0.6          # from this score on they need no third look
 
 
 class Refiner(Protocol):
@@ -42,8 +45,10 @@ class SecondOpinions:
     """For a net that was trained on people of any size, and may so be asked twice about the same person.
 
     Scores become the mean with the close-up's (of logits), boxes and silhouettes the mean where it shows the same
-    person; a truncated box is completed. Nobody is asked about whole candidates that are sure. Two that turn out to be
-    one person are one: those with one box, and one inside another where the close-up of the larger shows nobody else.
+    person; a truncated box is completed. Nobody is asked about whole candidates that are sure. Doubtful ones whose box
+    is much wider than high are looked at once more as if they lay, since the net knows people upright; that can only
+    raise a score. Two that turn out to be one person are one: those with one box, and one inside another where the
+    close-up of the larger shows nobody else.
     """
 
     close_ups: CloseUps
@@ -61,6 +66,9 @@ class SecondOpinions:
             change.scores[k] = _mean_score(change.scores[k], seen.score)
             if not change.completed(k, seen):
                 change.boxes[k, :4] = (change.boxes[k, :4] + seen.box[:4]) / 2
+        for k, seen in change.looked_at_lying(picture_bgr, chosen):
+            change.scores[k] = _mean_score(change.scores[k], seen.score)
+            change.heads[k] = np.where(np.isfinite(seen.head), seen.head, change.heads[k])
         return change.applied()
 
     def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
@@ -124,6 +132,24 @@ class _Change:
             self._silhouettes[k] += result.silhouettes
         return list(zip(chosen.tolist(), results, strict=True))
 
+    def looked_at_lying(self, picture_bgr: UInt8, chosen: Ints) -> list[tuple[int, CloseUpResult]]:
+        """Close-ups in which those with these indices who may lie are upright, where these show them better; their
+        silhouettes taken in.
+        """
+        wide = self.boxes[chosen, 2] >= _LYING_SHAPE * self.boxes[chosen, 3]
+        looks = [(k, turn) for k in chosen[wide & (self.scores[chosen] < _LYING_UNSURE)].tolist()
+                 for turn in _turns_deg(self.boxes[k], self.heads[k])]
+        who = np.array([k for k, _ in looks], np.intp)
+        results = self._close_ups.look(picture_bgr, self.boxes[who], np.zeros(len(who), bool),
+                                       np.array([turn for _, turn in looks]))
+        best: dict[int, CloseUpResult] = {}
+        for k, seen in zip(who.tolist(), results, strict=True):
+            if seen.score > (best[k].score if k in best else self.scores[k]):
+                best[k] = seen
+        for k, seen in best.items():
+            self._silhouettes[k] += seen.silhouettes
+        return list(best.items())
+
     def completed(self, k: int, seen: CloseUpResult) -> bool:
         """Take the close-up's box and head for a truncated one that lies inside; whether it did."""
         if not self._found.truncated[k] or \
@@ -145,6 +171,15 @@ class _Change:
 def _logit(score: NDArray[np.floating]) -> Float64:
     clipped = np.clip(np.asarray(score, np.float64), LOWEST_OPINION, 0.99)
     return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
+
+
+def _turns_deg(box: Float64, head: Float64) -> tuple[float, ...]:
+    """How far clockwise to turn a close-up so that somebody who lies in a box (5,) is upright: by their head (3,), both
+    ways if it was not seen.
+    """
+    if not np.isfinite(head).all():
+        return 90.0, -90.0
+    return (90.0 if float(np.asarray(box_math.to_local(box, head[None, :2]))[0, 0]) > 0 else -90.0,)
 
 
 def _mean_score(first: float, second: float) -> float:

@@ -47,7 +47,7 @@ class UprightTile:
 
     Azimuths run clockwise seen from above, 0 where the mount's frame points forward; `middle` is the northing of the
     tile's centre. `sector_deg`: how far to either side of its azimuth it answers for people; those farther out, whom
-    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise, for training only. `passing`: it
+    its border may cut, belong to its neighbours. `roll_deg` turns the tile clockwise. `passing`: it
     is cropped once and thrown away.
     """
 
