@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shlex
@@ -138,3 +139,21 @@ def test_the_image_runs_as_another_user_and_is_healthy(image: Path, root: list[s
                               capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, ""), "RTSP is served without anything of the system"
     assert shlex.split(instruction("USER")) == ["aipg"]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_dependency_is_a_wheel_on_both_machines(machine: str) -> None:
+    """The image builds without a compiler: for the Python that it has, glibc of Debian 12."""
+    needs.need_module("uv")
+    setup = configparser.ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg")
+    version = re.search(r"^FROM python:([\d.]+)-slim", DOCKERFILE, re.MULTILINE)
+    assert version is not None
+    resolve = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-build", "--python-version", version[1],
+               "--python-platform", f"{machine}-manylinux_2_28", "-"]
+    done = subprocess.run(resolve, input=setup["options"]["install_requires"], capture_output=True, text=True,
+                          timeout=120, check=False)
+    if done.returncode and "no usable wheels" not in done.stderr:
+        needs.missing(f"needs the package index: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    assert "onnxruntime==" in done.stdout
