@@ -287,7 +287,7 @@ class Evidence:
         masked = thresholds(sensitivity).foreground
         known_after = self._hindsight and not expected
         with self._lock:
-            figures = self._tracker.figures(t_s, hindsight=known_after)
+            figures = self._tracker.figures(t_s, hindsight=known_after, walked_on=expected)
             after = bisect_right(self._times, t_s)
             around = range(max(after - 1, 0), min(after + 1, len(self._looks)))
             left = [] if expected else [one for index in around

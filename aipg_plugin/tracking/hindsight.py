@@ -43,13 +43,18 @@ def _gone_s(history: TrackHistory) -> float | None:
     found easily, was walking, and is missed by several looks in a row has walked on. A place that is known not to be
     empty is held.
     """
-    looked = [miss for miss in history.misses if miss.looked]
-    empty_s = next((miss.t_s for miss in looked if miss.empty), None)
-    if empty_s is not None or len(looked) < _MISSED_LOOKS or any(miss.empty is False for miss in history.misses):
-        return empty_s
+    empty_s = next((miss.t_s for miss in history.misses if miss.looked and miss.empty), None)
+    return empty_s if empty_s is not None else walked_on_s(history, _MISSED_LOOKS)
+
+
+def walked_on_s(history: TrackHistory, missed_looks: int) -> float | None:
+    """When a walker who was found easily has been missed by so many looks at where they are expected, in a row."""
+    looked_s = [miss.t_s for miss in history.misses if miss.looked]
+    if len(looked_s) < missed_looks or any(miss.empty is False for miss in history.misses):
+        return None
     walking = float(np.hypot(*history.speeds()[0])) >= _WALKING_M_S  # not so where the floor is not known
     score = float(np.median([point.score for point in history.points[-_EASY_POINTS:]]))
-    return looked[_MISSED_LOOKS - 1].t_s if walking and score >= _EASY_SCORE else None
+    return looked_s[missed_looks - 1] if walking and score >= _EASY_SCORE else None
 
 
 def _joined(histories: list[TrackHistory]) -> list[TrackHistory]:

@@ -23,7 +23,7 @@ from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 from aipg_plugin.thresholds import GLIMPSE_SCORE
 from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
-from aipg_plugin.tracking.hindsight import revised
+from aipg_plugin.tracking.hindsight import revised, walked_on_s
 from aipg_plugin.tracking.motion import MotionPlane, Walk
 from aipg_plugin.tracking.shapes import joined
 from aipg_plugin.tracking.track import Miss, Pose, Track, TrackHistory, TrackPoint
@@ -39,6 +39,7 @@ _OCCUPIED_HOLD_S = 60.0  # longest hold of a place that still does not look empt
 _UNLOOKED_HOLD_S = 10.0  # … and of one that nobody has had the time to look at since
 _MOST_MADE = 64          # moments whose figures are kept
 _GONE_TIMES = 2          # a place must look empty in this many updates in a row
+_WALKED_ON_LOOKS = 5     # that miss a walker where they are expected: a second, and they are not there any more
 _PREDICT_S = 1.0         # farthest prediction for matching
 _GLIMPSE_HOLD_S = 1.0    # hold of somebody seen once only, and not clearly
 _DUPLICATE_IOU = 0.7     # two detections of one person
@@ -89,7 +90,7 @@ class Tracker:
         self._maker = FigureMaker(projection, mount, self._plane)
         self._histories: list[TrackHistory] = []
         self._revised: list[TrackHistory] | None = None
-        self._made: dict[tuple[float, bool], tuple[Figure, ...]] = {}  # the moments asked for since the last change
+        self._made: dict[tuple[float, bool, bool], tuple[Figure, ...]] = {}  # for moments asked of late
         self._next_id = 1
         self._last_s: float | None = None
         self._looks: list[tuple[float, Looked]] = []
@@ -104,15 +105,21 @@ class Tracker:
         dts = np.array([min(self._last_s - h.last.t_s, EXTRAPOLATE_S) for h in active])
         return tuple(_public(h, box) for h, box in zip(active, self._maker.predicted(active, dts), strict=True))
 
-    def figures(self, t_s: float, *, hindsight: bool = False) -> tuple[Figure, ...]:
-        """Everybody at one moment, past, present or to come; in `hindsight`, by what was seen up to now."""
-        made = self._made.get((t_s, hindsight))
+    def figures(self, t_s: float, *, hindsight: bool = False, walked_on: bool = True) -> tuple[Figure, ...]:
+        """Everybody at one moment, past, present or to come; in `hindsight`, by what was seen up to now.
+
+        Without `walked_on`, less who walked and is missed by look after look where they are expected: they are still
+        looked for, but not there any more.
+        """
+        key = (t_s, hindsight, walked_on)
+        made = self._made.get(key)
         if made is None:
             if len(self._made) >= _MOST_MADE:
                 self._made.clear()
             histories = self._in_hindsight() if hindsight else self._histories
-            there = [h for h in histories if h.end_s is None or t_s <= h.end_s]
-            made = self._made[t_s, hindsight] = self._maker.figures(there, t_s, hindsight=hindsight)
+            there = [h for h in histories if (h.end_s is None or t_s <= h.end_s)
+                     and (walked_on or hindsight or not _gone(h, t_s))]
+            made = self._made[key] = self._maker.figures(there, t_s, hindsight=hindsight)
         return made
 
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
@@ -313,6 +320,12 @@ def _pose(before: Pose, point: TrackPoint, walk: Walk) -> Pose:
 
 def _everywhere(px: Float64) -> Bools:
     return np.ones(len(px), bool)
+
+
+def _gone(history: TrackHistory, t_s: float) -> bool:
+    """Whether a walker had walked on by a moment."""
+    gone_s = walked_on_s(history, _WALKED_ON_LOOKS)
+    return gone_s is not None and gone_s < t_s
 
 
 def _seen_gone(misses: list[Miss]) -> bool:

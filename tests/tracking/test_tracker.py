@@ -227,6 +227,22 @@ def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
     assert covered(t.figures(3.0), stopped) > 0.99
 
 
+@pytest.mark.parametrize(("gone", "score", "speed_m_s", "held"), [
+    (None, 0.9, 1.0, False), (False, 0.9, 1.0, True), (None, 0.2, 1.0, True), (None, 0.9, 0.1, True)],
+    ids=["background unknown", "occupied", "hardly seen before", "stood"])
+def test_who_walked_on_is_looked_for_but_masked_no_longer(gone: bool | None, score: float, speed_m_s: float,
+                                                          held: bool) -> None:
+    t = tracker()
+    for k in range(6):
+        t.update(seen(at([[speed_m_s * k / 5, 2]]), 0.9 if k == 0 else score), k / 5)
+    for k in range(6, 14):
+        t.update(seen(np.zeros((0, 5))), k / 5, lambda _: gone)
+        assert len(t.figures(k / 5)) == 1
+        assert len(t.figures(k / 5, walked_on=False)) == (held or k <= 10)
+    t.update(seen(at([[speed_m_s * 1.4, 2]])), 2.8)  # found again
+    assert [figure.id for figure in t.figures(2.8, walked_on=False)] == [1]
+
+
 def test_a_track_that_another_has_taken_over_ends_before_the_hold() -> None:
     t = tracker(hold_s=5.0)
     whole = at([[2, 2]])[0]
