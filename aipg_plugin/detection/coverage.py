@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -39,6 +40,13 @@ class TileCoverage:
             if self._tiles else np.zeros((0, w * h), np.float32)
 
     @cached_property
+    def _maybe(self) -> Bools:
+        """(T, K) bool: where a tile may show a point of a cell: it shows the cell's middle, or one next to it."""
+        w, h = self.grid_wh
+        inside = (self._depth > 0).astype(np.uint8).reshape(-1, h, w)
+        return np.array([cv2.dilate(one, np.ones((3, 3), np.uint8)) > 0 for one in inside], bool).reshape(-1, w * h)
+
+    @cached_property
     def shown(self) -> Float32:
         """(T, K) 1 where a tile shows somebody at a cell: well inside, or as well as any tile does; else 0.
 
@@ -56,9 +64,12 @@ class TileCoverage:
             cell = np.nan_to_num(np.floor(points / self._size_wh * self.grid_wh), nan=-1).astype(np.intp)
         inside = ((cell >= 0) & (cell < self.grid_wh)).all(1)
         index = np.where(inside, cell[:, 1] * self.grid_wh[0] + cell[:, 0], 0)
-        depth = self._depth[np.asarray(tiles, np.intp)][:, index].astype(np.float64)
-        for k in np.flatnonzero(~inside | (depth.max(0, initial=-1) < _UNSURE)):
-            depth[:, k] = [inside_depth(self._tiles[tile], points[k:k + 1])[0] for tile in tiles]
+        chosen = np.asarray(tiles, np.intp)
+        depth = self._depth[chosen[:, None], index].astype(np.float64)
+        unsure = ~inside | ((depth.max(0, initial=-1) < _UNSURE) & self._maybe[chosen[:, None], index].any(0))
+        if unsure.any():
+            for row, tile in enumerate(chosen.tolist()):
+                depth[row, unsure] = inside_depth(self._tiles[tile], points[unsure])
         return depth
 
     def answers(self, px: ArrayLike) -> Bools:
