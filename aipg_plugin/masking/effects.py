@@ -36,7 +36,7 @@ STAGGER = 0.5                   # … and each its own time later, up to this sh
 WINDOW = 2                      # side of the averaged window, in cells
 SOFTENING = 2 / 3               # luma levels are shown so much nearer to one another: softer steps tell no more
 HUES = 6                        # directions of a figure's mean chroma that are told apart
-HUE_SHOWN = 22                  # how far from neutral grey a hue is shown, however strong it is
+HUE_SHOWN = 16                  # how far from neutral grey a hue is shown, however strong it is
 # Mean chroma up to which a hue is given up, and from which a figure gets one: enough that a head, about a sixth of the
 # figure, hardly turns it (from 3 on, two heads of 60 more than by luck were named by whoever knew the body).
 PALE, VIVID = 5.0, 7.0

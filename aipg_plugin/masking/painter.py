@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes
-from aipg_plugin.geometry.arrays import Bools, UInt8
+from aipg_plugin.geometry.arrays import UInt8
 from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
 from aipg_plugin.masking.effects import Effect, Mosaic, outline_colour, own_effect
 from aipg_plugin.masking.plan import Background, MaskPlan
@@ -17,6 +18,7 @@ from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart, RegionMap
 from aipg_plugin.options import MaskingMethod
 
+_VANISH_SHARE, _VANISHED_SHARE = 0.98, 0.9  # of what a figure covers known: from then on it vanishes, and goes on to
 _OUTLINE_SHARE = 1600  # of the picture's longer side is one block of an outline's width
 
 
@@ -32,6 +34,7 @@ class MaskPainter:
         self._region = RegionMap(size_wh)
         self._mosaic = Mosaic(pixel_format, size_wh)
         self._steady = SteadyCells()
+        self._vanished: set[int] = set()  # figures in whose place the empty scene was shown last
         self._t_s = 0.0
 
     @property
@@ -104,19 +107,34 @@ class MaskPainter:
             picture.fill_blocks(band, black[band.slices], colour)
 
     def _copy_background(self, picture: PicturePlanes, background: Background) -> None:
-        """The empty scene where it is known, under figures only: areas hide the scene itself."""
+        """The empty scene where it is known, under figures only: areas hide the scene itself.
+
+        A figure vanishes as a whole or not at all, since half of one is a ghost: not while more than a little of what
+        it covers is unknown. What is unknown, and what another figure covers that stays, is a mosaic in any case.
+        """
         scene = PicturePlanes(self._format, self._size_wh, background.planes)
-        for part in self._region.parts:
-            for band in bands(part.rect):
-                figures = (self._region.level[band.slices] > 0) & (self._region.area[band.slices] == 0)
-                bits = (figures & _known_blocks(background.known, band)).view(np.uint8)
-                picture.copy_blocks(scene, band, bits)
+        figures = [(part, [(band, part.within(band) & _known_blocks(background.known, band))
+                           for band in bands(part.rect)]) for part in self._region.parts if part.least_blocks]
+        blocks, known = Counter[int](), Counter[int]()
+        for part, found in figures:
+            blocks[part.key] += cv2.countNonZero(part.patch.bits)
+            known[part.key] += sum(cv2.countNonZero(bits) for _, bits in found)
+        self._vanished = {key for key, count in blocks.items() if known[key] >= count * (
+            _VANISHED_SHARE if key in self._vanished else _VANISH_SHARE)}
+        stays = np.array(self._region.area)
+        for part, _ in figures:
+            if part.key not in self._vanished:
+                stays[part.rect.slices] |= part.patch.bits
+        for part, found in figures:
+            for band, bits in found if part.key in self._vanished else ():
+                picture.copy_blocks(scene, band, bits & (1 - stays[band.slices]))
 
 
-def _known_blocks(known: NDArray[np.generic], rect: BlockRect) -> Bools:
-    """Blocks of `rect` all of whose pixels are known; `known` is (H, W)."""
+def _known_blocks(known: NDArray[np.generic], rect: BlockRect) -> UInt8:
+    """(h, w) 1 for the blocks of `rect` all of whose pixels are known; `known` is (H, W)."""
     part = (known[rect.y0 * 2:rect.y1 * 2, rect.x0 * 2:rect.x1 * 2] != 0) * np.uint8(255)
     h, w = part.shape
     if h % 2 or w % 2:
         part = cv2.copyMakeBorder(part, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(part, (rect.x1 - rect.x0, rect.y1 - rect.y0), interpolation=cv2.INTER_AREA) == 255)
+    blocks = cv2.resize(part, (rect.x1 - rect.x0, rect.y1 - rect.y0), interpolation=cv2.INTER_AREA)
+    return np.asarray(blocks == 255).view(np.uint8)

@@ -215,8 +215,8 @@ class TestBackground:
     @pytest.mark.parametrize("pixel_format", list(PixelFormat))
     def test_the_empty_scene_shows_where_known_and_mosaic_elsewhere(self, pixel_format: PixelFormat) -> None:
         clear, scene = noise(pixel_format, SIZE, 1), noise(pixel_format, SIZE, 2)
-        known = np.zeros(SIZE[::-1], bool)
-        known[:, 30:] = True
+        known = np.ones(SIZE[::-1], bool)
+        known[20:22, 30:32] = False
         plan = MaskPlan(figures=(figure(AREA, cell_px=16),), method=MaskingMethod.BACKGROUND)
         painter, work = MaskPainter(pixel_format, SIZE), copy(clear)
         painter.paint(work, plan, 0.0, Background(scene, known))
@@ -226,8 +226,40 @@ class TestBackground:
         assert np.array_equal(work[0][mask == 0], clear[0][mask == 0])
         for after, empty, before in zip(work[1:], scene[1:], clear[1:], strict=True):
             bits = chroma_mask(mask)
-            assert np.array_equal(after[:, 15:][bits[:, 15:]], empty[:, 15:][bits[:, 15:]])
+            shown = bits.copy()
+            shown[10, 15] = False
+            assert np.array_equal(after[shown], empty[shown])
             assert np.array_equal(after[~bits], before[~bits])
+
+    def test_a_figure_vanishes_as_a_whole_or_not_at_all(self) -> None:
+        """It vanishes once all it covers is known, stays so while little of it is not, and is a mosaic otherwise."""
+        scene, clear = noise(I420, SIZE, 2), noise(I420, SIZE, 1)
+        plan = MaskPlan(figures=(figure(AREA, cell_px=16),), method=MaskingMethod.BACKGROUND)
+        painter = MaskPainter(I420, SIZE)
+        mosaic, mask = paint(I420, SIZE, clear, replace(plan, method=MaskingMethod.BLURRING))
+        width = np.flatnonzero(mask.any(axis=0)).size
+        left = int(np.flatnonzero(mask.any(axis=0))[0])
+        for unknown, vanishes in ((0.5, False), (0.06, False), (0.0, True), (0.06, True), (0.5, False), (0.06, False)):
+            known = np.ones(SIZE[::-1], np.uint8)
+            known[:, :(left + round(unknown * width)) // 2 * 2] = unknown == 0
+            work = copy(clear)
+            painter.paint(work, plan, 0.0, Background(scene, known))
+            shown = (mask > 0) & (known > 0)
+            assert np.array_equal(work[0][shown], (scene if vanishes else mosaic)[0][shown])
+            assert np.array_equal(work[0][(mask > 0) & (known == 0)], mosaic[0][(mask > 0) & (known == 0)])
+
+    def test_who_vanishes_takes_nothing_of_who_stays(self) -> None:
+        scene, clear = noise(I420, SIZE, 2), noise(I420, SIZE, 1)
+        known = np.ones(SIZE[::-1], np.uint8)
+        known[:, 40:] = 0
+        known_one, other = rectangle(6, 10, 30, 30), rectangle(20, 10, 60, 30)
+        plan = MaskPlan(figures=(figure(known_one, cell_px=16), replace(figure(other, cell_px=16), key=9)),
+                        method=MaskingMethod.BACKGROUND)
+        work = copy(clear)
+        MaskPainter(I420, SIZE).paint(work, plan, 0.0, Background(scene, known))
+        mosaic, _ = paint(I420, SIZE, clear, replace(plan, method=MaskingMethod.BLURRING))
+        assert np.array_equal(work[0][12:28, 22:38], mosaic[0][12:28, 22:38])
+        assert np.array_equal(work[0][12:28, 8:16], scene[0][12:28, 8:16])
 
     def test_areas_hide_the_scene_itself(self) -> None:
         scene = Background(noise(I420, SIZE, 2), np.ones(SIZE[::-1], np.uint8))
