@@ -23,4 +23,4 @@ def lowered_oversize(projection: Projection, mount: Mount, boxes: Float64, score
     area_m2 = boxes[:, 2] * boxes[:, 3] / per_metre ** 2
     times = np.maximum(area_m2 / LARGEST_M2, 1.0)
     odds = times ** -2
-    return np.asarray(scores * odds / (1 + scores * (odds - 1)), np.float64)
+    return np.asarray(scores * odds / (scores * odds + (1 - scores)), np.float64)

@@ -31,6 +31,13 @@ def test_scores_stay_scores_and_none_rises(people: list[tuple[float, float, floa
     assert (lowered >= 0).all()
 
 
+def test_a_score_of_one_stays_one_however_large_the_box() -> None:
+    law = LensLaw(LensModelName.EQUIDISTANT, 59.0)
+    camera = FisheyeCamera(law, CAMERA.circle, CAMERA.size_wh)
+    box = np.array([[0.0, 0.0, 472.0, 472.0, 0.0]])
+    assert lowered_oversize(camera, Mount(MountKind.WALL, 4.0), box, np.ones(1)) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("hangs_at_m", [3.0, 2.4])
 def test_people_keep_their_scores_even_if_the_camera_hangs_lower_than_set(hangs_at_m: float) -> None:
     places = np.array([[x, y] for x in (0.0, 0.5, 1.5, 4.0) for y in (0.0, 1.0)])
