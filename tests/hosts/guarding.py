@@ -120,13 +120,20 @@ def assert_recorded_masked(camera: Interrupted, nvr: Process, recordings: Callab
     """What an NVR records before and after its camera has broken off and come back: nobody is clear in any frame."""
     wait_for(lambda: any(recordings()) or not nvr.running, 60, "a recording")
     camera.sends(4 * FPS, nvr)
+    wait_for(lambda: figures_alone(camera.guard.picture()), 60, "figures masked, not whole pictures")
+    camera.sends(FPS, nvr)
     camera.breaks_off()
     camera.sends(6 * FPS, nvr)
     nvr.stop()
     frames = [bgr for path in recordings() for bgr in frames_of(path)]
     assert len(frames) > 8 * FPS
     assert max(map(clear_share, frames)) < MASKED
-    assert any(1000 < filled_px(bgr) < 0.4 * SIDE_PX**2 for bgr in frames), "figures, not whole pictures alone"
+    assert any(map(figures_alone, frames)), "figures, not whole pictures alone"
+
+
+def figures_alone(bgr: NDArray[np.uint8]) -> bool:
+    """Whether a picture is masked in part."""
+    return 1000 < filled_px(bgr) < 0.4 * SIDE_PX**2
 
 
 def filled_px(bgr: NDArray[np.uint8], colour_bgr: tuple[int, int, int] = FILL_BGR) -> int:

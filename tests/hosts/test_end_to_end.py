@@ -14,9 +14,18 @@ import numpy as np
 import pytest
 
 from tests import needs
-from tests.hosts.guarding import FILL_BGR, MASKED, Guard, copy, decoding_errors, filled_px, recorded_frames
+from tests.hosts.guarding import (
+    FILL_BGR,
+    MASKED,
+    Guard,
+    copy,
+    decoding_errors,
+    figures_alone,
+    filled_px,
+    recorded_frames,
+)
 from tests.hosts.truth import clear_shares
-from tests.hosts.walk import FPS, SIDE_PX, clear_share, frames_of, picture, write_walk
+from tests.hosts.walk import FPS, clear_share, frames_of, picture, write_walk
 from tests.mqtt.broker import Mosquitto, Watcher
 from tests.samples import CLIP
 from tests.servers import Process, free_port, rtsp_player, wait_for
@@ -69,7 +78,7 @@ def test_clients_that_copy_the_stream_hold_nothing_clear(guard: Guard, tmp_path:
             assert decoding_errors(target) == ""
             frames = frames_of(target)
             assert max(map(clear_share, frames)) < MASKED
-            guarded = [frame for frame in frames if 1000 < filled_px(frame) < 0.4 * SIDE_PX**2]
+            guarded = [frame for frame in frames if figures_alone(frame)]
             shares.append(len(guarded) / max(len(frames), int(SECONDS * FPS * 0.7)))
         best = max(best, min(shares))
         if best > 0.8:
