@@ -33,7 +33,7 @@ def united(box: Float64, outline: Float64, other_box: Float64, other_outline: Fl
         cv2.fillPoly(canvas, drawn, 1)
         cv2.polylines(canvas, drawn, True, 1, 2)
     contours, _ = cv2.findContours(canvas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    parts = [contour.reshape(-1, 2).astype(np.float64) for contour in contours]
+    parts = [cv2.approxPolyDP(contour, 0.5, True).reshape(-1, 2).astype(np.float64) for contour in contours]
     points = parts[0]
     for part in parts[1:]:
         points = seamed(points, part)

@@ -25,7 +25,7 @@ from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
 from aipg_plugin.tracking.hindsight import revised, walked_on_s
 from aipg_plugin.tracking.motion import MotionPlane, Walk
-from aipg_plugin.tracking.shapes import joined
+from aipg_plugin.tracking.shapes import joined, united
 from aipg_plugin.tracking.track import Miss, Pose, Track, TrackHistory, TrackPoint
 
 __all__ = ["Track", "Tracker"]
@@ -238,7 +238,7 @@ class Tracker:
         part = cut or (size < _PART_SIZE and point.score < _PART_SCORE * last.score)
         if part and point.t_s - last.t_s <= _PART_S:
             expected = self._maker.predicted([history], np.array([min(point.t_s - last.t_s, EXTRAPOLATE_S)]))[0]
-            point = replace(point, outline=joined(box, point.outline, expected, last.outline))
+            point = replace(point, outline=united(box, point.outline, expected, last.outline))
         walk = last.walk.seen(point.t_s, point.centre_px)
         history.add(replace(point, walk=walk, pose=_pose(last.pose, point, walk)))
 
