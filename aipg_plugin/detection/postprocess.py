@@ -82,7 +82,8 @@ class Silhouette:
 class MergedPeople:
     """People of one picture before they get their outlines: `boxes` (N, 5), `scores` (N,), `heads` (N, 3), the
     silhouettes in which each is seen (none from a net without), `truncated` (N,) True where a tile's border ends the
-    box. `parts` are by index boxes (P, 5) that turned out to be of the same person, and are masked too.
+    box. `parts` are by index boxes (P, 5) that turned out to be of the same person, and are masked too, as are
+    `more_heads`, by index heads (H, 3) where another look saw one.
     """
 
     boxes: Float64
@@ -91,6 +92,7 @@ class MergedPeople:
     silhouettes: tuple[tuple[Silhouette, ...], ...]
     truncated: Bools
     parts: dict[int, Float64] = field(default_factory=dict)
+    more_heads: dict[int, Float64] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -107,7 +109,7 @@ class MergedPeople:
         if not seen and k not in self.parts:
             return rounded_box()
         around = np.mean([one.around(box) for one in seen], axis=0).astype(np.uint8) if seen else None
-        return outline(box, self.heads[k], around, self.parts.get(k))
+        return outline(box, self.heads[k], around, self.parts.get(k), self.more_heads.get(k))
 
 
 def join(parts: list[PlacedCandidates]) -> PlacedCandidates:
@@ -274,6 +276,15 @@ def supported(score: float, around: UInt8) -> float:
     return float(score ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT)
 
 
+def _head_disc(box: Float64, head: Float64) -> Float64 | None:
+    """(16, 2) local outline of a head (3,); None if it was not seen, or is no head's size."""
+    if not np.isfinite(head).all() or head[2] >= _LARGEST_HEAD * box[2:4].max():
+        return None
+    ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    disc = head[:2] + head[2] * _HEAD_SLACK * np.column_stack([np.cos(ring), np.sin(ring)])
+    return np.asarray(box_math.to_local(box, disc), np.float64)
+
+
 @lru_cache(maxsize=1)
 def _headroom() -> Float64:
     """(K, 2) local outline of where a head that was not seen may be."""
@@ -282,10 +293,11 @@ def _headroom() -> Float64:
     return np.asarray(whole * (1.0, (bottom - top) / 2) + (0.0, (top + bottom) / 2), np.float64)
 
 
-def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | None = None) -> Float32:
+def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | None = None,
+            more_heads: Float64 | None = None) -> Float32:
     """(K, 2) float32 local outline, 3 ≤ K ≤ 48: the core of the box, plus the silhouette that touches it, plus the
-    head disc (where none was seen, the upper part of the box), plus the cores of `parts` (P, 5). `around` as
-    `silhouette_around` gives it; None: the whole rounded box.
+    head disc (where none was seen, the upper part of the box), plus those of `more_heads` (H, 3), plus the cores of
+    `parts` (P, 5). `around` as `silhouette_around` gives it; None: the whole rounded box.
     """
     core = _CORE_SHARE * rounded_box(exponent=_CORE_EXPONENT)
     if around is None:
@@ -299,12 +311,12 @@ def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | 
     for part in () if parts is None else parts:
         there = np.asarray(box_math.to_local(box, box_math.to_pixels(part, core)))
         cv2.fillPoly(canvas, [_to_canvas(there)], 255, shift=4)
-    if np.isfinite(head).all() and head[2] < _LARGEST_HEAD * box[2:4].max():
-        ring = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        disc = head[:2] + head[2] * _HEAD_SLACK * np.stack([np.cos(ring), np.sin(ring)], 1)
-        cv2.fillPoly(canvas, [_to_canvas(np.asarray(box_math.to_local(box, disc)))], 255, shift=4)
-    elif around is not None:
-        cv2.fillPoly(canvas, [_to_canvas(_headroom())], 255, shift=4)
+    discs = [_head_disc(box, one) for one in (head, *(() if more_heads is None else more_heads))]
+    if discs[0] is None and around is not None:
+        discs.append(_headroom())
+    for disc in discs:
+        if disc is not None:
+            cv2.fillPoly(canvas, [_to_canvas(disc)], 255, shift=4)
     contours, _ = cv2.findContours(canvas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     middle = (_CANVAS_PX / 2, _CANVAS_PX / 2)
     contour = next((np.asarray(c, np.int32) for c in contours if cv2.pointPolygonTest(c, middle, False) >= 0), None)

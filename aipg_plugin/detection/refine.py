@@ -23,7 +23,9 @@ _LARGEST_WHOLE = 3.0         # of a whole person over the part of them that a ti
 _FOUND_IOU = 0.3             # of somebody expected with somebody found
 # Chosen on 53 rendered pictures (training/log/2026-11-28.md).
 _LYING_SHAPE = 1.4           # width over height: from here on somebody may lie
-_LYING_UNSURE = 0.6          # from this score on they need no third look
+_UPRIGHT_HEAD = (0.6, -0.45)  # of the half box (x, y): heads nearer to its middle and lower are no upright person's
+_TURNED_BELOW = 0.6          # from this score on nobody needs a turned look
+_HEAD_LIKELY = 0.5           # of the score: a turned look that says so much is believed where it sees a head
 
 
 class Refiner(Protocol):
@@ -46,9 +48,10 @@ class SecondOpinions:
 
     Scores become the mean with the close-up's (of logits), boxes and silhouettes the mean where it shows the same
     person; a truncated box is completed. Nobody is asked about whole candidates that are sure. Doubtful ones whose box
-    is much wider than high are looked at once more as if they lay, since the net knows people upright; that can only
-    raise a score. Two that turn out to be one person are one: those with one box, and one inside another where the
-    close-up of the larger shows nobody else.
+    is much wider than high, or whose head is not where an upright person's is, are looked at once more, turned as if
+    they lay or bent over, since the net knows people upright; that can only raise a score and mask more. Two that turn
+    out to be one person are one: those with one box, and one inside another where the close-up of the larger shows
+    nobody else.
     """
 
     close_ups: CloseUps
@@ -66,9 +69,7 @@ class SecondOpinions:
             change.scores[k] = _mean_score(change.scores[k], seen.score)
             if not change.completed(k, seen):
                 change.boxes[k, :4] = (change.boxes[k, :4] + seen.box[:4]) / 2
-        for k, seen in change.looked_at_lying(picture_bgr, chosen):
-            change.scores[k] = _mean_score(change.scores[k], seen.score)
-            change.heads[k] = np.where(np.isfinite(seen.head), seen.head, change.heads[k])
+        change.look_turned(picture_bgr, chosen)
         return change.applied()
 
     def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
@@ -82,7 +83,7 @@ class SecondOpinions:
                 head = seam.unwrap_near(one.head[None], box[:, :1], wrap_px)
                 found = MergedPeople(np.concatenate([found.boxes, box]), np.append(found.scores, one.score),
                                      np.concatenate([found.heads, head]), (*found.silhouettes, one.silhouettes),
-                                     np.append(found.truncated, False), found.parts)
+                                     np.append(found.truncated, False), found.parts, found.more_heads)
         return found
 
 
@@ -123,6 +124,7 @@ class _Change:
         self.boxes = close_ups.inside_extended(found.boxes, found.truncated)
         self.scores, self.heads = found.scores.copy(), found.heads.copy()
         self.others: dict[int, Float64] = {}
+        self.more_heads: dict[int, Float64] = {}
         self._silhouettes = list(found.silhouettes)
 
     def looked_at(self, picture_bgr: UInt8, chosen: Ints) -> list[tuple[int, CloseUpResult]]:
@@ -132,23 +134,26 @@ class _Change:
             self._silhouettes[k] += result.silhouettes
         return list(zip(chosen.tolist(), results, strict=True))
 
-    def looked_at_lying(self, picture_bgr: UInt8, chosen: Ints) -> list[tuple[int, CloseUpResult]]:
-        """Close-ups in which those with these indices who may lie are upright, where these show them better; their
-        silhouettes taken in.
+    def look_turned(self, picture_bgr: UInt8, chosen: Ints) -> None:
+        """Close-ups of those with these indices in which they are upright if they lie or bend over: take the score and
+        silhouette, where it is higher, and the head that is seen.
         """
-        wide = self.boxes[chosen, 2] >= _LYING_SHAPE * self.boxes[chosen, 3]
-        looks = [(k, turn) for k in chosen[wide & (self.scores[chosen] < _LYING_UNSURE)].tolist()
-                 for turn in _turns_deg(self.boxes[k], self.heads[k])]
+        looks = [(k, turn) for k in chosen[self.scores[chosen] < _TURNED_BELOW].tolist()
+                 for turn in _turns_deg(self.boxes[k], self.heads[k], self.scores[k])]
         who = np.array([k for k, _ in looks], np.intp)
         results = self._close_ups.look(picture_bgr, self.boxes[who], np.zeros(len(who), bool),
                                        np.array([turn for _, turn in looks]))
         best: dict[int, CloseUpResult] = {}
         for k, seen in zip(who.tolist(), results, strict=True):
-            if seen.score > (best[k].score if k in best else self.scores[k]):
+            if k not in best or seen.score > best[k].score:
                 best[k] = seen
         for k, seen in best.items():
-            self._silhouettes[k] += seen.silhouettes
-        return list(best.items())
+            before = self.scores[k]
+            if seen.score > before:
+                self.scores[k] = _mean_score(before, seen.score)
+                self._silhouettes[k] += seen.silhouettes
+            if seen.score >= _HEAD_LIKELY * before and np.isfinite(seen.head).all():
+                self.more_heads[k] = seen.head[None]
 
     def completed(self, k: int, seen: CloseUpResult) -> bool:
         """Take the close-up's box and head for a truncated one that lies inside; whether it did."""
@@ -164,7 +169,9 @@ class _Change:
         wrap_px = self._close_ups.wrap_px
         aligned = self._close_ups.align(self.boxes[:, :4])
         heads = seam.unwrap_near(self.heads, aligned[:, :1], wrap_px)
-        people = MergedPeople(aligned, self.scores, heads, tuple(self._silhouettes), self._found.truncated)
+        more = {k: seam.unwrap_near(more, aligned[k, 0], wrap_px) for k, more in self.more_heads.items()}
+        people = MergedPeople(aligned, self.scores, heads, tuple(self._silhouettes), self._found.truncated,
+                              more_heads=more)
         return _without_doubles(people, self.others, wrap_px)
 
 
@@ -173,13 +180,16 @@ def _logit(score: NDArray[np.floating]) -> Float64:
     return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
 
 
-def _turns_deg(box: Float64, head: Float64) -> tuple[float, ...]:
-    """How far clockwise to turn a close-up so that somebody who lies in a box (5,) is upright: by their head (3,), both
-    ways if it was not seen.
+def _turns_deg(box: Float64, head: Float64, score: float) -> tuple[float, ...]:
+    """How far clockwise to turn close-ups in which somebody in a box (5,) is upright if they lie or bend over; none for
+    those who seem upright.
     """
-    if not np.isfinite(head).all():
-        return 90.0, -90.0
-    return (90.0 if float(np.asarray(box_math.to_local(box, head[None, :2]))[0, 0]) > 0 else -90.0,)
+    seen = bool(np.isfinite(head).all())
+    x, y = np.asarray(box_math.to_local(box, head[None, :2]))[0] if seen else (0.0, 0.0)
+    if box[2] >= _LYING_SHAPE * box[3]:
+        return (90.0 if x > 0 else -90.0,) if seen else (90.0, -90.0)
+    bent = abs(x) < _UPRIGHT_HEAD[0] and y > _UPRIGHT_HEAD[1]
+    return (45.0, -45.0) if bent and score >= UNDECIDED_SCORE else ()
 
 
 def _mean_score(first: float, second: float) -> float:
@@ -216,4 +226,5 @@ def _without_doubles(found: MergedPeople, others: dict[int, Float64], wrap_px: f
     return MergedPeople(found.boxes[kept], found.scores[kept], found.heads[kept],
                         tuple(found.silhouettes[k] for k in kept), found.truncated[kept],
                         {row: seam.unwrap_near(found.boxes[parts[k]], found.boxes[k, 0], wrap_px)
-                         for row, k in enumerate(kept) if k in parts})
+                         for row, k in enumerate(kept) if k in parts},
+                        {row: found.more_heads[k] for row, k in enumerate(kept) if k in found.more_heads})
