@@ -18,8 +18,9 @@ _REACH_BLOCKS = 2   # blocks next to a mask are not clean: shadows, hair and han
 class BackgroundImage:
     """Remembers each block of the picture as it looked when nobody had been near it for a while.
 
-    A mask that appears where none was near covers somebody who had been there unseen, so what was learned there shows
-    them and is forgotten.
+    A mask that appears where none was near, beside another one or not, covers somebody who had been there unseen, so
+    what was learned there shows them and is forgotten. The same goes for one that moves by over 32 px from picture to
+    picture: the mosaic shows there.
     """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
@@ -48,12 +49,9 @@ class BackgroundImage:
         """Take in every picture's mask (H, W); true if it covers somebody whom the scene had learned, now forgotten."""
         self._fresh = False
         touched = self._blocks(mask)
-        before, self._touched = cv2.dilate(self._touched, np.ones((3, 3), np.uint8)), touched
-        count, labels = cv2.connectedComponents(touched)
-        grown = np.zeros(count, bool)
-        grown[np.unique(labels[before > 0])] = True
-        grown[0] = True
-        sudden = cv2.dilate((~grown[labels]).astype(np.uint8), np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)) > 0
+        reach = np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)
+        near, self._touched = cv2.dilate(self._touched, reach), touched  # nothing is learned so near to a mask
+        sudden = cv2.dilate(touched & (1 - near), reach) > 0
         shown = sudden & (self._clean >= _CLEAN_LOOKS)  # else the scene there is older than the person
         self._clean[sudden] = 0
         if not shown.any():

@@ -7,10 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from aipg_plugin.frames import GuardedFrame, PixelFormat
+from aipg_plugin.geometry.gravity import aligned
+from aipg_plugin.guard.guard import Guard
 from aipg_plugin.options import Area, Camera, MaskingMethod
-from tests.guard.scenes import SIZE_WH, camera, clear_share, frame, guard, observed
+from aipg_plugin.tracking.tracker import Tracker
+from tests.guard.scenes import (
+    SIZE_WH,
+    TruthAnalyzer,
+    bare_share,
+    camera,
+    clear_share,
+    frame,
+    guard,
+    observed,
+    room,
+)
 
 NOBODY = np.zeros((0, 5))
 BACKGROUND = camera(masking_method=MaskingMethod.BACKGROUND)
@@ -56,6 +70,32 @@ def test_a_method_changed_to_and_fro_starts_the_scene_anew() -> None:
             subject.configure(BACKGROUND if one.seq == 44 else camera())
         out += subject.process(one)
     assert max(clear_share(guarded, frames[0]) for guarded in out[40:]) < 0.1
+
+
+@pytest.mark.parametrize("gap_px", [0, 10, 30])
+def test_somebody_missed_for_long_beside_a_masked_person_is_not_shown_by_the_scene(gap_px: int) -> None:
+    """The mask of who sits there grows at once, by somebody whom the scene has learned."""
+    sitting, beside = (300, 300, 40, 80), (340 + gap_px, 260, 130, 200)
+
+    class Two(TruthAnalyzer):
+        def boxes(self, picture_bgr: NDArray[np.uint8]) -> NDArray[np.float64]:
+            there = [sitting, beside][:1 + (self.looks > 40)]
+            centres = np.array([[x + w / 2, y + h / 2, w, h] for x, y, w, h in there], np.float64)
+            found = np.asarray(aligned(self.projection, self.mount, centres), np.float64)
+            found[:, 2:4] = np.hypot(centres[:, 2], centres[:, 3])[:, None]
+            return found
+
+    subject = Guard(BACKGROUND, lambda projection, mount, of: Two(projection, mount),
+                    lambda projection, mount, of: Tracker(projection, mount), live=False)
+    x, y, w, h = beside
+    texture = np.random.default_rng(9).integers(0, 256, (h, w), dtype=np.uint8)
+    shown = []
+    for seq in range(50):
+        one = room(1, size_wh=(640, 640), person_at=sitting[:2], t_s=seq / 5, seq=seq)
+        one.planes[0][y:y + h, x:x + w] = texture
+        shown += [bare_share(guarded, one, beside) for guarded in subject.process(one)]
+    assert shown[39] > 0.8
+    assert max(shown[41:]) < 0.1
 
 
 def test_somebody_who_walks_through_still_vanishes_into_the_scene() -> None:
