@@ -86,7 +86,8 @@ class Status:
     """How far the evidence for a moment can be trusted.
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
-    after, since a single look misses who comes in half hidden; else 0 where the frame itself was looked at. `short`:
+    after at this scene, since a single look misses who comes in half hidden; else 0 where the frame itself was looked
+    at. `short`:
     there was no time to look at all that has changed, or for newcomers.
     """
 
@@ -223,6 +224,8 @@ class Evidence:
         limits = thresholds(guard.sensitivity)
         with self._lock:
             self.period_s = 1 / guard.detect_hz
+            # Whom these limits would have found where nothing changes, nobody looks for again for long.
+            self._sweep_all |= limits.on_score < self._tracker.on_score
             self._tracker.set_limits(hold_s=guard.hold_s, on_score=limits.on_score, keep_score=limits.keep_score)
 
     def reset(self, *, returned: bool = False) -> None:
@@ -258,14 +261,16 @@ class Evidence:
             if t_s < self._times[-1] - self._memory_s:
                 return _FORGOTTEN
             after = bisect_right(self._times, t_s)
-            around = [look for look in self._looks[max(after - 1, 0):after + 1] if same_scene(look)]
+            near = self._looks[max(after - 1, 0):after + 1]
+            around = [look for look in near if same_scene(look)]
+            looked_after = after < len(self._looks) and near[-1] in around
             calm = bisect_right(self._times, t_s - CALM_S)
             doubt = next((look.doubt for look in self._looks[calm:after + 1] if look.doubt), "")
         if not around:
             return Status(float("inf"), doubt or _OTHER_SCENE, swept=False)
         age_s = min(look.age_s(t_s) for look in around)
         gap_s = around[-1].t_s - max(around[0].t_s, around[0].until_s)
-        if after == len(self._looks):
+        if not looked_after:
             gap_s = float("inf")
         elif age_s <= _EXACT_S:
             gap_s = 0.0

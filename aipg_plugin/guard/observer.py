@@ -97,7 +97,7 @@ class Observer:
         self._looking = True
         self._handed: tuple[float, float] | None = None  # time of the last picture handed over, awaited until then
         self._now_s = self._last_s = -float("inf")
-        self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival
+        self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival, inf while not known
         self.on_look: OnLook | None = None
 
     def known(self, t_s: float = float("inf")) -> Known | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Look
+from aipg_plugin.guard.hidden import middles_in
 from aipg_plugin.scene.change import Thumbnail
 
 _NEAR_S = 0.6    # a picture of this stream stands for the one looked at if it is this near in time
@@ -61,11 +62,7 @@ class _Cells:
 
     def __init__(self, own: Projection, source: Projection, shape: tuple[int, ...], looked: tuple[int, ...]) -> None:
         h, w = shape
-        ys, xs = np.mgrid[0:h, 0:w].reshape(2, -1) + 0.5
-        rays = own.pixel_to_ray(np.stack([xs, ys], axis=-1) * own.size_wh / (w, h))
-        there = np.isfinite(rays).all(1)
-        px = np.full((h * w, 2), np.nan)
-        px[there] = source.ray_to_pixel(rays[there])
+        px = middles_in(own, source, shape)
         self._seen: Bools = np.isfinite(px).all(1).reshape(h, w)
         cell = np.nan_to_num(px) / source.size_wh * looked[::-1]
         self._column, self._row = (np.clip(one, 0, most - 1).astype(np.intp).reshape(h, w)

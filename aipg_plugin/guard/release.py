@@ -18,6 +18,7 @@ from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.areas import Projections, areas_of
 from aipg_plugin.guard.cover import MOST_UNEXPLAINED, Shares, covers, masked_share, unmasked
 from aipg_plugin.guard.evidence import Look, Status
+from aipg_plugin.guard.hidden import hidden_places
 from aipg_plugin.guard.layout import Layout
 from aipg_plugin.guard.observer import Arrival, Known, Observer
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
@@ -40,6 +41,7 @@ _WALKING_M_S = 1.4        # masks are widened by this for each second of uncerta
 _UNCERTAIN = "the source's clock is uncertain"
 _CHANGED = "much has changed since the last look"
 _BROKEN_OFF = "the stream broke off before what came after was looked at"
+_HIDDEN = "the stream that is looked at does not show all of this picture"
 _LOOKS_AFTER = 2  # who comes in half hidden is missed by the first look, and found by the next
 
 
@@ -101,6 +103,7 @@ class Release:
         self._planner: tuple[Layout, Projection, Camera, tuple[Projection | None, ...], MaskPlanner] | None = None
         self._last: GuardedFrame | None = None
         self._references = References()
+        self._hidden: tuple[Projection, Layout, NDArray[np.bool_]] | None = None
         self._masked_then: dict[Look, Shares] = {}
         self.lead_s = 0.0  # how far this stream's time is ahead of undelayed arrival
         self.stats = stats
@@ -213,6 +216,7 @@ class Release:
     def _plan(self, waiting: Waiting, *, early: bool) -> Planned:
         camera, arrival = self._camera, waiting.arrival
         guard, known = camera.privacy_guard, self._known(arrival)
+        epoch = known.evidence.epoch if known is not None else 0
         status, changes = self._judge(arrival, known)
         planner = self._planner_of(arrival.layout, camera, known)
         status = replace(status, doubt=status.doubt or planner.areas.missing)
@@ -228,8 +232,12 @@ class Release:
             state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
             plan = planner.plan((), guard, full=True)
         elif not plan.full:
+            if known is not None:
+                open_places |= self._hidden_from(known, arrival.layout)
             covered = covers(open_places, arrival.layout.size_wh, plan.default_cell_px)
             plan = replace(plan, figures=(*plan.figures, *covered))
+        if known is not None and known.evidence.epoch != epoch:
+            return self._plan(waiting, early=early)  # reset by another thread: the figures are gone that were trusted
         people = sum(figure.id >= 0 for figure in figures)
         return Planned(arrival.frame, arrival.t_s, arrival.layout, plan, state, reason, status.age_s, people)
 
@@ -270,9 +278,22 @@ class Release:
         uncertain_s = max(status.uncertainty_s, arrival.uncertainty_s)
         if not self._observer.watches(self._stream.id):
             uncertain_s += abs(self.lead_s - self._observer.lead_s)
-        doubt = (arrival.layout.doubt or known.layout.doubt or status.doubt
-                 or (_UNCERTAIN if uncertain_s > _MOST_UNCERTAIN_S else ""))
+        doubt = arrival.layout.doubt or known.layout.doubt or status.doubt
+        if not doubt and self._hidden_from(known, arrival.layout).mean() > MOST_UNEXPLAINED:
+            doubt = _HIDDEN
+        elif not doubt and uncertain_s > _MOST_UNCERTAIN_S:
+            doubt = _UNCERTAIN
         return replace(status, doubt=doubt, uncertainty_s=uncertain_s), changes
+
+    def _hidden_from(self, known: Known, layout: Layout) -> NDArray[np.bool_]:
+        """(h, w) bool: the thumbnail's pixels of another stream that the pictures looked at do not show."""
+        if self._observer.watches(self._stream.id):
+            return np.zeros(layout.comparator.valid.shape, bool)
+        kept = self._hidden
+        if kept is None or not _the_same(kept[:2], (known.source, layout)):
+            found = hidden_places(layout.projection, known.source, layout.comparator.valid)
+            kept = self._hidden = (known.source, layout, found)
+        return kept[2]
 
     def _open_places(self, arrival: Arrival, known: Known | None, changes: dict[Look, PictureChange], plan: MaskPlan,
                      planner: MaskPlanner) -> NDArray[np.bool_]:

@@ -139,7 +139,7 @@ class StreamGuard:
         """Show a frame of the detection stream to the observer. Total."""
         try:
             if self._observer.watches(self._stream.id):
-                self._observer.lead_s = self._clock.lead_s
+                self._observer.lead_s = self._clock.lead_s if self._clock.settled else float("inf")
                 self._observer.observe(arrival, waiting)
         except Exception:
             _log.exception("camera %s: looking at a frame failed", self._camera.id)

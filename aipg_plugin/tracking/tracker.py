@@ -122,6 +122,11 @@ class Tracker:
             made = self._made[key] = self._maker.figures(there, t_s, hindsight=hindsight)
         return made
 
+    @property
+    def on_score(self) -> float:
+        """Score of a detection that starts a track."""
+        return self._on_score
+
     def set_limits(self, *, hold_s: float, on_score: float, keep_score: float) -> None:
         """Change what it takes to be tracked, from the next update on."""
         self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
