@@ -50,8 +50,8 @@ class BackgroundImage:
         self._fresh = False
         touched = self._blocks(mask)
         reach = np.ones((2 * _REACH_BLOCKS + 1,) * 2, np.uint8)
-        near, self._touched = cv2.dilate(self._touched, reach), touched  # nothing is learned so near to a mask
-        sudden = cv2.dilate(touched & (1 - near), reach) > 0
+        near, self._touched = cv2.dilate(self._touched, reach) > 0, touched  # nothing is learned so near to a mask
+        sudden = cv2.dilate(np.where(near, np.uint8(0), touched), reach) > 0
         shown = sudden & (self._clean >= _CLEAN_LOOKS)  # else the scene there is older than the person
         self._clean[sudden] = 0
         if not shown.any():
