@@ -40,7 +40,7 @@ class GuardPlugin:
 
     def on_stream_start(self, camera: str, stream: str) -> None:
         """A stream is about to deliver frames. Raises HostError or GuardError for one the settings do not name."""
-        self._app.guard(camera).stream(stream)
+        self._app.guard(camera).stream(stream).begin()
         self._last_seq[camera, stream] = None
         self._app.statuses.started(camera, stream)
 

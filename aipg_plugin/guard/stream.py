@@ -94,6 +94,10 @@ class StreamGuard:
         self._clock.restart()
         return self._release.placeholder(text, self._layouts.current)
 
+    def begin(self) -> None:
+        """A source is opened, maybe another camera's than before: its image circle is looked for anew."""
+        self._layouts.forget(self._stream)
+
     def figures(self, t_s: float | None = None) -> list[tuple[Figure, FigureRegion]]:
         """Everybody at a moment (None: of the newest frame), in the evidence's pixels, with the mask each gets here."""
         layout = self._layouts.current

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aipg_plugin.frames import Frame, PixelFormat
-from aipg_plugin.geometry import ImageCircle
+from aipg_plugin.geometry import FisheyeCamera, ImageCircle
 from aipg_plugin.geometry.circle_doubt import ELLIPTIC, OUTSIDE, TWO
 from aipg_plugin.options import Lens, Source, Stream
 from tests.geometry.test_circle import scene
@@ -55,3 +55,20 @@ def test_a_better_picture_lifts_the_doubt() -> None:
     out = [guarded for frame in shown for guarded in subject.process(frame)]
     assert out[0].reason == ELLIPTIC
     assert str(out[-1].state) == "guarding"
+
+
+def test_another_source_has_its_own_image_circle() -> None:
+    """Under the same name and in the same size: what lies outside the circle of before would be nobody's concern."""
+    small = cv2.copyMakeBorder(cv2.resize(ROUND, (300, 300), interpolation=cv2.INTER_AREA), 90, 90, 90, 90,
+                               cv2.BORDER_CONSTANT)
+    subject = guard(replace(camera(), lens=Lens()))
+    for frame in frames(small):
+        subject.process(frame)
+    subject.flush("1")
+    subject.stream("1").begin()
+    out = [guarded for frame in frames(ROUND, first=12) for guarded in subject.process(frame)]
+    layout = subject.stream("1").layout
+    assert layout is not None
+    assert isinstance(layout.projection, FisheyeCamera)
+    assert abs(layout.projection.circle.radius_px - 236) < 6
+    assert out[-1].state == "guarding"
