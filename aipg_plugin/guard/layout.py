@@ -21,6 +21,7 @@ from aipg_plugin.scene.change import SceneComparator
 
 _CIRCLE_SIDE_PX = 640  # longer side of the picture the image circle is looked for in
 _SEARCH_S = (1.0, 60.0)  # first and longest wait until a missing image circle is looked for again
+_SAME_RAY = 0.015      # between two streams' rays: half a degree to one, 3 to 5 cm at 3 m, as much as masks are wider
 _LIT_DEVIATION = 12.0  # grey levels: a picture flatter than this may be too dark to show its circle
 
 
@@ -137,7 +138,8 @@ def same_view(one: Projection, other: Projection) -> bool:
     (w1, h1), (w2, h2) = one.size_wh, other.size_wh
     corners = np.array([(0.1, 0.5), (0.5, 0.9), (0.7, 0.3)])
     rays = one.pixel_to_ray(corners * one.size_wh), other.pixel_to_ray(corners * other.size_wh)
-    return abs(w1 * h2 - w2 * h1) <= 0.02 * w1 * h2 and bool(np.nanmax(np.abs(rays[0] - rays[1]), initial=0.0) < 0.05)
+    return (abs(w1 * h2 - w2 * h1) <= 0.02 * w1 * h2
+            and bool(np.nanmax(np.abs(rays[0] - rays[1]), initial=0.0) < _SAME_RAY))
 
 
 def detection_stream(camera: Camera) -> Stream:

@@ -57,9 +57,10 @@ class MaskPlanner:
         if not self.same:
             found = replace(self, projection=self.source, same=True).regions(figures, guard)
             return carried(found, self.source, self.projection, self.mount, guard.blur_intensity)
-        scale = self.projection.size_wh[0] / self.source.size_wh[0]
-        outlines = [box_ops.to_pixels(figure.box, figure.outline) * scale for figure in figures]
-        places = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale
+        scale_wh = np.array(self.projection.size_wh) / self.source.size_wh
+        scale = float(scale_wh.max())
+        outlines = [box_ops.to_pixels(figure.box, figure.outline) * scale_wh for figure in figures]
+        places = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale_wh
         ppm = pixels_per_metre(self.projection, self.mount, places)
         margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
         regions = []

@@ -10,11 +10,23 @@ import pytest
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.camera import FisheyeCamera, ImageCircle
+from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection, make_projection
 from aipg_plugin.guard.hidden import hidden_places
-from aipg_plugin.options import Camera, CaptureMode, LensModelName, MountKind, Source, Stream, View
+from aipg_plugin.guard.layout import same_view
+from aipg_plugin.guard.planner import MaskPlanner
+from aipg_plugin.options import (
+    Camera,
+    CaptureMode,
+    LensModelName,
+    MountKind,
+    PrivacyGuard,
+    Source,
+    Stream,
+    View,
+)
 from aipg_plugin.scene.change import SceneComparator
 from aipg_plugin.states import FULL_MOSAIC, State
 from tests.guard.scenes import SlowWorker, bare_share, camera, guard, hand_in, observed, person_xywh, room
@@ -81,6 +93,26 @@ def test_what_a_crop_of_the_picture_hides_is_told() -> None:
     assert share_hidden(fisheye(0.5), fisheye(0.49, (320, 320))) == 0  # found a little apart
     cut = share_hidden(fisheye(0.5), fisheye(0.5, (640, 360)))  # above and below
     assert 0.2 < cut < 0.45
+
+
+@pytest.mark.parametrize(("radius_px", "dx_px"), [(300, 0), (298, 1), (295, 0), (291, 0), (300, 3), (297, 6)])
+def test_masks_are_only_scaled_to_a_stream_that_shows_the_same(radius_px: float, dx_px: float) -> None:
+    """A sub-stream whose crop differs by a few per cent put every mask at the rim a head's width off."""
+    main = FisheyeCamera(LAW, ImageCircle(960, 960, 900), (1920, 1920))
+    sub = FisheyeCamera(LAW, ImageCircle(320 + dx_px, 320, radius_px), (640, 640))
+    polar, around = np.radians(np.mgrid[0:86:5, 0:360:30].reshape(2, -1))
+    rays = np.stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)], axis=1)
+    off_deg = np.hypot(*(main.ray_to_pixel(rays) / 3 - sub.ray_to_pixel(rays)).T).max() * 90 / radius_px
+    assert same_view(sub, main) == bool(off_deg < 0.8)
+
+
+def test_masks_follow_a_stream_of_a_slightly_other_shape() -> None:
+    source = FisheyeCamera(LAW, ImageCircle(960, 540, 540), (1920, 1080))
+    target = FisheyeCamera(LAW, ImageCircle(352, 200, 199), (704, 400))
+    oval = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+    figure = Figure(0, np.array([960.0, 1000.0, 40.0, 60.0, 0.0]), oval, np.full(3, np.nan), 0.9, 0)
+    (region,) = MaskPlanner(target, source, CEILING, same=True).regions((figure,), PrivacyGuard())
+    assert region.polygons_px[0].mean(0) == pytest.approx((352, 1000 * 400 / 1080), abs=0.1)
 
 
 def test_a_small_place_that_the_detector_does_not_see_stays_covered() -> None:
