@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 import cv2
@@ -102,7 +103,7 @@ class Silhouettes:
 
 def _stays(point: TrackPoint, one: TrackPoint) -> bool:
     """Whether somebody was at the same place at two sightings."""
-    step_m = float(np.hypot(*(one.centre_px - point.centre_px))) / point.pose.per_metre
+    step_m = math.hypot(one.x_px - point.x_px, one.box[1] - point.box[1]) / point.pose.per_metre
     return step_m < min(STILL_M + STILL_M_S * abs(one.t_s - point.t_s), STILL_MOST_M)
 
 
