@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from aipg_plugin.geometry import share_inside
 from aipg_plugin.geometry.arrays import Bools, Float64
 from aipg_plugin.tracking.association import FORBIDDEN, assign
 from aipg_plugin.tracking.track import TrackHistory
@@ -18,6 +19,9 @@ _MOST_SIZE_RATIO = 1.8        # of their boxes
 _MISSED_LOOKS = 4             # looks in a row that miss somebody who used to be found easily: gone or hidden
 _EASY_SCORE, _EASY_POINTS = 0.3, 6  # found easily: the middle score of so many last points is at least this
 _WALKING_M_S = 0.4            # somebody slower may be standing
+_LONGEST_BRIDGE_S = 1.5       # away from a place and back
+_JUMP_SHARE = 0.1             # of a box's size from one point to the next: looked at more closely
+_LEFT_SHARE = 0.85            # of the box before within those after it: less is left, no less is back
 
 
 def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
@@ -26,7 +30,29 @@ def revised(histories: list[TrackHistory]) -> list[TrackHistory]:
     What comes of it for a moment is final once `SUFFICES_S` of what follows have been looked at, unless somebody is
     found again after a longer time in a place that never looked empty.
     """
-    return [_ended(history) for history in _joined(histories)]
+    joined = [_ended(history) for history in _joined(histories)]
+    return joined + [bridge for history in joined for bridge in _bridges(history)]
+
+
+def _bridges(history: TrackHistory) -> list[TrackHistory]:
+    """Stretches in which a track's boxes left a place and came back: maybe two people, and a look finds one or both.
+
+    Whoever is seen before and after at a place is there in between too.
+    """
+    boxes = np.stack([point.box for point in history.points])
+    steps = np.hypot(*np.diff(boxes[:, :2], axis=0).T)
+    jumps = np.flatnonzero(steps > _JUMP_SHARE * np.sqrt(boxes[:-1, 2] * boxes[:-1, 3]))
+    bridges = []
+    for start in jumps.tolist():
+        end = int(np.searchsorted(history.times, history.times[start] + _LONGEST_BRIDGE_S, side="right"))
+        later = boxes[start + 1:end]
+        covered = share_inside(boxes[start:start + 1], later)[0]
+        back = np.flatnonzero((covered > _LEFT_SHARE) & (np.maximum.accumulate(covered) == covered))
+        if len(back) and back[0] > 0 and covered[:back[0]].max() < _LEFT_SHARE:
+            ends = [history.points[start], history.points[start + 1 + int(back[0])]]
+            bridges.append(replace(history, points=ends, end_s=ends[1].t_s, lead_s=0.0, unsure_lead_s=0.0, misses=[],
+                                   skipped=set(), _speeds={}))
+    return bridges
 
 
 def _ended(history: TrackHistory) -> TrackHistory:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.geometry import Figure, seam
+from aipg_plugin.geometry import Figure, seam, to_pixels
 from aipg_plugin.tracking import Tracker
 from tests.tracking.walkers import CAMERA, CEILING, at, covered, seen
 
@@ -60,6 +60,20 @@ def test_who_walked_and_is_missed_by_look_after_look_has_walked_on(gone: bool | 
         t.update(seen(NOBODY), k / 5, lambda _: gone, everywhere)
     assert len(told(t, 1.5)) == 1
     assert len(told(t, 2.5)) == held
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_who_stands_by_somebody_stays_covered_while_looks_find_the_other_alone(back: bool) -> None:
+    """Two people in one box, then one of them alone, twice, then both again, or not for longer than is bridged."""
+    t = tracker()
+    both = at([[2, 1]])[0] * (1, 1, 1.2, 1.6, 1)
+    head_end, legs_end = (np.array([*to_pixels(both, [[0, y]])[0], 0.8 * both[2], 0.5 * both[3], both[4]])
+                          for y in (-0.5, 0.5))
+    for k, box in enumerate([both, both, head_end, head_end, both if back else head_end]):
+        t.update(seen(box), k / 5, None, everywhere)
+    for t_s in (0.4, 0.5, 0.6):
+        assert covered(told(t, t_s), head_end) > 0.95
+        assert (covered(told(t, t_s), legs_end) > 0.9) == back
 
 
 def test_fragments_of_one_walk_become_one_track_and_the_gap_is_covered() -> None:
