@@ -49,9 +49,9 @@ class SecondOpinions:
     Scores become the mean with the close-up's (of logits), boxes and silhouettes the mean where it shows the same
     person; a truncated box is completed. Nobody is asked about whole candidates that are sure. Doubtful ones whose box
     is much wider than high, or whose head is not where an upright person's is, are looked at once more, turned as if
-    they lay or bent over, since the net knows people upright; that can only raise a score and mask more. Two that turn
-    out to be one person are one: those with one box, and one inside another where the close-up of the larger shows
-    nobody else.
+    they lay or bent over, since the net knows people upright; the head that is seen there is masked too, and who lies
+    may become surer. Two that turn out to be one person are one: those with one box, and one inside another where the
+    close-up of the larger shows nobody else.
     """
 
     close_ups: CloseUps
@@ -69,7 +69,7 @@ class SecondOpinions:
             change.scores[k] = _mean_score(change.scores[k], seen.score)
             if not change.completed(k, seen):
                 change.boxes[k, :4] = (change.boxes[k, :4] + seen.box[:4]) / 2
-        change.look_turned(picture_bgr, chosen)
+        change.look_turned(picture_bgr, chosen, most - len(chosen))
         return change.applied()
 
     def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
@@ -134,12 +134,14 @@ class _Change:
             self._silhouettes[k] += result.silhouettes
         return list(zip(chosen.tolist(), results, strict=True))
 
-    def look_turned(self, picture_bgr: UInt8, chosen: Ints) -> None:
-        """Close-ups of those with these indices in which they are upright if they lie or bend over: take the score and
-        silhouette, where it is higher, and the head that is seen.
+    def look_turned(self, picture_bgr: UInt8, chosen: Ints, most: int) -> None:
+        """At most `most` close-ups of those with these indices in which they are upright if they lie or bend over.
+
+        Takes the head that is seen, and of who lies score and silhouette, where the score is higher; of who bends over
+        it tells nothing.
         """
         looks = [(k, turn) for k in chosen[self.scores[chosen] < _TURNED_BELOW].tolist()
-                 for turn in _turns_deg(self.boxes[k], self.heads[k], self.scores[k])]
+                 for turn in _turns_deg(self.boxes[k], self.heads[k], self.scores[k])][:most]
         who = np.array([k for k, _ in looks], np.intp)
         results = self._close_ups.look(picture_bgr, self.boxes[who], np.zeros(len(who), bool),
                                        np.array([turn for _, turn in looks]))
@@ -149,7 +151,7 @@ class _Change:
                 best[k] = seen
         for k, seen in best.items():
             before = self.scores[k]
-            if seen.score > before:
+            if seen.score > before and _wide(self.boxes[k]):
                 self.scores[k] = _mean_score(before, seen.score)
                 self._silhouettes[k] += seen.silhouettes
             if seen.score >= _HEAD_LIKELY * before and np.isfinite(seen.head).all():
@@ -180,13 +182,18 @@ def _logit(score: NDArray[np.floating]) -> Float64:
     return np.asarray(np.log(clipped / (1 - clipped)), np.float64)
 
 
+def _wide(box: Float64) -> bool:
+    """Whether somebody in a box (5,) may lie."""
+    return bool(box[2] >= _LYING_SHAPE * box[3])
+
+
 def _turns_deg(box: Float64, head: Float64, score: float) -> tuple[float, ...]:
     """How far clockwise to turn close-ups in which somebody in a box (5,) is upright if they lie or bend over; none for
     those who seem upright.
     """
     seen = bool(np.isfinite(head).all())
     x, y = np.asarray(box_math.to_local(box, head[None, :2]))[0] if seen else (0.0, 0.0)
-    if box[2] >= _LYING_SHAPE * box[3]:
+    if _wide(box):
         return (90.0 if x > 0 else -90.0,) if seen else (90.0, -90.0)
     bent = abs(x) < _UPRIGHT_HEAD[0] and y > _UPRIGHT_HEAD[1]
     return (45.0, -45.0) if bent and score >= UNDECIDED_SCORE else ()

@@ -87,8 +87,8 @@ def test_a_turned_look_lowers_nobody() -> None:
     assert upright.scores[0] > doubtful.scores[0]
 
 
-def test_who_stands_or_is_sure_is_not_looked_at_again_nor_who_is_not_chosen() -> None:
-    for box, score, most in ((somebody(2.0, 1.5), 0.4, 9), (lying(), 0.5, 9), (lying(), 0.4, 0)):
+def test_who_stands_or_is_sure_is_not_looked_at_again_nor_anybody_beyond_what_is_allowed() -> None:
+    for box, score, most in ((somebody(2.0, 1.5), 0.4, 9), (lying(), 0.5, 9), (lying(), 0.4, 1), (lying(), 0.4, 0)):
         net = Upright()
         if score == 0.5:
             net.decode = RedNet().decode  # type: ignore[method-assign] - sure of everybody
@@ -118,13 +118,13 @@ def leaning(deg: float) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
 
 
 @pytest.mark.parametrize("deg", [-45.0, 45.0])
-def test_who_bends_over_is_surer_for_a_turned_look_and_both_heads_are_masked(deg: float) -> None:
+def test_who_bends_over_is_no_surer_for_a_turned_look_but_both_heads_are_masked(deg: float) -> None:
     box, picture = leaning(deg)
     back = np.array([[*box[0, :2], 6.0]])
     net = UprightAlone()
     better = SecondOpinions(close_ups(net=net)).improve(picture, with_head(found(box, 0.4), back), most=9)
     assert net.tiles == 3
-    assert better.scores[0] > 0.4
+    assert better.scores[0] < 0.4  # the mean with the upright look's 0.3
     assert better.heads == pytest.approx(back)
     x, y = np.asarray(box_math.to_local(better.boxes[0], better.more_heads[0][:, :2]))[0]
     assert np.sign(x) == np.sign(deg)
