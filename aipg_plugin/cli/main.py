@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
+from aipg_plugin.cli.dumps import forbid_core_dumps
 from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.version import __version__
@@ -97,6 +98,7 @@ def _run(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO if options.verbose or options.command in _SERVICES else logging.WARNING,
                         format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     bound_heap()
+    forbid_core_dumps()
     code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
     return code
 
