@@ -36,7 +36,7 @@ class Thresholds:
 _TABLE = {
     Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.02),
     Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.025),
-    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.03),
+    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.035),
 }
 MIN_SCORE = min(row.keep_score for row in _TABLE.values())  # detections below it are of no use to anybody
 

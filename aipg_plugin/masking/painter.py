@@ -18,7 +18,7 @@ from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart, RegionMap
 from aipg_plugin.options import MaskingMethod
 
-_VANISH_SHARE, _VANISHED_SHARE = 0.98, 0.9  # of what a figure covers known: from then on it vanishes, and goes on to
+_VANISH_SHARE, _VANISHED_SHARE = 0.95, 0.85  # of what a figure covers known: from then on it vanishes, and goes on to
 _OUTLINE_SHARE = 1600  # of the picture's longer side is one block of an outline's width
 
 

@@ -239,7 +239,7 @@ class TestBackground:
         mosaic, mask = paint(I420, SIZE, clear, replace(plan, method=MaskingMethod.BLURRING))
         width = np.flatnonzero(mask.any(axis=0)).size
         left = int(np.flatnonzero(mask.any(axis=0))[0])
-        for unknown, vanishes in ((0.5, False), (0.06, False), (0.0, True), (0.06, True), (0.5, False), (0.06, False)):
+        for unknown, vanishes in ((0.5, False), (0.1, False), (0.0, True), (0.1, True), (0.5, False), (0.1, False)):
             known = np.ones(SIZE[::-1], np.uint8)
             known[:, :(left + round(unknown * width)) // 2 * 2] = unknown == 0
             work = copy(clear)
