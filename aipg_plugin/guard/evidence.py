@@ -62,7 +62,7 @@ class Look:
     """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new.
 
     `left`: places that have changed and that there was no time to look at; `short`: of time, for these or newcomers.
-    `places` (h, w) bool: the thumbnail's pixels that are of this look, None where all are.
+    `places` (h, w) bool: the thumbnail's pixels that are of this look, None where all are and nothing was before.
     """
 
     t_s: float

@@ -31,13 +31,15 @@ class LookedAt:
     def update(self, thumbnail: Thumbnail, looked: Bools | None,
                figures: Iterable[Figure]) -> tuple[Thumbnail, Bools | None]:
         """The picture after a look at some places (`looked`, cells of any size; None: all) that found `figures`, and
-        which of its pixels (h, w) are of this look (None: all).
+        which of its pixels (h, w) are of this look (None: all, and there was none before).
         """
         before, shape = self._picture, thumbnail.luma.shape
         people_before, self._people = self._people, self._drawn(figures, shape)
-        if looked is None or before is None or people_before is None or before.luma.shape != shape:
+        if before is None or people_before is None or before.luma.shape != shape:
             self._picture = thumbnail
             return thumbnail, None
+        if looked is None:
+            looked = np.ones((1, 1), bool)
         shown = cv2.resize(looked.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
         places = np.asarray(shown | self._people | people_before, bool)
         self._picture = before.with_places_of(thumbnail, places)

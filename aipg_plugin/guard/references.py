@@ -11,6 +11,7 @@ from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Look
 from aipg_plugin.guard.hidden import middles_in
+from aipg_plugin.guard.layout import Layout
 from aipg_plugin.scene.change import Thumbnail
 
 _NEAR_S = 0.6    # a picture of this stream stands for the one looked at if it is this near in time
@@ -19,11 +20,16 @@ _MOST_LOOKS = 8  # that are kept: frames that wait ask for the last few
 
 
 class References:
-    """Thumbnails of one stream, and of each look at the other stream the picture as every place was last looked at."""
+    """Thumbnails of one stream, and of each look at the other stream the picture as every place was last looked at.
+
+    A stream that shows another scene while the one looked at goes on as before has been turned elsewhere (a camera's
+    own digital PTZ): where its people are is not known, so it has no reference until it shows the scene of before.
+    """
 
     def __init__(self) -> None:
         self._shown: deque[tuple[float, Thumbnail]] = deque()
         self._looks: dict[Look, Thumbnail] = {}
+        self._newest: Thumbnail | None = None
         self._map: tuple[Projection, Projection, tuple[int, ...], tuple[int, ...], _Cells] | None = None
 
     def remember(self, t_s: float, thumbnail: Thumbnail) -> None:
@@ -32,20 +38,27 @@ class References:
         while self._shown[0][0] < t_s - _KEPT_S:
             self._shown.popleft()
 
-    def of(self, look: Look, own: Projection, source: Projection) -> Thumbnail | None:
-        """What the stream of projection `own` showed at a look at a picture of `source`; None if that is not known."""
+    def restart(self) -> None:
+        """The stream may show another scene from here on: it was away, or has other settings."""
+        self._newest = None
+        self._looks.clear()
+
+    def of(self, look: Look, layout: Layout, source: Projection) -> Thumbnail | None:
+        """What the stream showed at a look at a picture of `source`; None if that is not known."""
         if look in self._looks:
             return self._looks[look]
         t_s, thumbnail = min(self._shown, key=lambda kept: abs(kept[0] - look.t_s), default=(np.inf, None))
         if thumbnail is None or abs(t_s - look.t_s) > _NEAR_S:
             return None
-        before = next(reversed(self._looks.values()), None)
+        before = self._newest
         if look.places is not None and before is not None and before.luma.shape == thumbnail.luma.shape:
-            cells = self._cells(own, source, thumbnail.luma.shape, look.places.shape)
+            if layout.comparator.compare(before, thumbnail).scene:
+                return None
+            cells = self._cells(layout.projection, source, thumbnail.luma.shape, look.places.shape)
             thumbnail = before.with_places_of(thumbnail, cells.carried(look.places))
         if self._shown[-1][0] < look.t_s:
             return thumbnail  # a nearer one may still come
-        self._looks[look] = thumbnail
+        self._looks[look] = self._newest = thumbnail
         while len(self._looks) > _MOST_LOOKS:
             del self._looks[next(iter(self._looks))]
         return thumbnail

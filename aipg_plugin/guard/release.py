@@ -126,6 +126,8 @@ class Release:
     def remember(self, arrival: Arrival) -> None:
         """Keep what another stream than the one looked at showed, to compare its frames with."""
         if not self._observer.watches(self._stream.id):
+            if arrival.opened or arrival.jumped:
+                self._references.restart()
             self._references.remember(arrival.t_s, arrival.thumbnail)
 
     def plans(self, waiting: Iterable[Waiting], *, early: bool = False) -> list[Planned]:
@@ -267,7 +269,7 @@ class Release:
             return replace(_UNSEEN, doubt=arrival.layout.doubt), changes
         for look in known.evidence.around(arrival.t_s):
             reference = (look.thumbnail if self._observer.watches(self._stream.id)
-                         else self._references.of(look, arrival.layout.projection, known.source))
+                         else self._references.of(look, arrival.layout, known.source))
             if reference is not None:
                 changes[look] = comparator.compare(reference, arrival.thumbnail)
 

@@ -159,3 +159,22 @@ def test_the_other_stream_waits_for_the_clock_of_the_one_looked_at() -> None:
             out += subject.process(one)
     assert not clear(out, sent, {seq: at(seq) for seq in sent})
     assert sum(one.state == State.GUARDING for one in out) > 80
+
+
+def test_a_stream_whose_view_is_turned_while_the_other_goes_on_is_masked_whole_until_it_is_back() -> None:
+    """A camera's own digital PTZ: the other stream's people lie elsewhere in this picture now."""
+    subject = guard(two(lookahead_s=0.4), live=True, make_worker=SlowWorker)
+    out, sent, places = [], {}, {}
+    for seq in range(120):
+        turned = 40 <= seq < 80
+        t_s = seq / 15
+        hand_in(subject, [room(1, seq, t_s=t_s, seq=seq)])
+        places[seq] = (60, 40) if turned else person_xywh(seq)[:2]
+        sent[seq] = replace(room(2 if turned else 1, seq, t_s=t_s, seq=seq, person_at=places[seq]), stream="2",
+                            wall_time_s=1000.005 + t_s)
+        out += subject.process(sent[seq])
+    assert len(out) > 105
+    assert not clear(out, sent, places)
+    states = {one.seq: one.state for one in out}
+    assert all(states[seq] in FULL_MOSAIC for seq in range(40, 80)), states
+    assert {states[38], states[100]} == {State.GUARDING}
