@@ -34,6 +34,7 @@ _FULL_KEY, _RIM_KEY, _AREA_KEY = -1_000_000, -1_000_001, -1_000_002  # areas cou
 _SHIFT = 4                      # fractional bits of the coordinates handed to cv2
 _ROUNDING_PX = 0.05             # of a polygon's points, as cv2 gets them
 _NARROW_PEN_PX = 0.65           # half of what cv2 draws with a pen of 2 px, for certain; with wider ones half the pen
+_AREA_SLACK_PX = 1.0            # around always-mask areas: carried to another stream one ends a pixel off its edge
 _TOO_LARGE = 4                  # a polygon wider than so many pictures is doubtful
 # Areas drawn to the picture's edge end within half a pixel of it, and an odd picture half a block before its last block
 # does; those cut by a view's edge end on it.
@@ -139,7 +140,7 @@ class RegionMap:
         """The blocks of the always-mask and the prohibited areas, drawn anew when the plan's areas are others."""
         last, *drawn = self._areas
         if plan.always is not last.always or plan.prohibited is not last.prohibited:
-            always = [rasterise(polygon, 0.0, self._blocks_wh) for polygon in plan.always]
+            always = [rasterise(polygon, _AREA_SLACK_PX, self._blocks_wh) for polygon in plan.always]
             prohibited = [_area_patch(area, self._blocks_wh) for area in plan.prohibited]
             drawn = [[patch for patch in patches if patch is not None] for patches in (always, prohibited)]
             self._areas = (plan, drawn[0], drawn[1])

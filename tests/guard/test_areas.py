@@ -97,6 +97,8 @@ ANY_AREA = Area(1, ((0.1, 0.15), (0.85, 0.3), (0.7, 0.95), (0.3, 0.7)), enabled=
 
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
 @example(area=ANY_AREA)
+@example(area=Area(1, ((0.34790308271150255, 0.5586994787253731), (0.3499354484524962, 0.7632942721390976),
+                       (0.15006298375226354, 0.6705203649525711)), enabled=True, stream="1"))  # one pixel was left
 @given(area=drawn())
 @settings(deadline=None, max_examples=4)
 def test_an_always_mask_area_masks_all_it_was_drawn_over_and_little_else(
