@@ -63,7 +63,7 @@ def test_a_figure_is_masked_as_its_mask_in_the_first_picture_dewarped_would(
     source = masked(place_m, uncertainty_m, CAMERA).astype(np.float32)
     wanted = cv2.remap(source, source_px, None, cv2.INTER_LINEAR) > 0.5
     assert got.sum() <= 1.07 * wanted.sum() + outline_px(wanted)  # whole blocks are masked
-    assert (wanted & ~got).sum() <= 0.005 * wanted.sum()
+    assert (wanted & ~got).sum() <= 0.01 * wanted.sum()  # pixels of the edge, by how whole blocks fall
 
 
 def outline_px(mask: np.ndarray) -> int:
