@@ -82,8 +82,8 @@ def root(request: pytest.FixtureRequest, image: Path) -> list[str]:
     if tried.returncode:
         pytest.skip(f"may not mount here: {tried.stderr.strip()}")
     places = [str(image / "data"), str(image / "config"), "/tmp", str(image), str(image / "opt"), "/usr", "/etc"]
-    probed = subprocess.run([*prefix, sys.executable, "-c", WRITABLE, *places], capture_output=True, text=True,
-                            check=True)
+    python = str(image / "opt" / "aipg" / "bin" / "python")  # this one may lie in the /tmp that is hidden
+    probed = subprocess.run([*prefix, python, "-c", WRITABLE, *places], capture_output=True, text=True, check=True)
     assert probed.stdout.split() == places[:3], "the read-only root is one, for root too"
     (image / "config" / "probe").unlink()
     return prefix
