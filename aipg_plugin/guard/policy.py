@@ -34,8 +34,8 @@ class Facts:
 def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float = 0.0, *, short: bool = False) -> Age:
     """Class of an evidence age: fresh within 1.5 detector periods, stale after 1 s at any rate of looks.
 
-    Between two looks that are `gap_s` apart the age in the middle has to be fresh too: a person who came and went in a
-    longer gap was not seen. In one of over 1.2 s (and over 1.5 periods) anybody may have come in. Where the look-ahead
+    Two looks have to be within 2.5 periods of each other too (`gap_s`): a person who came and went in a longer gap was
+    not seen. In one of over 1.2 s (and over 1.5 periods) anybody may have come in. Where the look-ahead
     should have brought a look after the frame and has not (`gap_s` inf), whoever came in since the last one may be
     clear: such evidence is stale at once. After looks that were `short` of time fresh evidence is old.
     """
@@ -46,7 +46,8 @@ def age_of(age_s: float, period_s: float, gap_s: float = 0.0, lookahead_s: float
         gap_s = 0.0  # a look after the frame could not have come yet
     if gap_s > max(_LONGEST_GAP_S, 1.5 * period_s):
         return Age.STALE
-    return Age.FRESH if max(age_s, gap_s / 2) <= 1.5 * period_s + 0.05 and not short else Age.OLD
+    fresh = age_s <= 1.5 * period_s + 0.05 and gap_s <= 2.5 * period_s and not short
+    return Age.FRESH if fresh else Age.OLD
 
 
 # Read from the top: the first row whose columns all match decides. None matches anything.

@@ -19,6 +19,8 @@ _MOVED_SHARE = 0.5       # of a box's size from one point to the next: that is w
 # Growth of the position uncertainty, metres per second of evidence age (chosen with `benchmarks.fit`).
 _STATIONARY_M_S = 0.03   # seen before and after at the same place
 _BETWEEN_M_S = 0.1       # seen before and after at two places
+_TURN_M_S2 = 3.0         # who turns round between two looks …
+_LONG_GAP_S = 0.35       # … farther apart than this, live, is so far off their straight way
 _BRACKETED_M_S = 0.2     # the same of somebody whom motion alone shows
 _STANDING_M_S = 0.15     # last seen standing
 _AHEAD_M_S = 0.6         # last seen walking and expected farther on: the way they go …
@@ -131,8 +133,10 @@ class FigureMaker:
         age_s = min(t_s - a.t_s, b.t_s - t_s)
         moved = float(np.hypot(*(there[:2] - a.box[:2]))) / float(np.sqrt(a.box[2] * a.box[3]))
         rate_m_s = _STATIONARY_M_S + (_BETWEEN_M_S - _STATIONARY_M_S) * min(1.0, moved / _MOVED_SHARE)
+        turned_m = 0.0 if hindsight or b.t_s - a.t_s <= _LONG_GAP_S else (
+            _TURN_M_S2 / 2 * (t_s - a.t_s) * (b.t_s - t_s))
         return Figure(history.id, box, outline, _head(a, b, share), nearer.score, nearer.t_s, age_s,
-                      min(_MAX_UNCERTAINTY_M, rate_m_s * age_s))
+                      min(_MAX_UNCERTAINTY_M, rate_m_s * age_s + turned_m))
 
 
 def _box_near(point: TrackPoint, anchor: TrackPoint) -> Float64:

@@ -47,7 +47,8 @@ def test_age_classes_follow_the_detector_period() -> None:
 
 
 def test_who_came_and_went_in_a_long_gap_was_not_seen() -> None:
-    assert age_of(0.1, 0.2, gap_s=0.6) is Age.FRESH
+    assert age_of(0.1, 0.2, gap_s=0.45) is Age.FRESH
+    assert age_of(0.1, 0.2, gap_s=0.6) is Age.OLD
     assert age_of(0.1, 0.2, gap_s=0.9) is Age.OLD
     assert age_of(0.05, 0.2, gap_s=float("inf"), lookahead_s=0.4) is Age.STALE  # the next look is late
     assert age_of(0.6, 0.2, gap_s=1.15, lookahead_s=0.4) is Age.OLD

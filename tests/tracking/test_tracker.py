@@ -217,6 +217,18 @@ def test_a_sighting_long_after_the_last_is_no_part_of_who_was_seen_then() -> Non
     assert painted((figure,)).sum() < 1.5 * painted((replace(figure, box=there, outline=OVAL),)).sum()
 
 
+@pytest.mark.parametrize("gap_s", [0.2, 0.5, 0.8])
+def test_who_turns_round_between_two_looks_far_apart_stays_covered(gap_s: float) -> None:
+    """Seen at one place twice, they may have walked off and come back at 3 m/s²: half-way they are off it."""
+    t = tracker()
+    for time_s in (0.0, gap_s):
+        t.update(seen(at([[2.0, 2.0]])), time_s)
+    turned = t.figures(gap_s / 2)[0].position_uncertainty_m
+    assert turned >= 1.5 * (gap_s / 2) ** 2 or gap_s <= 0.35
+    assert turned < 0.05 or gap_s > 0.35
+    assert t.figures(gap_s / 2, hindsight=True)[0].position_uncertainty_m < 0.05
+
+
 def test_a_walker_who_stops_unseen_is_held_where_they_stopped() -> None:
     t = tracker(hold_s=1.0)
     for k in range(6):
