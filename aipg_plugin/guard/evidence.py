@@ -87,7 +87,7 @@ class Status:
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
     after at this scene, since a single look misses who comes in half hidden; else 0 where the frame itself was looked
-    at. `short`:
+    at, unless the next look came out of turn. `short`:
     there was no time to look at all that has changed, or for newcomers.
     """
 
@@ -101,6 +101,7 @@ class Status:
 
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
+_OUT_OF_TURN = 2.0  # times the time from the look before to one: the next comes no later, at however low a rate
 _EXACT_S = 1e-3  # a frame this near to a look is the one looked at
 _MUCH_LEFT = 0.1  # of the picture, covered because there was no time to look at it: more, and looks are short of time
 _MOST_LEFT = 0.4  # of the picture that there was no time to look at: more, and all of it is masked
@@ -273,9 +274,18 @@ class Evidence:
         if not looked_after:
             gap_s = float("inf")
         elif age_s <= _EXACT_S:
-            gap_s = 0.0
+            gap_s = self._stall_s(after)
         return Status(age_s, doubt, any(look.swept for look in around), max(look.uncertainty_s for look in around),
                       gap_s, any(look.short for look in around))
+
+    def _stall_s(self, after: int) -> float:
+        """How long after a look the next one (at `after`) came, if that is out of turn; 0 if it is not.
+
+        Who was half hidden in the one is found in the next, and not painted back over a stall.
+        """
+        now_s, next_s = self._times[after - 1], self._times[after]
+        usual_s = now_s - self._times[after - 2] if after >= 2 else 0.0
+        return next_s - now_s if not self._hindsight and next_s - now_s > _OUT_OF_TURN * usual_s else 0.0
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""

@@ -48,6 +48,19 @@ class OneLook:
         raise AssertionError
 
 
+@pytest.mark.parametrize(("times_s", "hindsight_s", "gap_s"), [
+    ((1.0, 1.2, 1.4, 3.4), 0.0, 2.0),   # a stall: who came in half hidden at 1.4 is found at 3.4 only
+    ((1.0, 1.2, 1.4, 1.6), 0.0, 0.0),
+    ((1.0, 3.0, 5.0, 7.0), 0.0, 0.0),   # a camera of a frame in two seconds
+    ((1.0, 1.2, 1.4, 3.4), 4.0, 0.0)])  # a file: what is found later tells of before
+def test_a_frame_looked_at_before_a_stall_has_no_look_near_after_it(times_s: tuple[float, ...], hindsight_s: float,
+                                                                    gap_s: float) -> None:
+    evidence = Evidence(OneLook(True), Tracker(CAMERA, CEILING), period_s=0.2, hindsight_s=hindsight_s)
+    for t_s in times_s:
+        evidence.look(PICTURE, t_s)
+    assert evidence.status(times_s[-2]).gap_s == pytest.approx(gap_s)
+
+
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("heading_deg", [0, 90, 180, 270])
 def test_who_was_seen_once_may_walk_anywhere(found: bool, heading_deg: int) -> None:
