@@ -87,8 +87,8 @@ class Status:
 
     `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
     after at this scene, since a single look misses who comes in half hidden; else 0 where the frame itself was looked
-    at, unless the next look came out of turn. `short`:
-    there was no time to look at all that has changed, or for newcomers.
+    at, unless the next look came out of turn. `short`: there was no time to look at all that has changed, or for
+    newcomers.
     """
 
     age_s: float

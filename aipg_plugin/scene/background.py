@@ -14,6 +14,7 @@ from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
+from aipg_plugin.scene.grid import drawn
 from aipg_plugin.scene.picture import LookPicture
 
 # The limits were set on painted rooms with known truth (tests/scene/test_background.py) and checked on the sample clip
@@ -143,12 +144,7 @@ class BackgroundModel:
                 self._calm_s[inside] = 0
 
     def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
-        mask = np.zeros(self.size_wh[::-1], np.uint8)
-        scale = np.array(self.size_wh) / np.array(self._picture_wh)
-        for polygon in figures_px:
-            points = np.asarray(polygon, np.float64)
-            if len(points) >= 3 and np.isfinite(points).all():
-                cv2.fillPoly(mask, [np.round(points * scale - 0.5).astype(np.int32)], 1)
+        mask = drawn([polygon for polygon in figures_px if len(polygon) >= 3], self.size_wh[::-1], self._picture_wh)
         # Hair, hands and shadows reach beyond the outline.
         return cv2.dilate(mask, np.ones((9, 9), np.uint8)).view(bool)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -179,6 +180,15 @@ class SlowWorker(SimulatedWorker):
     def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         super().offer(picture, t_s, shown)
         self.advance()
+
+
+@contextmanager
+def slow_worker(look_s: float) -> Iterator[None]:
+    """Looks of SlowWorker take so long; afterwards none is left over for the next test."""
+    SlowWorker.now_s, SlowWorker.look_s = 0.0, look_s
+    yield
+    if hasattr(SlowWorker, "made"):
+        del SlowWorker.made
 
 
 def hand_in(subject: Guard, frames: list[Frame]) -> list[GuardedFrame]:

@@ -29,7 +29,7 @@ from aipg_plugin.options import (
 )
 from aipg_plugin.scene.change import SceneComparator
 from aipg_plugin.states import FULL_MOSAIC, State
-from tests.guard.scenes import SlowWorker, bare_share, camera, guard, hand_in, observed, person_xywh, room
+from tests.guard.scenes import SlowWorker, bare_share, camera, guard, hand_in, observed, person_xywh, room, slow_worker
 
 NOBODY = np.zeros((0, 5))
 CHANCE = 0.12
@@ -39,10 +39,8 @@ CEILING = Mount(MountKind.CEILING, 3.0)
 
 @pytest.fixture(autouse=True)
 def _worker() -> Iterator[None]:
-    SlowWorker.now_s, SlowWorker.look_s = 0.0, 0.05
-    yield
-    if hasattr(SlowWorker, "made"):
-        del SlowWorker.made
+    with slow_worker(0.05):
+        yield
 
 
 def two(second: Stream | None = None, **settings: object) -> Camera:

@@ -29,6 +29,7 @@ from tests.guard.scenes import (
     observed,
     person_xywh,
     room,
+    slow_worker,
 )
 
 CHANCE = 0.12
@@ -37,10 +38,8 @@ NOBODY = np.zeros((0, 5))
 
 @pytest.fixture(autouse=True)
 def _worker() -> Iterator[None]:
-    SlowWorker.now_s, SlowWorker.look_s = 0.0, 0.1
-    yield
-    if hasattr(SlowWorker, "made"):
-        del SlowWorker.made
+    with slow_worker(0.1):
+        yield
 
 
 def shares(out: list[GuardedFrame], frames: list[Frame], places: list[tuple[int, int]]) -> list[float]:

@@ -13,17 +13,25 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.options import Sensitivity, Source, Stream
 from aipg_plugin.states import FULL_MOSAIC, State
-from tests.guard.scenes import SlowWorker, TruthAnalyzer, bare_share, camera, guard, hand_in, person_xywh, room
+from tests.guard.scenes import (
+    SlowWorker,
+    TruthAnalyzer,
+    bare_share,
+    camera,
+    guard,
+    hand_in,
+    person_xywh,
+    room,
+    slow_worker,
+)
 
 CHANCE = 0.12
 
 
 @pytest.fixture(autouse=True)
 def _worker() -> Iterator[None]:
-    SlowWorker.now_s, SlowWorker.look_s = 0.0, 0.05
-    yield
-    if hasattr(SlowWorker, "made"):
-        del SlowWorker.made
+    with slow_worker(0.05):
+        yield
 
 
 def test_a_reset_in_the_middle_of_a_release_bares_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
