@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,11 @@ def available_providers() -> tuple[str, ...]:
     return tuple(ort.get_available_providers())
 
 
-def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: int) -> ort.InferenceSession:
+def _threads(asked: int) -> int:
+    return min(asked or _DEFAULT_THREADS, _MAX_THREADS)
+
+
+def _open_session(data: bytes, file: str, providers: tuple[str, ...]) -> ort.InferenceSession:
     unknown = [name for name in providers if name not in _PROVIDERS]
     if unknown:
         raise ModelError("unknown provider {name}", path="models.providers", name=unknown[0],
@@ -40,11 +45,9 @@ def _open_session(data: bytes, file: str, providers: tuple[str, ...], threads: i
     if "CPUExecutionProvider" not in wanted:
         wanted.append("CPUExecutionProvider")
     session_options = ort.SessionOptions()
-    session_options.intra_op_num_threads = min(threads or _DEFAULT_THREADS, _MAX_THREADS)
-    session_options.inter_op_num_threads = 1
+    # Threads run tiles of their own: one tile that is spread over two takes as long and half as much CPU time again.
+    session_options.intra_op_num_threads = session_options.inter_op_num_threads = 1
     session_options.log_severity_level = 3
-    # Idle worker threads would otherwise spin on cores the video needs.
-    session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(data, session_options, providers=wanted)
     except Exception as error:  # ONNX Runtime raises half a dozen unrelated types
@@ -57,18 +60,22 @@ class PersonNet:
     """One net in memory. `tile_px` is the tile side it was made for, `provider` the one that really runs.
 
     `fixed_wh` and `fixed_batch` are the sizes the graph is frozen to, or None when dynamic. `any_size`: it was
-    trained on people of any size, so its scores on close-ups may be used.
+    trained on people of any size, so its scores on close-ups may be used. With several `threads`, a processor runs
+    tile by tile, as many at a time; what comes out does not depend on which is done first.
     """
 
     any_size = False
 
     def __init__(self, session: ort.InferenceSession, *, name: str, layout: str = "person", tile_px: int = 416,
-                 classes: int = 1, person_class: int = 0, rgb: bool = False, scale: float = 1.0) -> None:
+                 classes: int = 1, person_class: int = 0, rgb: bool = False, scale: float = 1.0,
+                 threads: int = 1) -> None:
         self._session = session
         self._memory = threading.local()
         self.name, self.layout, self.person_class = name, layout, person_class
         self._rgb, self._scale = rgb, scale
         self.provider = str(session.get_providers()[0]).removesuffix("ExecutionProvider").lower()
+        several = threads > 1 and self.provider == "cpu"
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="net") if several else None
         self.fixed_batch, self.fixed_wh = self._check_input(session, tile_px)
         self.tile_px = tile_px
         self._outputs = [output.name for output in session.get_outputs()]
@@ -126,22 +133,25 @@ class PersonNet:
 
         Raises DetectionError when the runtime fails.
         """
-        tensor = self._tensor(tiles)
-        step = self.fixed_batch or len(tensor)
-        parts = []
+        step = self.fixed_batch or (len(tiles) if self._pool is None else 1)
+        batches = [tiles[start:start + step] for start in range(0, len(tiles), step)]
+        in_turn = map if self._pool is None or len(batches) == 1 else self._pool.map
+        parts = list(in_turn(self._run, batches))
+        raw = np.concatenate([p[0] for p in parts])
+        return raw, np.concatenate([p[1] for p in parts]) if self.has_silhouette else None
+
+    def _run(self, tiles: UInt8) -> list[Float32]:
+        """The first two outputs for one batch. Raises DetectionError."""
+        batch = self._tensor(tiles)
+        short = self.fixed_batch - len(batch) if self.fixed_batch else 0
+        if short:
+            batch = np.concatenate([batch, np.zeros((short, *batch.shape[1:]), np.float32)])
         try:
-            for start in range(0, len(tensor), step):
-                batch = tensor[start:start + step]
-                short = step - len(batch)
-                if short:
-                    batch = np.concatenate([batch, np.zeros((short, *batch.shape[1:]), np.float32)])
-                outputs = self._session.run(self._outputs, {self._input: batch})
-                parts.append([np.asarray(o, np.float32)[:step - short] for o in outputs[:2]])
+            outputs = self._session.run(self._outputs, {self._input: batch})
+            return [np.asarray(o, np.float32)[:len(tiles)] for o in outputs[:2]]
         except Exception as error:  # a guard must not die of a runtime's own exception types
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
             raise DetectionError("the model {model} failed: {error}", model=self.name, error=reason) from error
-        raw = np.concatenate([p[0] for p in parts])
-        return raw, np.concatenate([p[1] for p in parts]) if self.has_silhouette else None
 
     def decode(self, raw: Float32, size_wh: tuple[int, int], min_score: float) -> Candidates:
         """Candidates in one tile from one row of `run`'s raw output, see `layouts.decode`."""
@@ -156,16 +166,17 @@ def _load_custom(custom: CustomModel, models: Models) -> PersonNet:
     if not 0 <= custom.person_class < custom.classes:
         raise ModelError("person_class {got} is not among {classes} classes", path="models.custom.person_class",
                          got=custom.person_class, classes=custom.classes)
-    session = _open_session(read_checked(path, None), str(path), models.providers, models.threads)
+    session = _open_session(read_checked(path, None), str(path), models.providers)
     return PersonNet(session, name=str(path), layout=custom.layout, tile_px=custom.tile_px, classes=custom.classes,
-                     person_class=custom.person_class, rgb=custom.colour == "rgb", scale=custom.scale)
+                     person_class=custom.person_class, rgb=custom.colour == "rgb", scale=custom.scale,
+                     threads=_threads(models.threads))
 
 
 def open_file(path: Path, *, tile_px: int = 416, sha256: str | None = None, providers: tuple[str, ...] = ("cpu",),
               threads: int = 2) -> PersonNet:
     """A net in the shipped layout from a file, not shared. Raises ModelError like `load_model`."""
-    session = _open_session(read_checked(path, sha256), str(path), providers, threads)
-    net = PersonNet(session, name=path.name, tile_px=tile_px)
+    session = _open_session(read_checked(path, sha256), str(path), providers)
+    net = PersonNet(session, name=path.name, tile_px=tile_px, threads=_threads(threads))
     net.any_size = True
     return net
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from aipg_plugin.detection import manifest as manifest_module
 from aipg_plugin.detection.manifest import find_entry, manifest, read_checked
 from aipg_plugin.detection.onnx import load_model, open_file
-from aipg_plugin.errors import ModelError
+from aipg_plugin.errors import DetectionError, ModelError
 from aipg_plugin.options import CustomModel, Models
 from tests.detection.nets import FIGURE_WH, red_net
 
@@ -54,6 +54,23 @@ def test_any_number_of_tiles_goes_through_any_batch_size(tmp_path: Path, batch: 
     centres = [net.decode(r, (SIDE, SIDE), 0.3) for r in raw]
     xs = [float(f.boxes[f.scores.argmax(), 0]) for f in centres]
     assert xs == pytest.approx([40, 50, 60, 70, 80], abs=8)
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+def test_threads_say_the_same_of_every_tile_in_the_same_order(tmp_path: Path, batch: int | None) -> None:
+    file = red_net(tmp_path / "n.onnx", side=SIDE, batch=batch)
+    one, three = (open_file(file, tile_px=SIDE, threads=threads) for threads in (1, 3))
+    tiles = np.stack([tile_with_figure(40 + 10 * i) for i in range(7)])
+    for expected, got in zip(one.run(tiles), three.run(tiles), strict=True):
+        assert expected is not None
+        assert got is not None
+        assert np.array_equal(got, expected)
+
+
+def test_a_tile_that_fails_in_a_thread_is_told_as_any_other(tmp_path: Path) -> None:
+    net = open_file(red_net(tmp_path / "n.onnx", side=SIDE), tile_px=SIDE, threads=2)
+    with pytest.raises(DetectionError, match="failed"):
+        net.run(np.zeros((3, SIDE + 3, SIDE, 3), np.uint8))
 
 
 def test_heads_are_decoded_and_unseen_ones_are_nan(net) -> None:
