@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--profile", type=Path, help="write a profile of one guarded run and stop")
     options = parser.parse_args()
     bound_heap()
-    net = load_model(Models(tier=options.tier))
+    net = load_model(Models(tier=options.tier, threads=1))  # as the product does
     output = Output(OutputKind.HTTP, encoder="libx264")
     with tempfile.TemporaryDirectory() as name:
         clip = options.clip or make_clip(options.scene, Path(name), side_px=options.size, fps=options.fps,

@@ -1,7 +1,7 @@
 """Where the CPU time of one guarded stream goes, by stage: `python -m benchmarks.stream_stages --scene busy`.
 
 The stages' functions count the CPU time of the thread that calls them (a profiler makes Python look twice as costly
-as it is). Time of the net's and the encoder's own threads is missing: `benchmarks.stream_cost` has all of it. Stages
+as it is). Time of the encoder's own threads is missing: `benchmarks.stream_cost` has all of it. Stages
 contain each other; indented ones are parts of the one above.
 """
 
@@ -93,8 +93,8 @@ def main() -> int:
         setattr(owner, method, watch.counts(name, getattr(owner, method)))
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(options.scene, Path(folder), side_px=options.size, fps=options.fps, seconds=options.seconds)
-        cost = guarded(clip, Output(OutputKind.HTTP, encoder="libx264"), load_model(Models()), options.seconds,
-                       options.warm, watch)
+        net = load_model(Models(threads=1))  # as the product does
+        cost = guarded(clip, Output(OutputKind.HTTP, encoder="libx264"), net, options.seconds, options.warm, watch)
     frames = (options.seconds - options.warm) * options.fps
     looks = max(1, watch.calls["look, all of it"])
     print(f"{cost.total:.3f} core in all, {cost.looks_hz:.1f} looks a second")
