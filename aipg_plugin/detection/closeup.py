@@ -9,19 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from aipg_plugin.detection import postprocess
 from aipg_plugin.detection.flat import FlatTile
+from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.onnx import PersonNet
+from aipg_plugin.detection.placing import PlacedCandidates, place
 from aipg_plugin.detection.postprocess import Silhouette
 from aipg_plugin.detection.preprocess import crop_tiles
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.detection.upright import UprightTile, bearings, northing
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry import seam
-from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
+from aipg_plugin.geometry.arrays import Bools, Float64, UInt8
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
@@ -34,24 +37,30 @@ INSIDE_SHARE = 0.8           # of a truncated box inside the whole one
 _STEEPEST = northing(-72.0)  # below it close-ups are flat: at the nadir the Mercator map is infinitely long
 _NADIR_VIEW = 1.5            # there the view is wider: boxes say less of where somebody ends
 _BATCH = 6                   # close-ups a run: larger batches gain nothing on a CPU and cost memory
+_ARMS = np.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]])  # middle, top, bottom, left, right
 _TRUNCATED_VIEW = np.array([1, 1, 1.7, 1.7, 1])  # the view of a truncated box, which may be half of somebody
 
 
-def closeup_tile(projection: Projection, mount: Mount, box: Float64, input_px: int, turn_deg: float = 0.0) -> Tile:
-    """The tile around a gravity-aligned box (5,), in which it is upright and 116 pixels high (or wide), 77 pixels
-    straight below a fisheye camera; turned clockwise by `turn_deg`.
+def closeup_tiles(projection: Projection, mount: Mount, boxes: Float64, input_px: int,
+                  turns_deg: Float64) -> list[Tile]:
+    """The tile around each gravity-aligned box (N, 5), in which it is upright and 116 pixels high (or wide), 77 pixels
+    straight below a fisheye camera; turned clockwise by `turns_deg` (N,).
     """
     zoom = input_px / PERSON_PX
-    if isinstance(projection, FisheyeCamera):
-        cross = np.asarray(box_math.to_pixels(box, np.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]])), np.float64)
-        east, north = bearings(projection, mount, cross)
-        if np.isfinite(east[[0, 3, 4]]).all() and np.isfinite(north).all() and north.min() > _STEEPEST:
-            wide = abs((east[4] - east[3] + math.pi) % (2 * math.pi) - math.pi)
-            high = abs(float(north[1] - north[2]))
-            middle = float(north[1] + north[2]) / 2
-            return UprightTile(projection, mount, math.degrees(east[0]), middle, zoom * max(wide, high), input_px,
-                               roll_deg=turn_deg, passing=True)
-        zoom *= _NADIR_VIEW
+    if not isinstance(projection, FisheyeCamera):
+        return [_flat(box, zoom, input_px, turn) for box, turn in zip(boxes, turns_deg.tolist(), strict=True)]
+    cross = np.array([box_math.to_pixels(box, _ARMS) for box in boxes]).reshape(-1, 2)
+    east, north = (angles.reshape(-1, 5) for angles in bearings(projection, mount, cross))
+    upright = np.isfinite(east[:, [0, 3, 4]]).all(1) & np.isfinite(north).all(1) & (north.min(1) > _STEEPEST)
+    wide = np.abs((east[:, 4] - east[:, 3] + np.pi) % (2 * np.pi) - np.pi)
+    high = np.abs(north[:, 1] - north[:, 2])
+    spans, middles = zoom * np.maximum(wide, high), (north[:, 1] + north[:, 2]) / 2
+    return [UprightTile(projection, mount, math.degrees(east[k, 0]), float(middles[k]), float(spans[k]), input_px,
+                        roll_deg=turn, passing=True) if upright[k] else
+            _flat(boxes[k], zoom * _NADIR_VIEW, input_px, turn) for k, turn in enumerate(turns_deg.tolist())]
+
+
+def _flat(box: Float64, zoom: float, input_px: int, turn_deg: float) -> FlatTile:
     side = zoom * float(box[2:4].max())
     return FlatTile((float(box[0]), float(box[1])), (side, side), float(box[4]) + turn_deg, input_px)
 
@@ -96,39 +105,48 @@ class CloseUps:
     def look(self, picture_bgr: UInt8, boxes: Float64, truncated: Bools,
              turns_deg: Float64 | None = None) -> list[CloseUpResult]:
         """What the close-ups of boxes (N, 5), turned clockwise by `turns_deg` (N,), show of each."""
-        result: list[CloseUpResult] = []
+        if not len(boxes):
+            return []
+        view = np.where(truncated[:, None], boxes * _TRUNCATED_VIEW, boxes)
         turns = np.zeros(len(boxes)) if turns_deg is None else turns_deg
+        tiles = closeup_tiles(self.projection, self.mount, view, self.input_px, turns)
+        shown, silhouettes = list[Candidates](), list[Silhouette | None]()
         for start in range(0, len(boxes), _BATCH):
-            batch = range(start, min(start + _BATCH, len(boxes)))
-            tiles = [self._tile(boxes[k], bool(truncated[k]), float(turns[k])) for k in batch]
-            raw, maps = self.net.run(crop_tiles(picture_bgr, tiles))
-            for row, (k, tile) in enumerate(zip(batch, tiles, strict=True)):
-                silhouette = None if maps is None else Silhouette(tile, maps[row, 0], self.wrap_px)
-                result.append(self._result(raw[row], silhouette, tile, boxes[k], truncated=bool(truncated[k])))
-        return result
+            batch = tiles[start:start + _BATCH]
+            raw, maps = self.net.run(crop_tiles(picture_bgr, batch))
+            for row, tile in enumerate(batch):
+                shown.append(self.net.decode(raw[row], (tile.input_px, tile.input_px), UNSEEN_SCORE))
+                silhouettes.append(None if maps is None else Silhouette(tile, maps[row, 0], self.wrap_px))
+        return self._results(place(shown, tiles, self.align), silhouettes, boxes, truncated)
 
-    def _tile(self, box: Float64, truncated: bool, turn_deg: float) -> Tile:
-        view = box * (_TRUNCATED_VIEW if truncated else 1)
-        return closeup_tile(self.projection, self.mount, view, self.input_px, turn_deg)
-
-    def _result(self, raw: Float32, silhouette: Silhouette | None, tile: Tile, box: Float64, *,
-                truncated: bool) -> CloseUpResult:
-        """Who in a close-up is the candidate with this box."""
-        shown = self.net.decode(raw, (tile.input_px, tile.input_px), UNSEEN_SCORE)
-        placed = postprocess.place(shown, tile, 0, self.align)
-        placed = replace(placed, boxes=seam.unwrap_near(placed.boxes, box[0], self.wrap_px))
-        other = placed.scores >= OTHER_PERSON_SCORE
-        same = np.asarray(box_math.iou(box[None], placed.boxes))[0] > SAME_IOU
-        if truncated:
-            same |= box_math.share_inside(box[None], placed.boxes)[0] > INSIDE_SHARE
+    def _results(self, placed: PlacedCandidates, silhouettes: list[Silhouette | None], boxes: Float64,
+                 truncated: Bools) -> list[CloseUpResult]:
+        """Who in each close-up is the candidate with this box."""
+        of = placed.tile
+        placed = replace(placed, boxes=seam.unwrap_near(placed.boxes, boxes[of, :1], self.wrap_px))
+        same = box_math.paired_iou(boxes[of], placed.boxes) > SAME_IOU
+        for k in np.flatnonzero(truncated).tolist():
+            same[of == k] |= box_math.share_inside(boxes[k][None], placed.boxes[of == k])[0] > INSIDE_SHARE
         if math.isfinite(self.largest):
-            same &= (placed.boxes[:, 2:4] < self.largest * box[2:4].max()).all(1)
-        if not same.any():
-            return CloseUpResult(box, UNSEEN_SCORE, np.full(3, np.nan), (), placed.boxes[other])
-        best = int(np.where(same, placed.scores, -1).argmax())
-        other[best] = False
-        score = float(placed.scores[best])
-        if silhouette is not None:
-            score = postprocess.supported(score, silhouette.around(placed.boxes[best]))
-        return CloseUpResult(placed.boxes[best], max(score, UNSEEN_SCORE), placed.heads[best],
-                             () if silhouette is None else (silhouette,), placed.boxes[other])
+            same &= (placed.boxes[:, 2:4] < self.largest * boxes[of, 2:4].max(1, keepdims=True)).all(1)
+        likeness = np.where(same, placed.scores, -1.0)
+        ends = np.searchsorted(of, np.arange(len(boxes) + 1)).tolist()
+        best = [start + int(likeness[start:end].argmax()) if same[start:end].any() else -1
+                for start, end in pairwise(ends)]
+        scores = placed.scores.copy()
+        seen = [(row, one) for row, one in zip(best, silhouettes, strict=True) if row >= 0 and one is not None]
+        if seen:
+            rows = [row for row, _ in seen]
+            around = postprocess.silhouettes_around(placed.boxes[rows], [one for _, one in seen])
+            scores[rows] = postprocess.supported(scores[rows], around)
+        other = placed.scores >= OTHER_PERSON_SCORE
+        other[[row for row in best if row >= 0]] = False
+        result = []
+        for k, (row, one, (start, end)) in enumerate(zip(best, silhouettes, pairwise(ends), strict=True)):
+            others = placed.boxes[start:end][other[start:end]]
+            if row < 0:
+                result.append(CloseUpResult(boxes[k], UNSEEN_SCORE, np.full(3, np.nan), (), others))
+            else:
+                result.append(CloseUpResult(placed.boxes[row], max(float(scores[row]), UNSEEN_SCORE),
+                                            placed.heads[row], () if one is None else (one,), others))
+        return result

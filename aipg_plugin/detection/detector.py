@@ -17,6 +17,7 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.oversize import lowered_oversize
+from aipg_plugin.detection.placing import PlacedCandidates, place
 from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
 from aipg_plugin.detection.refine import BoxCompletion, Refiner, SecondOpinions
 from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size
@@ -135,19 +136,17 @@ class FisheyeDetector:
         result: Float64 = aligned(self.projection, self.mount, boxes)
         return result
 
-    def _run(self, picture: UInt8, looked_at: list[Tile],
-             ) -> tuple[postprocess.PlacedCandidates, list[Float32 | None]]:
-        parts, silhouettes = [], list[Float32 | None]()
+    def _run(self, picture: UInt8, looked_at: list[Tile]) -> tuple[PlacedCandidates, list[Float32 | None]]:
+        found, silhouettes = [], list[Float32 | None]()
         for start in range(0, len(looked_at), _BATCH):
             batch = looked_at[start:start + _BATCH]
             raw, maps = self.net.run(crop_tiles(picture, batch))
             for k, tile in enumerate(batch):
-                found = self.net.decode(raw[k], (tile.input_px, tile.input_px), self.min_score)
-                parts.append(postprocess.place(found, tile, start + k, self._align))
+                found.append(self.net.decode(raw[k], (tile.input_px, tile.input_px), self.min_score))
                 silhouettes.append(None if maps is None else maps[k, 0])
-        return postprocess.join(parts), silhouettes
+        return place(found, looked_at, self._align), silhouettes
 
-    def _swept(self, placed: postprocess.PlacedCandidates, silhouettes: list[Float32 | None],
+    def _swept(self, placed: PlacedCandidates, silhouettes: list[Float32 | None],
                looked_at: list[Tile]) -> postprocess.MergedPeople:
         """Everybody once, of all that the tiles show."""
         if not len(placed.scores):
@@ -156,8 +155,12 @@ class FisheyeDetector:
         kept = postprocess.merge(placed, self._wrap_px)
         boxes = self._align(postprocess.fuse_boxes(placed, kept)[:, :4])
         placed = replace(placed.select(kept), boxes=boxes)
-        shown = [() if (seen := silhouettes[i]) is None else
-                 (postprocess.Silhouette(looked_at[i], seen, self._wrap_px),) for i in placed.tile.tolist()]
-        scores = np.array([postprocess.supported(score, one[0].around(box)) if one else score
-                           for score, box, one in zip(placed.scores.tolist(), boxes, shown, strict=True)], np.float64)
-        return postprocess.MergedPeople(placed.boxes, scores, placed.heads, tuple(shown), placed.truncated)
+        shown = [None if (seen := silhouettes[i]) is None else
+                 postprocess.Silhouette(looked_at[i], seen, self._wrap_px) for i in placed.tile.tolist()]
+        scores, known = placed.scores.copy(), [(k, one) for k, one in enumerate(shown) if one is not None]
+        if known:
+            rows = [k for k, _ in known]
+            around = postprocess.silhouettes_around(boxes[rows], [one for _, one in known])
+            scores[rows] = postprocess.supported(scores[rows], around)
+        seen_in = tuple(() if one is None else (one,) for one in shown)
+        return postprocess.MergedPeople(placed.boxes, scores, placed.heads, seen_in, placed.truncated)

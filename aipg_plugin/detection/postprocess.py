@@ -1,8 +1,8 @@
-"""From candidates in tiles to people in the picture: placing, merging across tiles and seams, outlines."""
+"""From placed candidates to people in the picture: merging across tiles and seams, silhouettes, outlines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -11,22 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections, rounded_box
-from aipg_plugin.detection.layouts import Candidates
+from aipg_plugin.detection.placing import CROSS, PlacedCandidates, mirrored
+from aipg_plugin.detection.tilegroup import TileGroup
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry import seam
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, Int32, Ints, UInt8
 from aipg_plugin.thresholds import SILHOUETTE_LEVEL, SILHOUETTE_WEIGHT, TRUNCATED_WEIGHT
 
-Align = Callable[[Float64], Float64]
-
 # Chosen with `benchmarks.accuracy` on real_dev, unless said otherwise.
-_TOP_PER_TILE = 120           # candidates of a tile that are looked at: more than any tile shows people
-_TILE_NMS_IOU = 0.6           # two boxes of one tile that overlap more are one person
 _MERGE_IOU = 0.4              # the same of boxes of different tiles, which differ more
 _AGREEING_IOU = 0.6           # boxes of one person that may be fused
 _INSIDE_SHARE = 0.75          # a truncated box with this share inside a better one is no other person
-_BORDER_SHARE = 0.015         # of a tile's side: a box that ends this near to the border is truncated
 MAX_OUTLINE_POINTS = 48       # more would not show: a canvas pixel is a few pixels of the picture
 _CANVAS_PX = 64               # side of the canvas outlines are drawn on
 _CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a silhouette is followed
@@ -41,25 +37,7 @@ def _inner() -> Bools:
     return np.asarray((x[None] / 0.6) ** 2 + (y[:, None] / 0.85) ** 2 < 1, bool)
 
 
-_INNER = _inner()
-
-
-@dataclass(frozen=True)
-class PlacedCandidates:
-    """Candidates of one or more tiles in picture pixels: gravity-aligned `boxes` (N, 5), `scores` (N,),
-    `heads` (N, 3), `truncated` (N,) True where the tile's border ends the box, `tile` (N,) index into the batch.
-    """
-
-    boxes: Float64
-    scores: Float64
-    heads: Float64
-    truncated: Bools
-    tile: Ints
-
-    def select(self, index: Ints | Bools) -> PlacedCandidates:
-        """The candidates at `index`."""
-        return PlacedCandidates(self.boxes[index], self.scores[index], self.heads[index], self.truncated[index],
-                                self.tile[index])
+_INNER = np.flatnonzero(_inner())
 
 
 @dataclass(frozen=True)
@@ -69,13 +47,6 @@ class Silhouette:
     tile: Tile
     map: Float32
     wrap_px: float = 0.0
-
-    def around(self, box: Float64) -> UInt8:
-        """(64, 64) uint8, 0-255: the map over a box's neighbourhood, wherever the tile reaches over the seam."""
-        if self.wrap_px:
-            middle = self.tile.to_picture(np.full((1, 2), self.tile.input_px / 2))
-            box = seam.unwrap_near(box, float(middle[0, 0]), self.wrap_px)
-        return silhouette_around(box, self.tile, self.map)
 
 
 @dataclass(frozen=True)
@@ -101,99 +72,19 @@ class MergedPeople:
         """With outlines, best first, those of at least `min_score`."""
         order = np.argsort(-self.scores, kind="stable")
         order = order[self.scores[order] >= min_score]
+        rows = [(k, seen) for k in order.tolist() for seen in self.silhouettes[k]]
+        around: dict[int, list[UInt8]] = {}
+        for (k, _), canvas in zip(rows, silhouettes_around(self.boxes[[k for k, _ in rows]], [one for _, one in rows]),
+                                  strict=True):
+            around.setdefault(k, []).append(canvas)
         return Detections.of(self.boxes[order], self.scores[order], self.heads[order],
-                             [self._outline(k) for k in order.tolist()])
+                             [self._outline(k, around.get(k, [])) for k in order.tolist()])
 
-    def _outline(self, k: int) -> Float32:
-        box, seen = self.boxes[k], self.silhouettes[k]
+    def _outline(self, k: int, seen: list[UInt8]) -> Float32:
         if not seen and k not in self.parts:
             return rounded_box()
-        around = np.mean([one.around(box) for one in seen], axis=0).astype(np.uint8) if seen else None
-        return outline(box, self.heads[k], around, self.parts.get(k), self.more_heads.get(k))
-
-
-def join(parts: list[PlacedCandidates]) -> PlacedCandidates:
-    """All candidates of `parts`."""
-    if not parts:
-        return PlacedCandidates(np.zeros((0, 5)), np.zeros(0), np.zeros((0, 3)), np.zeros(0, bool),
-                                np.zeros(0, np.intp))
-    return PlacedCandidates(*(np.concatenate([getattr(p, name) for p in parts])
-                              for name in ("boxes", "scores", "heads", "truncated", "tile")))
-
-
-def _tile_nms(found: Candidates) -> Candidates:
-    order = np.argsort(-found.scores, kind="stable")[:_TOP_PER_TILE]
-    b = found.boxes[order].astype(np.float64)
-    low, high = b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2
-    overlap = np.clip(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0, None).prod(-1)
-    area = b[:, 2] * b[:, 3]
-    crowded = overlap / (area[:, None] + area - overlap) > _TILE_NMS_IOU
-    alive = np.ones(len(order), bool)
-    for i in range(len(order)):
-        if alive[i]:
-            alive[i + 1:] &= ~crowded[i, i + 1:]
-    kept = order[alive]
-    return Candidates(found.boxes[kept], found.scores[kept], found.heads[kept])
-
-
-def _sizes_by_gravity(sizes: Float64, tilt_deg: Float64) -> Float64:
-    """Sizes (N, 2) found in a tile as sizes along gravity, `tilt_deg` (N,) from the tile's own.
-
-    Upright tiles are never tilted, and in flat ones the net learned sizes along gravity; only in the nadir patch, where
-    figures lie across the tile, w and h change places.
-    """
-    across = np.abs(np.sin(np.radians(tilt_deg))) > np.sqrt(0.5)
-    return np.where(across[:, None], sizes[:, ::-1], sizes)
-
-
-def _crosses(boxes: Float64, tile: Tile) -> Float64:
-    """(N, 5, 2) picture pixels of tile boxes (N, 4): middle, left, right, top, bottom.
-
-    A side that the lens does not see is mirrored from its opposite.
-    """
-    arms = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
-    points = boxes[:, None, :2] + arms * boxes[:, None, 2:]
-    return _mirrored(tile.to_picture(points.reshape(-1, 2)).reshape(-1, 5, 2))
-
-
-def _mirrored(cross: Float64) -> Float64:
-    """Crosses (..., 5, 2) with sides that are NaN mirrored from their opposites."""
-    opposite = 2 * cross[..., :1, :] - cross[..., [0, 2, 1, 4, 3], :]
-    return np.where(np.isfinite(cross), cross, opposite)
-
-
-def place(found: Candidates, tile: Tile, batch_index: int, align: Align) -> PlacedCandidates:
-    """Candidates of one tile, thinned by NMS, in the picture; those that belong to another tile left out.
-
-    `align` maps boxes (N, 4) cx, cy, w, h to gravity-aligned boxes (N, 5).
-    """
-    found = _tile_nms(found)
-    if not len(found.scores):
-        return join([])
-    n, b = tile.input_px, found.boxes.astype(np.float64)
-    cross = _crosses(b, tile)
-    middles = (cross[:, 3] + cross[:, 4]) / 2
-    across, along = cross[:, 2] - cross[:, 1], cross[:, 3] - cross[:, 4]
-    boxes = align(np.column_stack([middles, np.hypot(*across.T), np.hypot(*along.T)]))
-    tilt = boxes[:, 4] - 90 - np.degrees(np.arctan2(along[:, 1], along[:, 0]))
-    boxes[:, 2:4] = _sizes_by_gravity(boxes[:, 2:4], tilt)
-    edge = _BORDER_SHARE * n
-    truncated = ((b[:, :2] - b[:, 2:] / 2 < edge) | (b[:, :2] + b[:, 2:] / 2 > n - edge)).any(1)
-    mine = tile.owns(middles) & np.isfinite(boxes).all(1) & ((b[:, :2] >= 0) & (b[:, :2] <= n)).all(1)
-    heads = _heads(found.heads, tile, boxes[:, 0] - middles[:, 0])
-    placed = PlacedCandidates(boxes, found.scores.astype(np.float64), heads, np.asarray(truncated, bool),
-                              np.full(len(b), batch_index, np.intp))
-    return placed.select(mine)
-
-
-def _heads(heads: Float32, tile: Tile, moved_px: Float64) -> Float64:
-    """Head discs (N, 3) in the picture, moved sideways as their boxes were (a seam may do that, by a turn)."""
-    h = heads.astype(np.float64)
-    arms = np.array([[0, 0], [0, 1], [1, 0]])
-    spots = tile.to_picture((h[:, None, :2] + arms * h[:, None, 2:]).reshape(-1, 2)).reshape(-1, 3, 2)
-    radii = np.fmin.reduce(np.linalg.norm(spots[:, 1:] - spots[:, :1], axis=2), axis=1)
-    discs = np.column_stack([spots[:, 0, 0] + moved_px, spots[:, 0, 1], radii])
-    return np.where(np.isfinite(discs).all(1, keepdims=True), discs, np.nan)
+        around = seen[0] if len(seen) == 1 else np.mean(seen, axis=0).astype(np.uint8) if seen else None
+        return outline(self.boxes[k], self.heads[k], around, self.parts.get(k), self.more_heads.get(k))
 
 
 def overlaps(boxes: Float64, wrap_px: float = 0.0) -> tuple[Float64, Float64]:
@@ -253,27 +144,46 @@ def _simplify(contour: Int32) -> Int32:
     return np.asarray(simple, np.int32)
 
 
-def silhouette_around(box: Float64, tile: Tile, silhouette: Float32) -> UInt8:
-    """(64, 64) uint8, 0-255: the silhouette of one tile, a map (h, w) in 0-1, sampled over the box's neighbourhood."""
+def silhouettes_around(boxes: Float64, silhouettes: Sequence[Silhouette]) -> UInt8:
+    """(N, 64, 64) uint8, 0-255: each silhouette sampled over the neighbourhood of its box (N, 5), wherever its tile
+    reaches over the seam.
+    """
     size, reach = _CANVAS_PX, np.array(_CANVAS_REACH)
+    result = np.zeros((len(silhouettes), size, size), np.uint8)
+    if not len(silhouettes):
+        return result
+    group, of = TileGroup([one.tile for one in silhouettes]), np.arange(len(silhouettes))
+    side = np.array([one.tile.input_px for one in silhouettes], np.float64)
+    wrap_px = silhouettes[0].wrap_px
+    if wrap_px:
+        middles = group.to_picture(np.repeat(side[:, None] / 2, 2, axis=1), of)
+        boxes = seam.unwrap_near(boxes, middles[:, :1], wrap_px)
     # The tile's map around the box, straightened: its middle and half its width and height to either side.
-    arms = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
-    px = np.asarray(box_math.to_pixels(box, arms), np.float64)
-    spots = _mirrored(tile.to_tile(px)) * (silhouette.shape[1] / tile.input_px)
-    if not np.isfinite(spots).all():
-        return np.zeros((size, size), np.uint8)
-    middle, steps = spots[0], np.stack([spots[2] - spots[1], spots[4] - spots[3]]) * reach[:, None]
-    matrix = np.column_stack([2 * steps.T / size, middle - steps.sum(0)])
-    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    sampled = cv2.warpAffine(silhouette, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(np.clip(sampled, 0, 1) * 255, np.uint8)
+    angle = np.radians(boxes[:, 4])
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    arms = CROSS * boxes[:, None, 2:4] / 2
+    px = np.stack([boxes[:, :1] + arms[..., 0] * cos - arms[..., 1] * sin,
+                   boxes[:, 1:2] + arms[..., 0] * sin + arms[..., 1] * cos], -1)
+    spots = mirrored(group.to_tile(px.reshape(-1, 2), np.repeat(of, 5)).reshape(-1, 5, 2))
+    spots *= (np.array([one.map.shape[1] for one in silhouettes]) / side)[:, None, None]
+    steps = np.stack([spots[:, 2] - spots[:, 1], spots[:, 4] - spots[:, 3]], -1) * reach  # (N, x y, across along)
+    matrices = np.concatenate([2 * steps / size, (spots[:, 0] - steps.sum(2))[..., None]], 2)
+    matrices[..., 2] += matrices[..., :2].sum(2) / 2 - 0.5
+    for canvas, matrix, one in zip(result, matrices, silhouettes, strict=True):
+        if np.isfinite(matrix).all():
+            sampled = cv2.warpAffine(one.map, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            canvas[:] = np.clip(sampled, 0, 1) * 255
+    return result
 
 
-def supported(score: float, around: UInt8) -> float:
-    """The score weighed with the silhouette inside the box: its clearest third, since limbs and desks leave gaps."""
-    inside = np.sort(around[_INNER])
-    support = float(inside[-len(inside) // 3:].mean()) / 255
-    return float(score ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT)
+def supported(scores: Float64, around: UInt8) -> Float64:
+    """Scores (N,) weighed with the silhouettes (N, 64, 64) inside the boxes: their clearest third, since limbs and
+    desks leave gaps.
+    """
+    inside = around.reshape(len(around), -1)[:, _INNER]
+    third = len(_INNER) // 3
+    support = np.partition(inside, -third, axis=1)[:, -third:].mean(1) / 255
+    return np.asarray(scores ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT, np.float64)
 
 
 def _head_disc(box: Float64, head: Float64) -> Float64 | None:

@@ -27,7 +27,7 @@ def northing(elevation_deg: float) -> float:
     return math.atanh(math.sin(math.radians(elevation_deg)))
 
 
-_STEEP = northing(-50.0)  # people below are wider than sectors
+STEEP = northing(-50.0)  # people below are wider than sectors
 
 
 def bearings(camera: FisheyeCamera, mount: Mount, picture_px: ArrayLike) -> tuple[Float64, Float64]:
@@ -62,7 +62,7 @@ class UprightTile:
     passing: bool = False
 
     @cached_property
-    def _turn(self) -> Float64:
+    def turn(self) -> Float64:
         """(2, 2) from the tile's axes (x right, y down) to the map's (east, south), radians per pixel."""
         a = math.radians(self.roll_deg)
         turn = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
@@ -70,11 +70,11 @@ class UprightTile:
 
     @cached_property
     def _back(self) -> Float64:
-        return np.asarray(np.linalg.inv(self._turn).T, np.float64)
+        return np.asarray(np.linalg.inv(self.turn).T, np.float64)
 
     def rays(self, tile_px: ArrayLike) -> Float64:
         """(N, 3) rays in the camera's frame of tile pixels (N, 2), pixel centres at +0.5."""
-        offset = (np.asarray(tile_px, np.float64) - self.input_px / 2) @ self._turn.T
+        offset = (np.asarray(tile_px, np.float64) - self.input_px / 2) @ self.turn.T
         azimuth, north = math.radians(self.azimuth_deg) + offset[:, 0], self.middle - offset[:, 1]
         level = 1 / np.cosh(north)
         # Levelled frame: right, down, forward.
@@ -131,7 +131,7 @@ class UprightTile:
         wider than sectors.
         """
         east, north = self._from_here(picture_px)
-        return np.asarray((np.abs(east) <= math.radians(self.sector_deg)) | (north < _STEEP), bool)
+        return np.asarray((np.abs(east) <= math.radians(self.sector_deg)) | (north < STEEP), bool)
 
     @cached_property
     def scale(self) -> float:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.closeup import PERSON_PX, CloseUps, closeup_tile
+from aipg_plugin.detection.closeup import PERSON_PX, CloseUps, closeup_tiles
 from aipg_plugin.detection.flat import FlatTile
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.onnx import PersonNet
@@ -86,7 +86,7 @@ def test_a_close_up_shows_its_candidate_upright_in_the_middle_and_of_one_size(aw
     turn = azimuth if kind is MountKind.CEILING else (azimuth / 6.28 - 0.5) * 1.5
     place = away_m * np.array([[np.sin(turn), np.cos(turn)]])
     box = np.asarray(standing_boxes(CAMERA, mount, place), np.float64)[0]
-    tile = closeup_tile(CAMERA, mount, box, SIDE_PX)
+    tile = closeup_tiles(CAMERA, mount, box[None], SIDE_PX, np.zeros(1))[0]
     middle, head, foot, left, right = tile.to_tile(
         np.asarray(box_math.to_pixels(box, np.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]]))))
     assert tile.input_px == SIDE_PX
@@ -98,8 +98,10 @@ def test_a_close_up_shows_its_candidate_upright_in_the_middle_and_of_one_size(aw
 
 
 def test_straight_below_a_close_up_is_a_turned_crop() -> None:
-    assert isinstance(closeup_tile(CAMERA, MOUNT, somebody(0.1, 0.2)[0], SIDE_PX), FlatTile)
-    assert isinstance(closeup_tile(CAMERA, MOUNT, somebody(2.0, 2.0)[0], SIDE_PX), UprightTile)
+    boxes = np.concatenate([somebody(0.1, 0.2), somebody(2.0, 2.0)])
+    below, beside = closeup_tiles(CAMERA, MOUNT, boxes, SIDE_PX, np.zeros(2))
+    assert isinstance(below, FlatTile)
+    assert isinstance(beside, UprightTile)
 
 
 def test_a_second_opinion_moves_box_and_score_towards_what_is_there() -> None:

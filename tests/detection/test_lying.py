@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aipg_plugin.detection.closeup import closeup_tile
+from aipg_plugin.detection.closeup import closeup_tiles
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.postprocess import MergedPeople
 from aipg_plugin.detection.refine import SecondOpinions
@@ -53,7 +53,7 @@ def test_a_turned_close_up_has_up_where_the_left_or_the_right_of_the_box_is() ->
     for box in (lying()[0], lying(0.1, 0.2)[0]):  # beside the camera, and straight below it
         left, right = np.asarray(box_math.to_pixels(box, np.array([[-1.0, 0], [1, 0]])))
         for turn, top in ((90.0, right), (-90.0, left)):
-            x, y = closeup_tile(CAMERA, MOUNT, box, SIDE_PX, turn).to_tile(top[None])[0]
+            x, y = closeup_tiles(CAMERA, MOUNT, box[None], SIDE_PX, np.array([turn]))[0].to_tile(top[None])[0]
             assert abs(x - SIDE_PX / 2) < 0.15 * SIDE_PX
             assert y < 0.3 * SIDE_PX
 

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aipg_plugin.detection import postprocess
+from aipg_plugin.detection import placing, postprocess
 from aipg_plugin.detection.layouts import Candidates
+from aipg_plugin.detection.placing import PlacedCandidates
+from aipg_plugin.detection.tilegroup import TileGroup
 from aipg_plugin.detection.tiles import LIVE, Tile, make_tiles
 from aipg_plugin.detection.upright import UprightTile
 from aipg_plugin.geometry import FisheyeCamera, ImageCircle, LensLaw, Mount
+from aipg_plugin.geometry.arrays import Float32, Float64
 from aipg_plugin.geometry.boxes import iou, to_local
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.options import LensModelName, MountKind
@@ -21,11 +24,30 @@ WH = (40.0, 72.0)
 
 
 def place(camera: FisheyeCamera, mount: Mount, tile: Tile, at: tuple[float, float],
-          wh: tuple[float, float] = WH) -> postprocess.PlacedCandidates:
+          wh: tuple[float, float] = WH) -> PlacedCandidates:
     """One candidate with a head of radius 12 at the top of its box, in the picture."""
     found = Candidates(np.array([[*at, *wh]], np.float32), np.array([0.9], np.float32),
                        np.array([[at[0], at[1] - wh[1] / 3, 12]], np.float32))
-    return postprocess.place(found, tile, 0, lambda boxes: aligned(camera, mount, boxes))
+    return placing.place([found], [tile], lambda boxes: aligned(camera, mount, boxes))
+
+
+def support(box: Float64, tile: Tile, silhouette: Float32) -> float:
+    """What a silhouette makes of a score of 0.9."""
+    canvas = postprocess.silhouettes_around(box[None], [postprocess.Silhouette(tile, silhouette)])
+    return float(postprocess.supported(np.array([0.9]), canvas)[0])
+
+
+@given(law=lens_laws(), mount=mounts(), x=numbers(-40, 680), y=numbers(-40, 680))
+def test_many_tiles_at_once_say_what_each_says_alone(law: LensLaw, mount: Mount, x: float, y: float) -> None:
+    camera = FisheyeCamera(law, ImageCircle(320, 320, 320), (640, 640))
+    tiles = make_tiles(camera, mount, LIVE, SIDE)
+    group, of = TileGroup(tiles), np.arange(len(tiles))
+    px = np.repeat([[x, y]], len(tiles), axis=0)
+    alone = [np.concatenate([call(px[:1]) for call in calls]) for calls in (
+        [tile.to_picture for tile in tiles], [tile.to_tile for tile in tiles], [tile.owns for tile in tiles])]
+    together = group.to_picture(px, of), group.to_tile(px, of), group.owns(px, of)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(other.astype(float), one.astype(float), rtol=1e-9, atol=1e-6)
 
 
 @given(law=lens_laws(), mount=mounts(), which=st.integers(0, 99), x=numbers(0, SIDE), y=numbers(0, SIDE))
@@ -45,7 +67,7 @@ def test_what_is_placed_is_whole_and_so_is_its_silhouette(law: LensLaw, mount: M
     beyond = np.isnan(camera.ray_to_pixel(tile.rays([[x, y]]))).any()
     border = min(x, y, SIDE - x, SIDE - y) < 0.6 * max(WH)
     for box in placed.boxes if not (border or beyond) else ():
-        assert postprocess.supported(0.9, postprocess.silhouette_around(box, tile, full)) > 0.9
+        assert support(box, tile, full) > 0.9
 
 
 @pytest.mark.parametrize(("name", "coefficients"), [
@@ -61,7 +83,7 @@ def test_a_box_that_reaches_over_the_rim_keeps_its_support(name: LensModelName, 
     placed = place(camera, mount, tile, at)
     assert len(placed.scores) == 1
     full = np.ones((SIDE // 4, SIDE // 4), np.float32)
-    assert postprocess.supported(0.9, postprocess.silhouette_around(placed.boxes[0], tile, full)) > 0.9
+    assert support(placed.boxes[0], tile, full) > 0.9
 
 
 @given(mount=mounts(), which=st.integers(0, 99), x=numbers(0.2, 0.8), y=numbers(0.2, 0.8))
