@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,8 +17,10 @@ from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
 _SIDE = 64               # cells of a field's side
 _REACH_CELLS = 29        # a silhouette reaches no farther from the middle
 _CELL_STEP = 1.25        # cells grow by this factor when a silhouette does not fit
-_KEPT_FIELDS = 1024
+_KEPT_FIELDS = 512
+_KEPT_CALM, _KEPT_CALM_S = 256, 6.0  # calm fields, each of up to five: the latest, of the last seconds
 _FAR_M = 9.0             # beyond a field, nobody is anywhere near
+_NOWHERE = np.full((_SIDE, _SIDE), -_FAR_M, np.float32)
 _FINE = 2                # contours are drawn at this many times a field's size
 # Chosen with `benchmarks.fit`, and no less than `benchmarks.field_faults` asks for (0.2 m leaked in a burst).
 SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this …
@@ -30,6 +33,30 @@ STILL_VOTES = 3          # … but not for fewer of them than these: a box may b
 STILL_M, STILL_M_S, STILL_MOST_M = 0.06, 0.15, 0.25  # who moves less at once, per second and in all, stays
 
 
+@dataclass(slots=True, eq=False)
+class _Calm:
+    """A sighting's calm field, its outline once asked for, and the `count` sightings it is put together of.
+
+    `widest`: of those around it, less what may have shrunk; `highest`: the STILL_VOTES highest values of each cell, of
+    the `votes` sightings that show somebody who stayed.
+    """
+
+    cell_m: float
+    first: TrackPoint
+    last: TrackPoint
+    count: int
+    widest: Float32
+    highest: list[Float32]
+    votes: int
+    field: Float32
+    outline: Float64 | None = None
+
+    def is_of(self, sightings: list[TrackPoint], cell_m: float) -> bool:
+        """Whether it is put together of just these."""
+        return (self.last is sightings[-1] and self.first is sightings[0] and self.count == len(sightings)
+                and self.cell_m == cell_m)
+
+
 class Silhouettes:
     """Fields of signed distances to silhouettes, metres, positive inside, in people's own frames.
 
@@ -37,47 +64,59 @@ class Silhouettes:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, ...], Float32] = OrderedDict()
-        self._outlines: OrderedDict[tuple[object, ...], Float64] = OrderedDict()
+        self._kept: OrderedDict[tuple[TrackPoint, float], Float32] = OrderedDict()
+        self._made: OrderedDict[tuple[TrackPoint, bool], _Calm] = OrderedDict()
 
     def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0, *,
            hindsight: bool = False) -> Float64:
         """(K, 2) the outline at sighting `a`, or at `share` of the way to `b`: metres in the person's own frame."""
-        later = self._calm(history, b, hindsight)[1] if b is not None and share > 0 else None
-        key, field = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
+        later = self._calm(history, b, hindsight).field if b is not None and share > 0 else None
+        calm = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
         if later is not None:
-            between = np.asarray(cv2.addWeighted(later, share, field, 1 - share, 0), np.float32)
+            between = np.asarray(cv2.addWeighted(later, share, calm.field, 1 - share, 0), np.float32)
             return _contour(between, history.cells.size_m)
-        outline = self._outlines.get(key)
-        if outline is None:
-            outline = self._outlines[key] = _contour(field, history.cells.size_m)
-            if len(self._outlines) > _KEPT_FIELDS:
-                self._outlines.popitem(last=False)
-        return outline
+        if calm.outline is None:
+            calm.outline = _contour(calm.field, history.cells.size_m)
+        return calm.outline
 
-    def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> tuple[tuple[object, ...], Float32]:
+    def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> _Calm:
         """A sighting's field and those around it, less what may have shrunk in between; where somebody stays, also what
-        several sightings farther off agree on. And what it is kept by.
+        several sightings farther off agree on. What came since it was last asked for is added.
         """
-        around = history.near(point.t_s, WINDOW_S)
+        key = (point, hindsight)
+        calm = self._made.get(key)
         longer = history.near(point.t_s, STILL_S)
+        if calm is not None and calm.is_of(longer, history.cells.size_m):
+            return calm
         for one in longer:
             _fit(history, one)
         cell_m = history.cells.size_m
-        key = (point, longer[0], longer[-1], around[-1], cell_m, hindsight)
-        field = self._kept.get(key)
-        if field is None:
-            field = self._own(point, cell_m)
-            for one in around:
-                if one is not point:
-                    shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
-                    field = np.maximum(field, self._own(one, cell_m) - shrunk)
-            stays = [one for one in longer if one is not point and _stays(point, one)]
-            if len(stays) >= STILL_VOTES:
-                voted = _highest([self._shifted(one, point, cell_m) for one in stays], STILL_VOTES)
-                field = np.maximum(field, voted - np.float32(STILL_SHRINK_M))
-            self._keep(key, field)
-        return key, field
+        if calm is None or not calm.is_of(longer[:calm.count], cell_m):
+            own = self._own(point, cell_m)
+            calm = _Calm(cell_m, longer[0], longer[0], 0, own, [_NOWHERE] * STILL_VOTES, 0, own)
+            self._made.pop(key, None)
+            self._made[key] = calm
+            while len(self._made) > _KEPT_CALM or next(iter(self._made))[0].t_s < point.t_s - _KEPT_CALM_S:
+                self._made.popitem(last=False)
+        self._add(calm, point, longer[calm.count:], set(history.near(point.t_s, WINDOW_S)), hindsight)
+        return calm
+
+    def _add(self, calm: _Calm, point: TrackPoint, new: list[TrackPoint], around: set[TrackPoint],
+             hindsight: bool) -> None:
+        """Add sightings to a calm field, some of which are around it."""
+        for one in new:
+            if one is point:
+                continue
+            if one in around:
+                shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
+                calm.widest = np.maximum(calm.widest, self._own(one, calm.cell_m) - shrunk)
+            if _stays(point, one):
+                calm.votes += 1
+                _insert(calm.highest, self._shifted(one, point, calm.cell_m))
+        calm.last, calm.count = new[-1], calm.count + len(new)
+        calm.field, calm.outline = calm.widest, None
+        if calm.votes >= STILL_VOTES:
+            calm.field = np.maximum(calm.widest, calm.highest[-1] - np.float32(STILL_SHRINK_M))
 
     def _shifted(self, one: TrackPoint, point: TrackPoint, cell_m: float) -> Float32:
         """A sighting's field where it lies in the picture, to half a cell, in the frame of another."""
@@ -89,16 +128,12 @@ class Silhouettes:
 
     def _own(self, point: TrackPoint, cell_m: float) -> Float32:
         key = (point, cell_m)
-        field = self._kept.get(key)
-        if field is None:
-            field = _drawn(own_frame(point, to_pixels(point.box, point.outline)), cell_m)
-            self._keep(key, field)
-        return field
-
-    def _keep(self, key: tuple[object, ...], field: Float32) -> None:
-        self._kept[key] = field
-        if len(self._kept) > _KEPT_FIELDS:
-            self._kept.popitem(last=False)
+        own = self._kept.get(key)
+        if own is None:
+            own = self._kept[key] = _drawn(own_frame(point, to_pixels(point.box, point.outline)), cell_m)
+            if len(self._kept) > _KEPT_FIELDS:
+                self._kept.popitem(last=False)
+        return own
 
 
 def _stays(point: TrackPoint, one: TrackPoint) -> bool:
@@ -107,14 +142,10 @@ def _stays(point: TrackPoint, one: TrackPoint) -> bool:
     return step_m < min(STILL_M + STILL_M_S * abs(one.t_s - point.t_s), STILL_MOST_M)
 
 
-def _highest(fields: list[Float32], n: int) -> Float32:
-    """The n-th highest value of each cell; three times as fast as sorting."""
-    highest = [np.full((_SIDE, _SIDE), -_FAR_M, np.float32)] * n
-    for field in fields:
-        for rank in range(n):
-            lower = np.minimum(highest[rank], field)
-            highest[rank], field = np.maximum(highest[rank], field), lower  # noqa: PLW2901 - the lower one goes on
-    return highest[-1]
+def _insert(highest: list[Float32], one: Float32) -> None:
+    """Put a field among the highest values of each cell, which are in falling order."""
+    for rank, before in enumerate(highest):
+        highest[rank], one = np.maximum(before, one), np.minimum(before, one)
 
 
 def _shrunk(dt_s: float, hindsight: bool) -> Float32:
