@@ -31,6 +31,11 @@ STILL_S = 2.0            # who stays where they are is as wide as any sightings 
 STILL_SHRINK_M = 0.02    # … less this …
 STILL_VOTES = 3          # … but not for fewer of them than these: a box may be off once or twice
 STILL_M, STILL_M_S, STILL_MOST_M = 0.06, 0.15, 0.25  # who moves less at once, per second and in all, stays
+HEAD_S = 0.6             # a head that a sighting so near has is there where this one lacks it …
+SMALLER_HEAD = 1.2       # … or has it smaller by this factor
+_LARGEST_HEAD = 0.3      # radius over the box's longer side; a larger disc is a mistake
+_COLUMNS = (np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2)[None]
+_ROWS = _COLUMNS.T
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +86,7 @@ class Silhouettes:
 
     def _calm(self, history: TrackHistory, point: TrackPoint, hindsight: bool) -> _Calm:
         """A sighting's field and those around it, less what may have shrunk in between; where somebody stays, also what
-        several sightings farther off agree on. What came since it was last asked for is added.
+        several sightings farther off agree on, and heads that it lacks. What came since it was last asked for is added.
         """
         key = (point, hindsight)
         calm = self._made.get(key)
@@ -104,12 +109,17 @@ class Silhouettes:
     def _add(self, calm: _Calm, point: TrackPoint, new: list[TrackPoint], around: set[TrackPoint],
              hindsight: bool) -> None:
         """Add sightings to a calm field, some of which are around it."""
+        own_head_m = _head_m(point)
         for one in new:
             if one is point:
                 continue
             if one in around:
                 shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
                 calm.widest = np.maximum(calm.widest, self._own(one, calm.cell_m) - shrunk)
+            head_m = _head_m(one)
+            if head_m > SMALLER_HEAD * own_head_m and abs(one.t_s - point.t_s) <= HEAD_S:
+                disc = _disc(own_frame(one, one.head[None, :2])[0], head_m, calm.cell_m)
+                calm.widest = np.maximum(calm.widest, disc)
             if _stays(point, one):
                 calm.votes += 1
                 _insert(calm.highest, self._shifted(one, point, calm.cell_m))
@@ -134,6 +144,19 @@ class Silhouettes:
             if len(self._kept) > _KEPT_FIELDS:
                 self._kept.popitem(last=False)
         return own
+
+
+def _head_m(point: TrackPoint) -> float:
+    """The radius of a sighting's head, metres; 0 if it shows none."""
+    x_px, y_px, radius_px = point.head.tolist()
+    shown = math.isfinite(x_px + y_px) and radius_px < _LARGEST_HEAD * max(point.box[2], point.box[3])
+    return float(radius_px / point.pose.per_metre) if shown else 0.0
+
+
+def _disc(centre_m: Float64, radius_m: float, cell_m: float) -> Float32:
+    """(64, 64) signed distances, metres, to a disc."""
+    x, y = (centre_m / cell_m).tolist()
+    return np.asarray(radius_m - cell_m * np.hypot(_COLUMNS - np.float32(x), _ROWS - np.float32(y)), np.float32)
 
 
 def _stays(point: TrackPoint, one: TrackPoint) -> bool:

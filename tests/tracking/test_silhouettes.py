@@ -1,5 +1,7 @@
 """Silhouettes as fields in people's own frames, against painting them; the filter that places the frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,20 @@ def test_with_hindsight_legs_follow_their_swing_and_a_head_left_out_stays() -> N
         mask = (_polygon(in_picture(history.points[0].pose, outline)),)
         assert covered(mask, head) > 0.9
         assert (covered(mask, leg) > 0.9) == (not hindsight)
+
+
+@pytest.mark.parametrize(("radius_px", "later_s", "kept"), [(np.nan, 0.4, True), (7.0, 0.4, True), (9.0, 0.4, False),
+                                                            (np.nan, 0.7, False), (60.0, 0.4, True)])
+def test_a_head_that_a_sighting_lacks_or_has_smaller_is_kept_for_a_moment(radius_px: float, later_s: float,
+                                                                         kept: bool) -> None:
+    """Black hair before something black: the box ends below it, and what is found of the head is too small."""
+    box = np.array([480.0, 480, 60, 120, 0])
+    body = OVAL * (0.7, 0.55) + (0.0, 0.45)
+    first = replace(point(0.0, box, body), head=np.array([480.0, 430, 10]))
+    lacking = replace(point(later_s, box, body), head=np.array([480.0, 430, radius_px]))
+    history = TrackHistory(1, 0.0, [first, lacking], 0.0, 0.0)
+    mask = painted((_polygon(in_picture(lacking.pose, Silhouettes().at(history, lacking, hindsight=True))),))
+    assert bool(mask[423, 480]) is kept
 
 
 @pytest.mark.parametrize(("times_seen", "speed_px_s", "kept"), [(4, 0.0, True), (1, 0.0, False), (4, 30.0, False)])
