@@ -24,15 +24,15 @@ _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so ma
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
-_LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
+LOOKS_AT_START = 8                      # … and of all places at first: who comes in later is seen on their way too
 
 
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
     A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes
-    is looked at again within `max_age_s` until two looks have shown it as it is now, or eight after a restart. From
-    then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
+    is looked at again within `max_age_s` until two looks have shown it as it is now, after a restart `looks_at_start`.
+    From then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
     changes that nobody told of. Until `changed` is called, everything counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
@@ -43,21 +43,22 @@ class SweepSchedule:
     """
 
     def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
-                 max_age_s: float = 2.0, sweep_s: float = 10.0, first_cost_s: float = 0.015) -> None:
+                 max_age_s: float = 2.0, sweep_s: float = 10.0, first_cost_s: float = 0.015,
+                 looks_at_start: int = LOOKS_AT_START) -> None:
         self._count, self._budget_s, self._max_age_s, self._sweep_s = len(tiles), budget_s, max_age_s, sweep_s
         self.coverage = TileCoverage(tiles, size_wh)
         self._shown = self.coverage.shown
         self._somewhere = self._shown.any(0)
         self._usual_cells = max(1.0, float(self._shown.sum(1).mean())) if self._count else 1.0
         self._oldest_worth = _OLDEST_WORTH * self._usual_cells
-        self._cost_s = first_cost_s
+        self._cost_s, self._looks_at_start = first_cost_s, looks_at_start
         self.restart()
 
     def restart(self) -> None:
         """Next time, sweep everything: at the start, after a scene change or a gap."""
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
-        self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
+        self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, self._looks_at_start)
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
         self._nothing_left()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 from aipg_plugin.frames import Frame, GuardedFrame
@@ -18,6 +19,7 @@ from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.options import Camera, Stream
 
 _log = logging.getLogger(__name__)
+Admitted = Arrival | Frame  # a frame that failed in the intake stays what it was, and is blanked
 
 
 class StreamGuard:
@@ -62,12 +64,23 @@ class StreamGuard:
 
         Without `keep` the pictures do not wait: `paint` is to be given each once more.
         """
+        return self.plan_admitted(self.admit(frame, newest_s=newest_s, keep=keep), keep=keep)
+
+    def admit(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> Admitted:
+        """The first step of `plan`, for each frame in order; a file's may run ahead in a thread of its own. Total."""
         try:
             arrival = self._intake(frame, newest_s)
+            own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if keep else frame
+            return replace(arrival, frame=own)
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)
-            return [*self._release.plans(self._ring.drain(), early=True), self._release.failed(frame)]
-        settled, arrival = self._settle(arrival, keep=keep)
+            return frame
+
+    def plan_admitted(self, arrival: Admitted, *, keep: bool = True) -> list[Planned]:
+        """The rest of `plan`, of a frame that was admitted with the same `keep`. Total."""
+        if isinstance(arrival, Frame):
+            return [*self._release.plans(self._ring.drain(), early=True), self._release.failed(arrival)]
+        settled = self._settle(arrival, keep=keep)
         self._observe(arrival, [waiting.arrival for waiting in self._ring])
         return settled + self._release.plans(self._ring.due(self._release.explained))
 
@@ -82,11 +95,11 @@ class StreamGuard:
         """The source has ended or is lost: release all that waits. A frame that comes nevertheless is a return."""
         return [self.paint(planned) for planned in self.plan_rest()]
 
-    def plan_rest(self) -> list[Planned]:
-        """The first half of `flush`."""
+    def plan_rest(self) -> Iterator[Planned]:
+        """The first half of `flush`, planned one by one as they are taken."""
         self._lost = True
         self._clock.restart()
-        return self._release.plans(self._ring.drain(), early=True)
+        return (planned for one in self._ring.drain() for planned in self._release.plans([one], early=True))
 
     def placeholder(self, text: str) -> GuardedFrame | None:
         """The source is lost: the last guarded picture, masked whole and captioned; None if none has left."""
@@ -128,16 +141,15 @@ class StreamGuard:
         return Arrival(frame, tick.t_s, layout, thumbnail, jumped=tick.jumped, returned=returned, opened=opened,
                        uncertainty_s=uncertainty_s)
 
-    def _settle(self, arrival: Arrival, *, keep: bool) -> tuple[list[Planned], Arrival]:
-        """Plan what must leave by the evidence of its own time, and let the new frame wait, in a copy if it is kept."""
+    def _settle(self, arrival: Arrival, *, keep: bool) -> list[Planned]:
+        """Plan what must leave by the evidence of its own time, and let the new frame wait, its picture if it is kept.
+        """
         settled = self._release.plans(self._ring.drain() if arrival.opened or arrival.jumped else (), early=True)
-        frame = arrival.frame
-        own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if keep else without_picture(frame)
-        waiting = replace(arrival, frame=own)
+        waiting = arrival if keep else replace(arrival, frame=without_picture(arrival.frame))
         self._release.remember(waiting)
-        arrived_s = frame.wall_time_s if self._live else arrival.t_s
+        arrived_s = arrival.frame.wall_time_s if self._live else arrival.t_s
         self._ring.push(Waiting(waiting, arrived_s, self._release.wanted))
-        return settled, waiting if keep else arrival
+        return settled
 
     def _observe(self, arrival: Arrival, waiting: list[Arrival]) -> None:
         """Show a frame of the detection stream to the observer. Total."""

@@ -14,6 +14,7 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.release import Planned
+from aipg_plugin.guard.stream import Admitted
 from aipg_plugin.hosts.stages import ahead
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.source import VideoSource
@@ -51,32 +52,32 @@ class Redaction:
         Raises MediaError when the file cannot be read, or reads differently the second time.
         """
         with ExitStack() as stages:
-            decoded = stages.enter_context(ahead(self._decoded(sound=sound), _PICTURES_AHEAD, "decode"))
+            admitted = stages.enter_context(ahead(self._admitted(sound=sound), _PICTURES_AHEAD, "decode"))
             again = None
             if not self.keeps_pictures:
                 second = stages.enter_context(self._again())
                 again = stages.enter_context(ahead(_frames(second), _PICTURES_AHEAD, "decode again"))
-            planned = stages.enter_context(ahead(self._planned(decoded), _PICTURES_AHEAD, "look"))
+            planned = stages.enter_context(ahead(self._planned(admitted), _PICTURES_AHEAD, "look"))
             yield from stages.enter_context(ahead(self._painted(planned, again), _PICTURES_AHEAD, "mask"))
 
-    def _decoded(self, *, sound: bool) -> Iterator[Frame | AudioPacket]:
+    def _admitted(self, *, sound: bool) -> Iterator[Admitted | AudioPacket]:
         heard: list[AudioPacket] = []
         self._source.on_audio = heard.append if sound else None
         for frame in _frames(self._source):
             yield from heard
             heard.clear()
-            yield frame
+            self.frames += 1
+            if frame.pts_s is not None:
+                self._times_s = [*self._times_s[:1], frame.pts_s]
+            yield self._stream.admit(frame, keep=self.keeps_pictures)
         yield from heard
 
-    def _planned(self, decoded: Iterator[Frame | AudioPacket]) -> Iterator[Planned | AudioPacket]:
-        for item in decoded:
+    def _planned(self, admitted: Iterator[Admitted | AudioPacket]) -> Iterator[Planned | AudioPacket]:
+        for item in admitted:
             if isinstance(item, AudioPacket):
                 yield item
                 continue
-            self.frames += 1
-            if item.pts_s is not None:
-                self._times_s = [*self._times_s[:1], item.pts_s]
-            yield from self._stream.plan(item, keep=self.keeps_pictures)
+            yield from self._stream.plan_admitted(item, keep=self.keeps_pictures)
         yield from self._stream.plan_rest()
 
     def _painted(self, planned: Iterator[Planned | AudioPacket],

@@ -46,6 +46,9 @@ def _bridges(history: TrackHistory) -> list[TrackHistory]:
     for start in jumps.tolist():
         end = int(np.searchsorted(history.times, history.times[start] + _LONGEST_BRIDGE_S, side="right"))
         later = boxes[start + 1:end]
+        # Half of a box lies outside every other one that its middle lies outside of.
+        if not (np.hypot(*(later[1:, :2] - boxes[start, :2]).T) <= np.hypot(*later[1:, 2:4].T) / 2).any():
+            continue
         covered = share_inside(boxes[start:start + 1], later)[0]
         back = np.flatnonzero((covered > _LEFT_SHARE) & (np.maximum.accumulate(covered) == covered))
         if len(back) and back[0] > 0 and covered[:back[0]].max() < _LEFT_SHARE:
