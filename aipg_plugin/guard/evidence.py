@@ -109,6 +109,15 @@ _TOO_MUCH = "the detector is late"
 _OTHER_SCENE = "another scene than was looked at"
 
 
+End = Callable[[], None]
+Beside = Callable[[], End]
+
+
+def nothing_to_do() -> End:
+    """A `Beside` that does nothing."""
+    return lambda: None
+
+
 def _any_look(_look: Look) -> bool:
     return True
 
@@ -172,10 +181,11 @@ class Evidence:
             return len(self._times) - bisect_right(self._times, t_s)
 
     def look(self, picture: LookPicture, t_s: float, shown: Shown = Shown(), *,
-             budget_s: float | None = None, epoch: int | None = None) -> None:
+             budget_s: float | None = None, epoch: int | None = None, beside: Beside = nothing_to_do) -> None:
         """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
 
-        A picture of an `epoch` that is over is left out.
+        A picture of an `epoch` that is over is left out. `beside` begins work that needs what is known before the look;
+        what it returns is called before any of it changes.
         """
         with self._lock:
             if epoch is not None and epoch != self._epoch:
@@ -184,11 +194,15 @@ class Evidence:
             epoch, expected = self._epoch, self._tracker.figures(t_s)
             forget, self._forget_scene = self._forget_scene, False
             sweep_all, self._sweep_all = self._sweep_all or shown.new_scene, False
+        end = beside()
         try:
-            if forget:
-                self._analyzer.reset()
-            observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
-                                              changed_px=shown.changed_px, budget_s=budget_s)
+            try:
+                if forget:
+                    self._analyzer.reset()
+                observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
+                                                  changed_px=shown.changed_px, budget_s=budget_s)
+            finally:
+                end()
             found = observation.detections
             if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")

@@ -14,7 +14,7 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.cover import masked_share, places_of, unexplained
-from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
+from aipg_plugin.guard.evidence import Beside, Evidence, Shown, Urgency, nothing_to_do
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.service import alone
@@ -100,6 +100,7 @@ class Observer:
         self._now_s = self._last_s = self._asked_s = -float("inf")
         self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival, inf while not known
         self.on_look: OnLook | None = None
+        self.before_change: Beside = nothing_to_do  # of what is known: begins and ends what still needs it as it is
 
     def known(self, t_s: float = float("inf")) -> Known | None:
         """What counts for a moment; None before the first look, and after geometry changed."""
@@ -122,6 +123,7 @@ class Observer:
         if not self._camera.privacy_guard.enabled:
             return
         if arrival.jumped and known is not None:
+            self.before_change()()
             known.evidence.reset(returned=arrival.returned)
             self._last = self._handed = None
         if known is None or arrival.layout is not known.layout:
@@ -139,10 +141,12 @@ class Observer:
                 self._handed = arrival.t_s, newest.frame.wall_time_s + awaited_s
                 worker.offer(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown)
         elif self._nothing_new(arrival.t_s, shown, known):
+            self.before_change()()
             known.evidence.extend(arrival.t_s)
         elif shown.new_scene or len(shown.changed_px) or known.evidence.due(arrival.t_s):
             self._last, self._last_s = arrival.thumbnail, arrival.t_s
-            known.evidence.look(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown)
+            known.evidence.look(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown,
+                                beside=self.before_change)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
         """Put new settings in force; `void` when what was found before counts no longer."""
@@ -226,6 +230,7 @@ class Observer:
         return self._planner
 
     def _open(self, arrival: Arrival) -> Known:
+        self.before_change()()
         with self._lock:
             self._drop()
             mount = mount_of(self._camera)

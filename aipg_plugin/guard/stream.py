@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.areas import Projections
 from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
+from aipg_plugin.guard.evidence import nothing_to_do
+from aipg_plugin.guard.late import LatePlans
 from aipg_plugin.guard.layout import Layout, LayoutFinder
 from aipg_plugin.guard.observer import Arrival, Observer
 from aipg_plugin.guard.release import Planned, Release, Waiting, without_picture
@@ -36,6 +40,7 @@ class StreamGuard:
         self._layouts = LayoutFinder(stream)
         self._now_s = -float("inf")
         self._lost = False
+        self._late: LatePlans | None = None
         self.stats = StatsKeeper()
         self._release = Release(camera, stream, observer, self.stats, projections, live=live)
         self._ring: Ring[Waiting] = Ring(self._wait_s, most_waiting)
@@ -79,10 +84,31 @@ class StreamGuard:
     def plan_admitted(self, arrival: Admitted, *, keep: bool = True) -> list[Planned]:
         """The rest of `plan`, of a frame that was admitted with the same `keep`. Total."""
         if isinstance(arrival, Frame):
-            return [*self._release.plans(self._ring.drain(), early=True), self._release.failed(arrival)]
+            return [*self._late_ones(), *self._release.plans(self._ring.drain(), early=True),
+                    self._release.failed(arrival)]
+        before = self._late_ones() if arrival.opened or arrival.jumped else []
         settled = self._settle(arrival, keep=keep)
         self._observe(arrival, [waiting.arrival for waiting in self._ring])
-        return settled + self._release.plans(self._ring.due(self._release.explained))
+        due = self._ring.due(self._release.explained)
+        if self._late is None:
+            return settled + self._release.plans(due)
+        self._late.add(due)
+        return before + settled + self._late.take()
+
+    def _late_ones(self) -> list[Planned]:
+        return [] if self._late is None else self._late.finish()
+
+    @contextmanager
+    def planning_beside_looks(self) -> Iterator[None]:
+        """Files: within this, frames are planned while the next picture is looked at, with the same result."""
+        self._late = LatePlans(self._release.plans)
+        self._observer.before_change = self._late.begin
+        try:
+            yield
+        finally:
+            self._observer.before_change = nothing_to_do
+            self._late.close()
+            self._late = None
 
     def paint(self, planned: Planned, again: Frame | None = None) -> GuardedFrame:
         """The second half of `process`, for each in order, by one thread. Total.
@@ -99,7 +125,8 @@ class StreamGuard:
         """The first half of `flush`, planned one by one as they are taken."""
         self._lost = True
         self._clock.restart()
-        return (planned for one in self._ring.drain() for planned in self._release.plans([one], early=True))
+        rest = (planned for one in self._ring.drain() for planned in self._release.plans([one], early=True))
+        return chain(self._late_ones(), rest)
 
     def placeholder(self, text: str) -> GuardedFrame | None:
         """The source is lost: the last guarded picture, masked whole and captioned; None if none has left."""

@@ -52,6 +52,7 @@ class Redaction:
         Raises MediaError when the file cannot be read, or reads differently the second time.
         """
         with ExitStack() as stages:
+            stages.enter_context(self._stream.planning_beside_looks())
             admitted = stages.enter_context(ahead(self._admitted(sound=sound), _PICTURES_AHEAD, "decode"))
             again = None
             if not self.keeps_pictures:

@@ -75,7 +75,7 @@ def pictures(subject: Redaction) -> list[GuardedFrame]:
 
 
 def stages() -> list[str]:
-    ours = {"decode", "decode again", "look", "mask"}
+    ours = {"decode", "decode again", "look", "mask", "plan_0"}
     return [thread.name for thread in threading.enumerate() if thread.name in ours]
 
 
