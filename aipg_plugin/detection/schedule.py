@@ -20,6 +20,8 @@ _LATE_FACTOR, _FIRST_FACTOR = 2.5, 8.0  # a given budget times this is the most 
 _COST_SMOOTHING = 0.2                   # share of the newest measurement in the learned cost of a tile
 _OVERLAP = 1.5                          # tiles to cover an area, over that without overlap
 _NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
+_FEW_CELLS, _FEW_LATER = 4.0, 1.5       # fewer late places than these, a head far away, may wait so much longer
+_COVER_WORTH = 4.0                      # of all late places, while there is time for all: so fewer tiles show them
 _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
@@ -31,9 +33,10 @@ class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
     A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes
-    is looked at again within `max_age_s` until two looks have shown it as it is now, after a restart `looks_at_start`.
-    From then on nothing new is to be seen there, and a routine sweep, each tile once in `sweep_s`, guards against
-    changes that nobody told of. Until `changed` is called, everything counts as changing.
+    is looked at again within `max_age_s`, one smaller than a head within 1.5 times that, until two looks have shown it
+    as it is now, after a restart `looks_at_start`. From then on nothing new is to be seen there, and a routine sweep,
+    each tile once in `sweep_s`, guards against changes that nobody told of. Until `changed` is called, everything
+    counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
 
@@ -108,8 +111,11 @@ class SweepSchedule:
         age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * pace - period_s
         open_cells = self._open_cells()
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
-        # No place that changes may wait longer than max_age_s, and no tile longer than sweep_s.
-        late = open_cells & (cell_age + period_s > self._max_age_s)
+        # No place that changes may wait longer than max_age_s (a few cells alone: a little longer), and no tile longer
+        # than sweep_s.
+        is_late = open_cells & (cell_age + period_s > self._max_age_s)
+        alone = (self._cell_pace > 1) | (cell_age + period_s > _FEW_LATER * self._max_age_s)
+        late = np.where(alone, _FEW_CELLS, 1.0).astype(np.float32) * is_late
         unseen = self._unseen_cells()
         routine = age + period_s > self._sweep_s
         self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
@@ -120,9 +126,10 @@ class SweepSchedule:
             urgent = asked @ worth
             if len(chosen) >= affordable and urgent_chosen >= _BESIDES_LATE:
                 urgent[:] = 0
-            must = (self._shown @ (late & unseen) > 0) | (urgent > 0)
+            must = (self._shown @ (late * unseen) >= _FEW_CELLS) | (urgent > 0)
             # What has been looked at since it changed is looked at again while there is time.
-            needed = must if pressed and len(chosen) >= affordable else must | routine | (self._shown @ late > 0)
+            late_shown = self._shown @ late
+            needed = must if pressed and len(chosen) >= affordable else must | routine | (late_shown >= _FEW_CELLS)
             if not needed.any() and len(chosen) >= int(self._credit):
                 break
             if len(chosen) >= most:
@@ -131,12 +138,14 @@ class SweepSchedule:
             # Many places that wait, and the one that waits longest: a few must not wait for ever.
             value = np.minimum(urgent, _MOST_URGENT) + self._shown @ waiting + age / self._sweep_s \
                 + (self._shown * waiting).max(1, initial=0) * self._oldest_worth
+            if not pressed:
+                value += _COVER_WORTH * late_shown / max(1.0, float(late.sum()))
             value[chosen] = -np.inf
             tile = int(np.where(needed, value, -np.inf).argmax() if needed.any() else value.argmax())
             chosen.append(tile)
             urgent_chosen += bool(urgent[tile] > 0)
             shown = self._shown[tile] > 0
-            late[shown], waiting[shown], routine[tile], worth[asked[tile]] = False, 0, False, 0
+            late[shown], waiting[shown], routine[tile], worth[asked[tile]] = 0, 0, False, 0
         self._leave(chosen, short=short)
         return tuple(chosen)
 

@@ -178,8 +178,9 @@ class SceneAnalyzer:
         self._last_s = t_s
         missed = np.array([figure.box[:2] for figure in known.figures if figure.age_s > missed_s]).reshape(-1, 2)
         x, y = np.clip(missed / self._detector.size_wh * grid_wh, 0, np.array(grid_wh) - 1).astype(np.intp).T
-        cells = cells.copy()
-        cells[y, x] = True
+        theirs = np.zeros(cells.shape, np.uint8)
+        theirs[y, x] = 1
+        cells = cells | cv2.dilate(theirs, np.ones((3, 3), np.uint8)).view(bool)  # as large as a head
         self._schedule.changed(cells, t_s, unexplained)
 
     def _foreign(self, moving_px: NDArray[np.float64],

@@ -54,7 +54,8 @@ def test_no_place_waits_longer_than_promised(hz: float, budget: float, cost: flo
     for t_s, chosen in run(schedule, 25, hz=hz, cost_s=cost):
         last[shown[list(chosen)].any(0)] = t_s
         tile_last[list(chosen)] = t_s
-        assert t_s - last.min() <= max(2.0, 1 / hz) + 1e-6
+        assert t_s - last.min() <= max(3.0, 1 / hz) + 1e-6
+        assert shown[:, t_s - last > max(2.0, 1 / hz) + 1e-6].sum(1).max() < 4  # less than a head
         assert t_s - tile_last.min() <= max(10.0, 1 / hz) + 1e-6
 
 
@@ -86,8 +87,9 @@ def test_where_nothing_changes_only_the_routine_sweep_looks() -> None:
     assert max(np.diff(times).max() for times in seen.values()) <= 10.0 + 1e-6
 
 
-@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95))
-def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: float) -> None:
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0, 0.95), cells_wide=st.sampled_from([1, 3]))
+def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: float, cells_wide: int) -> None:
+    """In time; one smaller than a head may wait a little longer, for what changes beside it."""
     schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=1000.0)
     w, h = schedule.coverage.grid_wh
     place = 0.5 + 0.5 * radius * np.array([np.cos(angle), np.sin(angle)])
@@ -95,12 +97,13 @@ def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: floa
 
     def changes(t_s: float) -> np.ndarray:
         cells = nowhere(schedule)
-        cells[y, x] = t_s == 12.0
+        reach = cells_wide // 2
+        cells[max(0, y - reach):y + reach + 1, max(0, x - reach):x + reach + 1] = t_s == 12.0
         return cells
 
     log = run(schedule, 25, changes=changes)
     shown = [t_s for t_s, chosen in log if t_s >= 12.0 and schedule.coverage.shown[list(chosen), y * w + x].any()]
-    limit_s = 1.0
+    limit_s = 1.0 if cells_wide > 1 else 1.5
     assert shown[0] <= 12.0 + limit_s
     assert shown[1] <= shown[0] + limit_s
     assert len(shown) == 2
@@ -179,7 +182,7 @@ def test_with_a_budget_every_place_that_changed_is_looked_at_in_time_or_left_to_
         left = schedule.left.ravel()
         assert not (left & ~unseen).any()
         if was_complete:
-            late = unseen & (i / hz - since_s > max(0.8, 1 / hz) + 1e-6)
+            late = unseen & (i / hz - since_s > max(1.2, 1 / hz) + 1e-6)
             assert not (late & ~left).any()
             assert len(chosen) <= max(1, 2.5 * budget / min(cost, 0.015))
 
