@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
-from aipg_plugin.scene.grid import drawn
+from aipg_plugin.scene.grid import box_cells, drawn
 from aipg_plugin.scene.picture import LookPicture
 
 # The limits were set on painted rooms with known truth (tests/scene/test_background.py) and checked on the sample clip
@@ -128,33 +127,32 @@ class BackgroundModel:
 
     def place_empty(self, box: NDArray[np.floating]) -> bool | None:
         """Whether the place of a gravity-aligned box looks as it does with nobody there; None while that is unknown."""
-        inside = self._box_mask(np.asarray(box, np.float64)) & self._valid
-        count = int(inside.sum())
-        if count == 0 or self._last_s is None or float(self._known[inside].mean()) < _KNOWN_SHARE:
+        part, inside = self._within(box)
+        inside = inside & self._valid[part]
+        count = np.count_nonzero(inside)
+        if count == 0 or self._last_s is None:
             return None
-        known = inside & self._known
-        return float(self._different[known].mean()) < _EMPTY_SHARE
+        known = inside & self._known[part]
+        known_count = np.count_nonzero(known)
+        if known_count < _KNOWN_SHARE * count:
+            return None
+        return bool(np.count_nonzero(self._different[part] & known) < _EMPTY_SHARE * known_count)
 
     def invalidate(self, boxes: NDArray[np.floating]) -> None:
         """Somebody was found at these boxes (N, 5): a place taken for empty was learned with them in it, forget it."""
         for box in boxes:
             if self.place_empty(box):
-                inside = self._box_mask(np.asarray(box, np.float64))
-                self._known[inside] = False
-                self._calm_s[inside] = 0
+                part, inside = self._within(box)
+                self._known[part][inside] = False
+                self._calm_s[part][inside] = 0
+
+    def _within(self, box: NDArray[np.floating]) -> tuple[tuple[slice, slice], Bools]:
+        return box_cells(np.asarray(box, np.float64), self.size_wh[::-1], self._picture_wh)
 
     def _people_mask(self, figures_px: Sequence[NDArray[np.floating]]) -> Bools:
         mask = drawn([polygon for polygon in figures_px if len(polygon) >= 3], self.size_wh[::-1], self._picture_wh)
         # Hair, hands and shadows reach beyond the outline.
         return cv2.dilate(mask, np.ones((9, 9), np.uint8)).view(bool)
-
-    def _box_mask(self, box: Float64) -> Bools:
-        mask = np.zeros(self.size_wh[::-1], np.uint8)
-        if np.isfinite(box).all():
-            scale = np.array(self.size_wh) / np.array(self._picture_wh)
-            corners = box_math.corners(box[None])[0] * scale - 0.5
-            cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
-        return np.asarray(mask > 0, bool)
 
     def _moving(self, now: UInt8) -> Bools:
         grey = np.asarray(cv2.extractChannel(now, 0), np.uint8)

@@ -1,4 +1,4 @@
-"""Polygons of a picture drawn into a coarse grid over it."""
+"""Polygons and boxes of a picture drawn into a coarse grid over it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry.arrays import UInt8
+from aipg_plugin.geometry import boxes as box_math
+from aipg_plugin.geometry.arrays import Bools, Float64, UInt8
 
 
 def drawn(polygons_px: Iterable[NDArray[np.floating]], shape: Sequence[int], picture_wh: tuple[int, int],
@@ -29,3 +30,19 @@ def drawn(polygons_px: Iterable[NDArray[np.floating]], shape: Sequence[int], pic
             if rim:
                 cv2.polylines(grid, whole, True, 1, rim)
     return grid
+
+
+def box_cells(box: Float64, shape: Sequence[int], picture_wh: tuple[int, int]) -> tuple[tuple[slice, slice], Bools]:
+    """The part of a grid of `shape` around a box (5,) of a picture of `picture_wh`, and (h, w) bool which of its cells
+    lie in the box; an empty part for a box that is not finite or outside.
+    """
+    h, w = shape[:2]
+    if not np.isfinite(box).all():
+        return (slice(0), slice(0)), np.zeros((0, 0), bool)
+    corners = np.round(box_math.corners(box[None])[0] * (np.array([w, h]) / picture_wh) - 0.5).astype(np.int32)
+    left, top = np.clip(corners.min(0), 0, (w, h)).tolist()
+    right, bottom = np.clip(corners.max(0) + 1, 0, (w, h)).tolist()
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    if mask.size:
+        cv2.fillConvexPoly(mask, corners - np.array([left, top], np.int32), 1)
+    return (slice(top, bottom), slice(left, right)), np.asarray(mask > 0, bool)

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aipg_plugin.geometry import boxes as box_math
 from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8
 from aipg_plugin.scene.change import large
-from aipg_plugin.scene.grid import drawn
+from aipg_plugin.scene.grid import box_cells, drawn
 
 _CELL_PX = 2             # of the small picture: a cell is some 6 px of a 960 px picture …
 _WINDOW = 3              # … and this many cells, a head, are compared as one
@@ -136,11 +135,6 @@ class TileChange:
 
     def _latest(self, box: Float64) -> float:
         """When something changed last within a box."""
-        if not np.isfinite(box).all():
-            return math.inf
-        wide = box * (1, 1, _REACH, _REACH, 1)
-        corners = box_math.corners(wide[None])[0] * (np.array(self._wh) / self._picture_wh) - 0.5
-        mask = np.zeros(self._wh[::-1], np.uint8)
-        cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
-        inside = (mask > 0) & self._valid
-        return float(self.changed_s[inside].max()) if inside.any() else math.inf
+        part, inside = box_cells(box * (1, 1, _REACH, _REACH, 1), self._wh[::-1], self._picture_wh)
+        inside &= self._valid[part]
+        return float(self.changed_s[part][inside].max()) if inside.any() else math.inf
