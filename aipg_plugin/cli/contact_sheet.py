@@ -6,6 +6,7 @@ import argparse
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +28,8 @@ from aipg_plugin.resources import resource_path
 
 Bgr = NDArray[np.uint8]
 
-_LONGEST_S = 8.0       # of a clip that is looked at before the moment that is shown
+_LONGEST_S = 8.0       # of a clip that is looked at before the moment that is shown …
+_AFTER_S = 1.0         # … and after it: a mask is no wider than both explain
 _TILE_PX, _GAP_PX, _LABEL_PX = 400, 8, 30
 _PAPER, _INK = (246, 247, 243), (40, 30, 20)
 _COLUMNS = 4
@@ -64,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help="the sheet: a .jpg or .png")
     parser.add_argument("input", metavar="IN", nargs="?", help="a picture or a video (default: the shipped clip)")
     parser.add_argument("--at", type=float, metavar="S", help=f"moment of a video to show (default: {_LONGEST_S:g} s "
-                        "after its start, or its end)")
+                        "after its start, or a second before its end)")
     add_camera_arguments(parser, masks=False)
 
 
@@ -92,46 +94,53 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Frames:
-    """The frames up to the moment that is shown, again and again."""
+    """The frames around the moment that is shown, again and again; `shown_seq` is that moment's."""
 
     def __init__(self, source: Path, at_s: float | None) -> None:
         self._source = source
-        self._end_s = _LONGEST_S if at_s is None else at_s
+        self._at_s = _LONGEST_S if at_s is None else at_s
         self.still = is_picture(source)
-        first = next(iter(self), None)
-        if first is None:
+        times = [(frame.seq, frame.size_wh, now_s) for frame, now_s in self._timed()]
+        if not times:
             raise MediaError("{source} has no frames", source=str(source), cure="Check that it is a video")
-        self.size_wh = first.size_wh
+        _, self.size_wh, first_s = times[0]
+        shown_s = max(first_s, min(self._at_s, times[-1][2] - _AFTER_S))
+        self.shown_seq = max(seq for seq, _, now_s in times if now_s <= shown_s)
 
     def __iter__(self) -> Iterator[Frame]:
+        return (frame for frame, _ in self._timed())
+
+    def _timed(self) -> Iterator[tuple[Frame, float]]:
+        """Each with its seconds since the video's start."""
         if self.still:
             with PictureFile(self._source) as picture:
                 page = next(iter(picture))
-            yield Frame("1", 0, 0.0, 0.0, PixelFormat.BGR24, page.size_wh, (page.bgr,))
+            yield Frame("1", 0, 0.0, 0.0, PixelFormat.BGR24, page.size_wh, (page.bgr,)), 0.0
             return
         start_s: float | None = None
         with open_video(self._source, "1") as video:
             for item in video:
                 if not isinstance(item, Frame):
                     continue
-                now_s = item.pts_s if item.pts_s is not None else 0.0
-                start_s = now_s if start_s is None else start_s
-                if now_s - start_s > self._end_s:
+                pts_s = item.pts_s if item.pts_s is not None else 0.0
+                start_s = pts_s if start_s is None else start_s
+                if pts_s - start_s > self._at_s + _AFTER_S:
                     return
-                if now_s - start_s >= self._end_s - _LONGEST_S:
-                    yield item
+                if pts_s - start_s >= self._at_s - _LONGEST_S:
+                    yield item, pts_s - start_s
 
 
 def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: SheetStyle) -> GuardedFrame:
-    """The last frame as it leaves with a look's settings."""
+    """The frame of the moment as it leaves with a look's settings."""
     stream = camera.streams[0].id
     guard = make_guard(replace(camera, privacy_guard=look.of(camera.privacy_guard)), net, live=False,
                        plan=THOROUGH if frames.still else LIVE, single_image=frames.still)
-    left: list[GuardedFrame] = []
+    shown: GuardedFrame | None = None
     try:
-        for frame in frames:
-            left = guard.process(replace(frame, stream=stream)) or left
-        return (guard.flush(stream) or left)[-1]
+        for out in chain((guard.process(replace(frame, stream=stream)) for frame in frames), [guard.flush(stream)]):
+            shown = next((guarded for guarded in out if guarded.seq == frames.shown_seq), shown)
+        assert shown is not None  # files lose no frame
+        return shown
     finally:
         guard.close()
 

@@ -43,6 +43,14 @@ def test_a_picture_gives_a_sheet_without_anybody_clear(tmp_path: Path, capsys: p
     assert all(np.abs(tile - other).max() > 20 for n, tile in enumerate(tiles) for other in tiles[:n])
 
 
+@pytest.mark.parametrize(("at_s", "shown"), [(1.0, 15), (None, 113), (0.0, 0)])
+def test_a_video_is_looked_at_for_a_second_after_the_moment_shown(at_s: float | None, shown: int) -> None:
+    """A mask that nothing is known after reaches wherever somebody may have walked."""
+    frames = contact_sheet._Frames(resource_path("samples", "lobby.mp4"), at_s)
+    assert frames.shown_seq == shown
+    assert max(frame.seq for frame in frames) == shown + 15
+
+
 @pytest.mark.parametrize("arguments", [["sheet.txt"], ["sheet.png", "nothing.jpg"], ["sheet.png", "--at", "-1"]])
 def test_what_cannot_be_done_is_said(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
