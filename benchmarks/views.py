@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 import cv2
@@ -22,21 +23,22 @@ from numpy.typing import NDArray
 from aipg_plugin.cli.contact_sheet import remembering
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import PersonNet, load_model
-from aipg_plugin.frames import Frame
+from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.geometry import Projection, make_projection
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.layout import mount_of
-from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Camera, CaptureMode, MaskingMethod, Source, Stream, View, Web
 from aipg_plugin.resources import resource_path
 from aipg_plugin.states import FULL_MOSAIC
 from aipg_plugin.views.dewarp import Dewarper
+from benchmarks.leak import filled, frames_of
 
 SPILL_PX = 6
 _SIZES = {CaptureMode.PANORAMA: (1920, 500), CaptureMode.DOUBLE_PANORAMA: (1600, 800),
           CaptureMode.QUAD_PTZ: (1280, 960), CaptureMode.SINGLE_PTZ: (1280, 720)}
 _VIEW = View(90.0, -50.0, 0.0, 100.0)
 _STEP_PX = 4
+_FILL = "#ff00ff"
 
 Mask = NDArray[np.bool_]
 
@@ -61,7 +63,8 @@ def camera_with(mode: CaptureMode, clip: str) -> Camera:
     camera = settings_for(clip, Web()).cameras[0]
     second = Stream("2", Source(clip), capture_mode=mode,
                     view=_VIEW if mode is CaptureMode.SINGLE_PTZ else View())
-    guard = replace(camera.privacy_guard, target_streams=("1", "2"), masking_method=MaskingMethod.FILLING)
+    guard = replace(camera.privacy_guard, target_streams=("1", "2"), masking_method=MaskingMethod.FILLING,
+                    fill_colour=_FILL)
     return replace(camera, streams=(*camera.streams, second), privacy_guard=guard)
 
 
@@ -71,39 +74,40 @@ def measure(mode: CaptureMode, net: PersonNet, every: int) -> ModeRow:
     ids = np.load(resource_path("samples", "lobby.silhouettes.npz"))["ids"]
     camera = camera_with(mode, clip)
     guard = make_guard(camera, net, live=False)
-    dewarper: Dewarper | None = None
-    lookup: NDArray[np.float32] | None = None
+    views: tuple[Dewarper, NDArray[np.float32]] | None = None
+    waiting: dict[int, dict[str, Mask | None]] = {}  # by frame: each stream's mask once it has left
     shares: list[tuple[float, float, float, float, float]] = []
-    with open_source(Source(clip, realtime=False), "1") as source:
-        frames = (item for item in source if isinstance(item, Frame))
-        for index, frame in enumerate(frames):
-            if index % every or index >= len(ids):
-                continue
-            (first,) = guard.process(frame)
-            if dewarper is None:
-                layout = guard.stream("1").layout
-                assert layout is not None
-                fisheye = layout.projection
-                target = make_projection(mode, law=fisheye.law, circle=None, mount=mount_of(camera),  # type: ignore[attr-defined]
-                                         size_wh=_SIZES[mode], view=camera.streams[1].view)
-                dewarper, lookup = Dewarper(fisheye, target), _lookup(fisheye, target)
-            planes = dewarper.planes(frame.format, frame.planes)
-            (second,) = guard.process(replace(frame, stream="2", planes=planes, size_wh=_SIZES[mode]))
-            if first.state in FULL_MOSAIC or second.state in FULL_MOSAIC:
-                continue
-            assert lookup is not None
-            shares.append(_compare(_mask(guard, "1"), _mask(guard, "2"), ids[index], lookup))
+
+    def leave(out: Iterable[GuardedFrame]) -> None:
+        for guarded in out:
+            masks = waiting.setdefault(guarded.seq, {})
+            masks[guarded.stream] = None if guarded.state in FULL_MOSAIC else filled(guarded)
+            first, second = masks.get("1"), masks.get("2")
+            if first is not None and second is not None and views is not None:
+                shares.append(_compare(first, second, ids[guarded.seq], views[1]))
+            if len(masks) == 2:
+                del waiting[guarded.seq]
+
+    for frame in frames_of(Source(clip, realtime=False)):
+        if frame.seq % every or frame.seq >= len(ids):
+            continue
+        leave(guard.process(frame))
+        if views is None:
+            layout = guard.stream("1").layout
+            assert layout is not None
+            fisheye = layout.projection
+            target = make_projection(mode, law=fisheye.law, circle=None, mount=mount_of(camera),  # type: ignore[attr-defined]
+                                     size_wh=_SIZES[mode], view=camera.streams[1].view)
+            views = Dewarper(fisheye, target), _lookup(fisheye, target)
+        planes = views[0].planes(frame.format, frame.planes)
+        leave(guard.process(replace(frame, stream="2", planes=planes, size_wh=_SIZES[mode])))
+    leave([*guard.flush("1"), *guard.flush("2")])
     guard.close()
     masked, expected, leak, fisheye_leak, spill = np.array(shares).T
     ratios = masked / np.maximum(expected, 1e-9)
     return ModeRow(mode.value, len(shares), float(leak.mean()), float(fisheye_leak.mean()), float(masked.mean()),
                float(expected.mean()), float(masked.sum() / expected.sum()), float(np.percentile(ratios, 95)),
                float(spill.mean()))
-
-
-def _mask(guard: object, stream: str) -> Mask:
-    layout = guard.stream(stream).layout  # type: ignore[attr-defined]
-    return np.asarray(layout.painter.mask > 0)
 
 
 def _lookup(source: Projection, target: Projection) -> NDArray[np.float32]:
