@@ -15,6 +15,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.foreground import ForegroundFinder, ForegroundRegions
 from aipg_plugin.scene.grid import box_cells, drawn
 from aipg_plugin.scene.picture import LookPicture
+from aipg_plugin.scene.shadows import without_shadows
 
 # The limits were set on painted rooms with known truth (tests/scene/test_background.py) and checked on the sample clip
 # with `benchmarks.leak`.
@@ -112,7 +113,7 @@ class BackgroundModel:
         self._last_s = t_s
         people = self._people_mask(figures_px)
         moving = self._moving(now)
-        distance, global_change = self._compare(now, people)
+        distance, lit, global_change = self._compare(now, people)
         self._different = self._known & (distance > self._limit(_DIFFERENT_LEVEL, _NOISE_FACTOR))
         if global_change:
             self._known[:] = False
@@ -123,7 +124,10 @@ class BackgroundModel:
         # Known people are left out, so that somebody missed beside them does not melt into one region with them.
         odd = self._valid & ~people & (self._different | (~self._known & moving))
         centres = self._finder.centres(moving & ~people)
-        return MotionReport(self._finder.find(odd), moving, centres, self._known_share(), global_change)
+        w, h = self._picture_wh
+        found = without_shadows(self._finder.find(odd), lit, self._empty, self._known, people,
+                                (self.size_wh[0] / w, self.size_wh[1] / h))
+        return MotionReport(found, moving, centres, self._known_share(), global_change)
 
     def place_empty(self, box: NDArray[np.floating]) -> bool | None:
         """Whether the place of a gravity-aligned box looks as it does with nobody there; None while that is unknown."""
@@ -167,12 +171,12 @@ class BackgroundModel:
         moving = cv2.morphologyEx(_bytes(change > int(level)), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         return np.asarray(moving.view(bool) & self._valid, bool)
 
-    def _compare(self, now: UInt8, people: Bools) -> tuple[UInt8, bool]:
-        """Distance to the empty scene, the picture put in its light first; whether they are too unlike to compare."""
+    def _compare(self, now: UInt8, people: Bools) -> tuple[UInt8, UInt8, bool]:
+        """Distance to the empty scene; the picture put in its light first; whether they are too unlike to compare."""
         sparse = np.s_[::5, ::5]  # medians of a twenty-fifth of the pixels are as good
         compare = self._known[sparse] & self._valid[sparse] & ~people[sparse]
         if int(compare.sum()) < 50:
-            return self._distance(now), False
+            return self._distance(now), now, False
         seen, usual = now[sparse][compare].astype(np.float32), self._empty[sparse][compare]
         gain = float(np.clip(np.median((seen[:, 0] + 8) / (usual[:, 0] + 8)), *_GAIN_RANGE))
         # Colour differences from grey (128) grow with the light too.
@@ -182,12 +186,13 @@ class BackgroundModel:
         turn = np.column_stack([np.diag(factors), offsets])
         levels = np.repeat(np.arange(256, dtype=np.float32), 3).reshape(256, 1, 3)
         lit = cv2.convertScaleAbs(np.maximum(cv2.transform(levels, turn), 0))  # of each level, what it would be
-        distance = self._distance(np.asarray(cv2.LUT(now, lit), np.uint8))
+        seen_lit = np.asarray(cv2.LUT(now, lit), np.uint8)
+        distance = self._distance(seen_lit)
         # What the new light drives to white cannot be told from the scene gone white.
         white = cv2.extractChannel(now, 0) > _WHITE_LEVEL
         if white.any():
             distance[white & (self._empty[..., 0] > _BLOWN_LEVEL / gain)] = 0
-        return distance, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _GLOBAL_CHANGE_SHARE
+        return distance, seen_lit, float((distance[sparse][compare] > _DIFFERENT_LEVEL).mean()) > _GLOBAL_CHANGE_SHARE
 
     def _distance(self, seen: UInt8) -> UInt8:
         """Distance to the empty scene per pixel, grey levels: luma or weighted chroma, whichever differs more.

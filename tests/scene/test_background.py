@@ -1,5 +1,6 @@
 """The background model in a painted room under a ceiling camera."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +88,20 @@ def test_somebody_missed_beside_a_known_person_is_a_region_of_their_own() -> Non
     report = watch.look(3, people=np.concatenate([known, missed]), known=known)[-1]
     assert iou(report.foreground.boxes, missed).max(initial=0) > 0.3
     assert iou(report.foreground.boxes, known).max(initial=0) < 0.2
+
+
+@pytest.mark.parametrize(("light", "known_near", "foreground"), [(0.65, True, False), (0.65, False, True),
+                                                                 (0.25, True, True)])
+def test_a_shadow_beside_somebody_known_is_no_foreground(light: float, known_near: bool, foreground: bool) -> None:
+    """The floor in less light: anywhere else, or too dark for a shadow, it is masked as what moves there."""
+    watch = Watch(contrast=0.4)
+    watch.look(40)
+    shade = np.zeros((SIZE, SIZE), np.float32)
+    known, beside = person(1.5, 1.0) if known_near else person(-3.0, -1.0), person(1.5, 0.1)
+    cv2.fillConvexPoly(shade, np.round(corners(beside)[0]).astype(np.int32), 1.0)
+    watch.scene = watch.scene * (1 - (1 - light) * cv2.GaussianBlur(shade, (0, 0), 1.0))[..., None]
+    report = watch.look(3, people=known, known=known)[-1]
+    assert bool(iou(report.foreground.boxes, beside).max(initial=0) > 0.3) is foreground
 
 
 def test_somebody_there_from_the_start_is_not_learned_as_empty() -> None:
