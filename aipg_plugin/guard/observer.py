@@ -31,7 +31,7 @@ OnLook = Callable[[float, tuple[Track, ...]], None]
 
 _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
 _SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
-_QUIET_PERIODS = 3.0  # files: from one look to the next while nothing changes
+_QUIET_S = 0.9       # files: from one look to the next while nothing changes; a new track goes back a little longer
 _ASKED_S = 0.19      # files: from one picture that is searched for newcomers to the next
 _BURST_PACE = 1.5   # frames that come this many times faster than they were taken have been held up and arrive together
 _HELD_UP_S = 0.5    # a picture that was held up and handed over is awaited for as long
@@ -188,7 +188,7 @@ class Observer:
 
     def _nothing_new(self, t_s: float, shown: Shown, known: Known) -> bool:
         """Whether a picture shows just what was looked at last, and a look at it can wait: each is compared anew."""
-        return (shown.urgency is Urgency.ROUTINE and t_s - self._last_s < _QUIET_PERIODS * known.evidence.period_s
+        return (shown.urgency is Urgency.ROUTINE and t_s - self._last_s < _QUIET_S
                 and self._hindsight_s > 0 and known.evidence.settled)
 
     def _compare(self, arrival: Arrival, known: Known) -> Shown:
