@@ -32,7 +32,10 @@ STILL_SHRINK_M = 0.02    # … less this …
 STILL_VOTES = 3          # … but not for fewer of them than these: a box may be off once or twice
 STILL_M, STILL_M_S, STILL_MOST_M = 0.06, 0.15, 0.25  # who moves less at once, per second and in all, stays
 HEAD_S = 0.6             # a head that a sighting so near has is there where this one lacks it …
-SMALLER_HEAD = 1.2       # … or has it smaller by this factor
+SMALLER_HEAD = 1.2       # … or has it smaller by this factor,
+SHORTER, RAISED_M = 0.97, 0.12  # … or the box is shorter by this factor, which has it lower by no more than this
+_UPRIGHT = 1.6           # height over width of the box of somebody who stands
+_FEET = np.array([[0.0, 1.0]])  # in the box's own coordinates
 _LARGEST_HEAD = 0.3      # radius over the box's longer side; a larger disc is a mistake
 _COLUMNS = (np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2)[None]
 _ROWS = _COLUMNS.T
@@ -109,17 +112,14 @@ class Silhouettes:
     def _add(self, calm: _Calm, point: TrackPoint, new: list[TrackPoint], around: set[TrackPoint],
              hindsight: bool) -> None:
         """Add sightings to a calm field, some of which are around it."""
-        own_head_m = _head_m(point)
         for one in new:
             if one is point:
                 continue
             if one in around:
                 shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
                 calm.widest = np.maximum(calm.widest, self._own(one, calm.cell_m) - shrunk)
-            head_m = _head_m(one)
-            if head_m > SMALLER_HEAD * own_head_m and abs(one.t_s - point.t_s) <= HEAD_S:
-                disc = _disc(own_frame(one, one.head[None, :2])[0], head_m, calm.cell_m)
-                calm.widest = np.maximum(calm.widest, disc)
+            for centre_m, radius_m in _heads_lacked(point, one):
+                calm.widest = np.maximum(calm.widest, _disc(centre_m, radius_m, calm.cell_m))
             if _stays(point, one):
                 calm.votes += 1
                 _insert(calm.highest, self._shifted(one, point, calm.cell_m))
@@ -151,6 +151,29 @@ def _head_m(point: TrackPoint) -> float:
     x_px, y_px, radius_px = point.head.tolist()
     shown = math.isfinite(x_px + y_px) and radius_px < _LARGEST_HEAD * max(point.box[2], point.box[3])
     return float(radius_px / point.pose.per_metre) if shown else 0.0
+
+
+def _heads_lacked(point: TrackPoint, one: TrackPoint) -> list[tuple[Float64, float]]:
+    """Middle (2,) and radius in metres where another sighting's head is that one lacks, has smaller, or has lower.
+
+    A head is lower where the box has lost its upper end: as high above the feet as before it still is.
+    """
+    radius_m = _head_m(one)
+    if not radius_m or abs(one.t_s - point.t_s) > HEAD_S:
+        return []
+    centre_m = own_frame(one, one.head[None, :2])[0]
+    heads = [(centre_m, radius_m)] if radius_m > SMALLER_HEAD * _head_m(point) else []
+    shorter = point.box[3] / point.pose.per_metre < SHORTER * one.box[3] / one.pose.per_metre
+    if shorter and point.box[3] > _UPRIGHT * point.box[2]:
+        raised_m = _feet_m(one) - _feet_m(point)
+        if 0 < raised_m < RAISED_M:
+            heads.append((centre_m - (0.0, raised_m), radius_m))
+    return heads
+
+
+def _feet_m(point: TrackPoint) -> float:
+    """How far below the origin of a sighting's own frame its box ends, metres."""
+    return float(own_frame(point, to_pixels(point.box, _FEET))[0, 1])
 
 
 def _disc(centre_m: Float64, radius_m: float, cell_m: float) -> Float32:

@@ -94,6 +94,19 @@ def test_a_head_that_a_sighting_lacks_or_has_smaller_is_kept_for_a_moment(radius
     assert bool(mask[423, 480]) is kept
 
 
+@pytest.mark.parametrize(("lost_px", "width_px", "kept"), [(10.0, 40, True), (1.0, 40, False), (30.0, 40, False),
+                                                          (10.0, 100, False)])
+def test_who_stands_is_no_shorter_than_a_moment_ago(lost_px: float, width_px: float, kept: bool) -> None:
+    """The box loses its upper end, the frame follows its middle: the head is as high above the feet as before."""
+    body = OVAL * (0.7, 0.5) + (0.0, 0.5)
+    first = replace(point(0.0, np.array([480.0, 480, width_px, 160, 0]), body), head=np.array([480.0, 410, 9]))
+    box = np.array([480.0, 480 + lost_px / 2, width_px, 160 - lost_px, 0])
+    lower = replace(point(0.4, box, body), head=np.array([480.0, 410 + lost_px, 9]))
+    history = TrackHistory(1, 0.0, [first, lower], 0.0, 0.0)
+    mask = painted((_polygon(in_picture(lower.pose, Silhouettes().at(history, lower, hindsight=True))),))
+    assert bool(mask[404, 480]) is kept
+
+
 @pytest.mark.parametrize(("times_seen", "speed_px_s", "kept"), [(4, 0.0, True), (1, 0.0, False), (4, 30.0, False)])
 def test_who_stays_keeps_what_several_sightings_showed(times_seen: int, speed_px_s: float, kept: bool) -> None:
     """Outstretched legs that some looks a second ago showed and the last ones leave out, of who sits and of who walks.
