@@ -67,6 +67,8 @@ def shrunk(picture: NDArray[np.uint8], size_wh: tuple[int, int],
         return np.asarray(cv2.resize(picture, size_wh, dst=out, interpolation=cv2.INTER_LINEAR), np.uint8)
     if w % block == 0 and h % block == 0:
         coarse = cv2.resize(picture, (w // block, h // block), interpolation=cv2.INTER_AREA)
+        if out is None and (w // block, h // block) == size_wh:
+            return np.asarray(coarse, np.uint8)
         return np.asarray(cv2.resize(coarse, size_wh, dst=out, interpolation=cv2.INTER_LINEAR), np.uint8)
     fine = cv2.resize(picture, (size_wh[0] * block, size_wh[1] * block), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.resize(fine, size_wh, dst=out, interpolation=cv2.INTER_AREA), np.uint8)

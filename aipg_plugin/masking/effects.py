@@ -59,19 +59,21 @@ class Mosaic:
         self.luma_step = 48
         self._figures: dict[int, _Figure] = {}
 
-    def sample(self, picture: PicturePlanes, part: MaskPart, masked: UInt8, t_s: float) -> None:
+    def sample(self, picture: PicturePlanes, part: MaskPart, masked: UInt8 | None, t_s: float) -> None:
         """Take new colours for those cells under a part's mask whose hold is over, and the part's own if it is due.
 
-        `masked` (h, w) uint8, 1 for the blocks of the part that this grid masks; `picture` must still be clear there.
+        `masked` (h, w) uint8, 1 for the blocks of the part that this grid masks (None: all); `picture` must still be
+        clear there.
         """
         cell_px, rect = LADDER_PX[part.level - 1], part.rect
         grid = self._grid(cell_px)
         rows, columns = cell_range(rect, cell_px)
-        cells = np.argwhere(grid.due(rows, columns, t_s) & _any_in_cell(masked, rect, cell_px))
+        due = grid.due(rows, columns, t_s)
+        cells = np.argwhere(due if masked is None or not due.any() else due & _any_in_cell(masked, rect, cell_px))
         figure = self._figure(picture, part, t_s)
         if len(cells):
             cells += (rows.start, columns.start)
-            windows = self._to_yuv(picture.window_means(cell_px, cells, WINDOW))[:, 0]
+            windows = self._luma(picture.window_means(cell_px, cells, WINDOW))
             grid.put(cells, np.asarray((windows + figure.luma) / 2, np.float32), t_s)
 
     def _figure(self, picture: PicturePlanes, part: MaskPart, t_s: float) -> _Figure:
@@ -94,6 +96,10 @@ class Mosaic:
             return yuv
         bgr = (yuv.astype(np.float32) - (0, 128, 128)) @ _TO_BGR.T
         return np.clip(np.round(bgr), 0, 255).astype(np.uint8)
+
+    def _luma(self, means: Float32) -> Float32:
+        """(N,) of means (N, C) of the first plane."""
+        return means[:, 0] if self._format is not PixelFormat.BGR24 else self._to_yuv(means)[:, 0]
 
     def _to_yuv(self, means: Float32) -> Float32:
         if self._format is not PixelFormat.BGR24:

@@ -57,43 +57,30 @@ class MaskPainter:
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
         effect = own_effect(plan, self._format)
+        parts = [(part, None if self._region.full else self._bits(part)) for part in self._region.parts]
         if effect is not None:
-            self._paint(picture, effect)
+            _paint(picture, parts, effect)
             if plan.fill_outline:
                 self._outline(picture, outline_colour(self._format, plan.fill_colour_bgr))
             self._blacken(picture)
             return self._region.share()
-        self._sample(picture)
-        self._paint(picture, self._mosaic)
+        for part, bits in parts:  # all colours are taken before anything is painted: cells of neighbours overlap
+            self._mosaic.sample(picture, part, bits, self._t_s)
+        _paint(picture, parts, self._mosaic)
         if plan.method is MaskingMethod.BACKGROUND and background is not None:
             self._copy_background(picture, background)
         self._blacken(picture)
         return self._region.share()
 
-    def _sample(self, picture: PicturePlanes) -> None:
-        """All colours are taken before anything is painted, because cells of neighbours overlap."""
-        for part in self._region.parts:
-            self._mosaic.sample(picture, part, self._bits(part, part.rect), self._t_s)
-
-    def _paint(self, picture: PicturePlanes, effect: Effect) -> None:
-        if self._region.full:
-            part, = self._region.parts
-            picture.paint_all(LADDER_PX[part.level - 1], effect.colours(part, part.rect))
-            return
-        for part in self._region.parts:
-            for band in bands(part.rect):
-                picture.paint_cells(band, self._bits(part, band), LADDER_PX[part.level - 1],
-                                    effect.colours(part, band))
-
-    def _bits(self, part: MaskPart, rect: BlockRect) -> UInt8:
-        """(h, w) 1 for the part's blocks in `rect` that have its level, else 0."""
-        return np.asarray(self._region.level[rect.slices] == part.level).view(np.uint8) & part.within(rect)
+    def _bits(self, part: MaskPart) -> UInt8:
+        """(h, w) 1 for the part's blocks that have its level, else 0."""
+        return np.asarray(self._region.level[part.rect.slices] == part.level).view(np.uint8) & part.patch.bits
 
     def _outline(self, picture: PicturePlanes, colour: UInt8) -> None:
         """A line along the inner edge of each part."""
         wide = 2 * max(1, round(max(self._size_wh) / _OUTLINE_SHARE)) + 1
         for part in self._region.parts:
-            bits = self._bits(part, part.rect)
+            bits = self._bits(part)
             inner = cv2.erode(bits, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
             picture.fill_blocks(part.rect, bits - np.asarray(inner, np.uint8), colour)
 
@@ -128,6 +115,18 @@ class MaskPainter:
         for part, found in figures:
             for band, bits in found if part.key in self._vanished else ():
                 picture.copy_blocks(scene, band, bits & (1 - stays[band.slices]))
+
+
+def _paint(picture: PicturePlanes, parts: list[tuple[MaskPart, UInt8 | None]], effect: Effect) -> None:
+    """Paint each part's blocks (None: all of the picture)."""
+    for part, bits in parts:
+        cell_px = LADDER_PX[part.level - 1]
+        if bits is None:
+            picture.paint_all(cell_px, effect.colours(part, part.rect))
+            continue
+        for band in bands(part.rect):
+            rows = bits[band.y0 - part.rect.y0:band.y1 - part.rect.y0]
+            picture.paint_cells(band, rows, cell_px, effect.colours(part, band))
 
 
 def _known_blocks(known: NDArray[np.generic], rect: BlockRect) -> UInt8:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -59,18 +58,14 @@ class PicturePlanes:
             raise GuardError("a plane is read-only", cure="mask a copy of it")
 
     def window_means(self, cell_px: int, cells: Ints, window: int) -> Float32:
-        """Mean colours (N, 3) around cells (N, 2), given as row and column, in the format's channels.
+        """Means (N, C) of the first plane, which has the luma, around cells (N, 2), given as row and column.
 
         The window is that many times as wide as the cell, centred on it and cut at the picture's edge.
         """
-        means = np.zeros((len(cells), 3), np.float32)
-        for layout, plane in self._layouts():
-            side, first, count = cell_px // layout.step, layout.channels[0], len(layout.channels)
-            reach = (window - 1) * side // 2
-            for i, (y, x) in enumerate((cells * side).tolist()):
-                part = plane[max(y - reach, 0):y + side + reach, max(x - reach, 0):x + side + reach]
-                means[i, first:first + count] = cv2.mean(part)[:count]
-        return means
+        plane, reach = self.planes[0], (window - 1) * cell_px // 2
+        means = [cv2.mean(plane[max(y - reach, 0):y + cell_px + reach, max(x - reach, 0):x + cell_px + reach])
+                 for y, x in (cells * cell_px).tolist()]
+        return np.array(means, np.float32)[:, :len(LAYOUTS[self.format][0].channels)]
 
     def masked_mean(self, rect: BlockRect, bits: UInt8) -> Float32:
         """Mean colour (3,) of the blocks of `rect` where `bits` (h, w) is 1, in the format's channels."""
@@ -89,10 +84,9 @@ class PicturePlanes:
         for layout, plane in self._layouts():
             scale, side = 2 // layout.step, cell_px // layout.step
             target = _part(plane, rect, scale)
-            rows = _cell_index(rect.y0 * scale % side, target.shape[0], side)
-            columns = _cell_index(rect.x0 * scale % side, target.shape[1], side)
-            source = _channels(colours, layout).take(columns, axis=1).take(rows, axis=0)
-            cv2.copyTo(source, _samples(bits, target, scale), target)
+            source = _enlarged(_channels(colours, layout), side)
+            y, x = rect.y0 * scale % side, rect.x0 * scale % side
+            cv2.copyTo(source[y:y + target.shape[0], x:x + target.shape[1]], _samples(bits, target, scale), target)
 
     def fill_blocks(self, rect: BlockRect, bits: UInt8, colour: UInt8) -> None:
         """Paint the blocks of `rect` where `bits` (h, w) is nonzero in one colour (3,) of the format's channels."""
@@ -105,10 +99,8 @@ class PicturePlanes:
     def paint_all(self, cell_px: int, colours: UInt8) -> None:
         """Paint everything with the colours (rows, columns, 3) of all cells."""
         for layout, plane in self._layouts():
-            side = cell_px // layout.step
-            lines = _channels(colours, layout).take(_cell_index(0, plane.shape[1], side), axis=1)
-            for row, line in enumerate(lines):
-                plane[row * side:(row + 1) * side] = line
+            source = _enlarged(_channels(colours, layout), cell_px // layout.step)
+            np.copyto(plane, source[:plane.shape[0], :plane.shape[1]])
 
     def copy_blocks(self, source: PicturePlanes, rect: BlockRect, bits: UInt8) -> None:
         """Copy the blocks of `rect` where `bits` (h, w) is nonzero from another picture of this format and size."""
@@ -147,12 +139,11 @@ def _part(plane: UInt8, rect: BlockRect, scale: int) -> UInt8:
     return plane[rect.y0 * scale:rect.y1 * scale, rect.x0 * scale:rect.x1 * scale]
 
 
-@lru_cache(maxsize=1024)
-def _cell_index(offset: int, count: int, side: int) -> Ints:
-    """Index of each sample's cell, counted from that of the first sample, which lies `offset` into its cell."""
-    index = np.arange(offset, offset + count, dtype=np.intp) // side
-    index.setflags(write=False)
-    return index
+def _enlarged(colours: UInt8, side: int) -> UInt8:
+    """Cells (rows, columns[, C]) with `side` × `side` samples each; `side` is a power of two or thrice one."""
+    rows, columns = colours.shape[:2]
+    cells = np.ascontiguousarray(colours)  # cv2 reads past a single column that is repeated by a stride of 0
+    return np.asarray(cv2.resize(cells, (columns * side, rows * side), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _channels(colours: UInt8, layout: PlaneLayout) -> UInt8:

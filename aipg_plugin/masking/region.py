@@ -226,8 +226,7 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
     fixed = _fixed(points - 2 * low)
     cv2.fillPoly(drawn, [fixed], 1, shift=_SHIFT)
     cv2.polylines(drawn, [fixed], True, 1, pen_px, shift=_SHIFT)
-    rows = drawn[0::2] | drawn[1::2]
-    bits: UInt8 = np.ascontiguousarray(rows[:, 0::2] | rows[:, 1::2])
+    bits: UInt8 = ((drawn[0::2] | drawn[1::2]).view(np.uint16) != 0).view(np.uint8)
     contours, parents = cv2.findContours(bits, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for n, contour in enumerate(contours):
         if parents[0, n, 3] >= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ _DIFFERENT_LEVEL = 14.0  # grey levels: people differ from what was there by 65 
 _DIFFERENT_COLOUR = 7.0  # chroma levels: clothes as bright as the floor
 _SAME_LEVEL, _SAME_COLOUR = 5, 3  # nothing that differs by no more than this anywhere can reach these
 _RANGE_SHARE = 0.35      # of the range of the pixels around: a shift by half a pixel is no difference
-_LEAST_PX = 2            # connected pixels; compression and noise change single ones
+_AROUND = np.ones((3, 3), np.uint8)
+_BESIDE = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 _GAIN_RANGE = (0.25, 4.0)  # exposure steps that are divided out
 _MEDIAN_EVERY = 3        # of the pixels
 _GAIN_OFFSET = 8.0       # grey levels added before dividing, so that black does not decide
@@ -34,6 +36,21 @@ class Thumbnail:
 
     luma: UInt8
     chroma: UInt8
+
+    @cached_property
+    def levels(self) -> Float32:
+        """(h, w) luma, to be divided by another's."""
+        return np.asarray(self.luma + np.float32(_GAIN_OFFSET), np.float32)
+
+    @cached_property
+    def slack(self) -> Float32:
+        """(h, w) levels: how far luma may be off where edges shift by half a pixel."""
+        return np.asarray(_range(self.luma) * np.float32(_RANGE_SHARE), np.float32)
+
+    @cached_property
+    def most_colour(self) -> Float32:
+        """(h/2, w/2, 2) levels: how far chroma may be off."""
+        return np.asarray(_DIFFERENT_COLOUR + _range(self.chroma) * np.float32(_RANGE_SHARE), np.float32)
 
     def with_places_of(self, newer: Thumbnail, places: Bools) -> Thumbnail:
         """This thumbnail with the pixels of a newer one of the same size where `places` (h, w) is set."""
@@ -68,6 +85,8 @@ class SceneComparator:
         self._some = np.flatnonzero(self.valid)[::_MEDIAN_EVERY]
         self._some_half = np.flatnonzero(self._half_valid)[::_MEDIAN_EVERY]
         self._valid_px = max(1.0, float(np.count_nonzero(self.valid)))
+        self._nowhere: Bools = np.zeros_like(self.valid)
+        self._nowhere.setflags(write=False)
 
     def thumbnail(self, pixel_format: PixelFormat, planes: Planes) -> Thumbnail:
         """The thumbnail of a picture."""
@@ -77,21 +96,23 @@ class SceneComparator:
             return Thumbnail(np.ascontiguousarray(packed[..., 0]).astype(np.uint8), np.asarray(chroma, np.uint8))
         luma = shrunk(_some_rows(planes[0]), self.size_wh)
         parts = [shrunk(_some_rows(plane), self._half_wh) for plane in planes[1:]]
-        return Thumbnail(luma, parts[0] if len(parts) == 1 else np.dstack(parts).astype(np.uint8))
+        return Thumbnail(luma, parts[0] if len(parts) == 1 else np.asarray(cv2.merge(parts), np.uint8))
 
     def compare(self, before: Thumbnail, now: Thumbnail) -> PictureChange:
         """What changed between two thumbnails; other sizes than this comparator's are another scene."""
         if not before.luma.shape == now.luma.shape == self.valid.shape:
             return PictureChange(True, self.valid)
-        if cv2.norm(before.luma, now.luma, cv2.NORM_INF) <= _SAME_LEVEL and (
-                cv2.norm(before.chroma, now.chroma, cv2.NORM_INF) <= _SAME_COLOUR):
-            return PictureChange(False, np.zeros_like(self.valid))
-        one, two = before.luma.astype(np.float32), now.luma.astype(np.float32)
-        different = self._brighter(one, two)
+        same_colour = cv2.norm(before.chroma, now.chroma, cv2.NORM_INF) <= _SAME_COLOUR
+        if same_colour and cv2.norm(before.luma, now.luma, cv2.NORM_INF) <= _SAME_LEVEL:
+            return PictureChange(False, self._nowhere)
+        different = self._brighter(before, now)
         share = float(np.count_nonzero(different)) / self._valid_px
-        if share > _SCENE_SHARE and self._correlation(one, two) < _SAME_SCENE:
+        if share > _SCENE_SHARE and self._correlation(before.luma.astype(np.float32),
+                                                      now.luma.astype(np.float32)) < _SAME_SCENE:
             return PictureChange(True, different)
-        return PictureChange(False, large(different | self._coloured(before.chroma, now.chroma), _LEAST_PX))
+        if not same_colour:
+            different |= self._coloured(before, now)
+        return PictureChange(False, _not_alone(different))
 
     def _correlation(self, one: Float32, two: Float32) -> float:
         """Of the detail of two thumbnails, 1 where neither has any."""
@@ -103,31 +124,39 @@ class SceneComparator:
         root = np.sqrt(picture)  # so that lamps do not decide
         return np.asarray((root - cv2.blur(root, (_DETAIL_PX, _DETAIL_PX))) * self.valid, np.float32)
 
-    def _brighter(self, before: Float32, now: Float32) -> Bools:
+    def _brighter(self, before: Thumbnail, now: Thumbnail) -> Bools:
         """(h, w) bool: brighter or darker than before, exposure divided out."""
-        ratio = (now.take(self._some) + _GAIN_OFFSET) / (before.take(self._some) + _GAIN_OFFSET)
-        gain = float(np.clip(np.median(ratio), *_GAIN_RANGE))
-        expected = (before + _GAIN_OFFSET) * gain - _GAIN_OFFSET
-        limit = _DIFFERENT_LEVEL + _RANGE_SHARE * _range(expected)
-        return np.asarray((np.abs(now - expected) > limit) & self.valid, bool)
+        gain = float(np.clip(_median(now.levels.take(self._some) / before.levels.take(self._some)), *_GAIN_RANGE))
+        off = cv2.scaleAdd(before.slack, -gain, cv2.absdiff(now.levels, before.levels * gain))
+        return np.asarray((off > _DIFFERENT_LEVEL) & self.valid, bool)
 
-    def _coloured(self, before: UInt8, now: UInt8) -> Bools:
+    def _coloured(self, before: Thumbnail, now: Thumbnail) -> Bools:
         """(h, w) bool: of another colour than before, a cast of the whole picture taken out."""
-        step = now.astype(np.float32) - before
-        step -= [float(np.median(step[..., channel].take(self._some_half))) for channel in (0, 1)]
-        limit = _DIFFERENT_COLOUR + _RANGE_SHARE * _range(before.astype(np.float32))
-        half = (np.abs(step) > limit).any(axis=2).astype(np.uint8)
-        return np.asarray((cv2.resize(half, self.size_wh, interpolation=cv2.INTER_NEAREST) > 0) & self.valid, bool)
+        step = np.asarray(cv2.subtract(now.chroma, before.chroma, dtype=cv2.CV_32F))
+        step -= _median(step.reshape(-1, 2).take(self._some_half, axis=0))
+        half = (np.abs(step) > before.most_colour).any(axis=2).view(np.uint8)
+        return np.asarray(cv2.resize(half, self.size_wh, interpolation=cv2.INTER_NEAREST).view(bool) & self.valid, bool)
 
 
 def _some_rows(plane: UInt8) -> UInt8:
     return plane[::max(1, plane.shape[0] // _ROWS)]
 
 
-def _range(picture: Float32) -> Float32:
+def _range(picture: UInt8) -> UInt8:
     """How much the 3 x 3 pixels around each differ."""
-    kernel = np.ones((3, 3), np.uint8)
-    return np.asarray(cv2.dilate(picture, kernel) - cv2.erode(picture, kernel), np.float32)
+    return np.asarray(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, _AROUND), np.uint8)
+
+
+def _median(values: Float32) -> Float32:
+    """Of (N, ...) values along the first axis; np.median takes a dozen calls more."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    low, high = np.partition(values, middle, axis=0)[middle]
+    return np.asarray((low + high) / 2, np.float32)
+
+
+def _not_alone(mask: Bools) -> Bools:
+    """(h, w) bool: the set pixels beside other ones; compression and noise change single ones."""
+    return np.asarray(mask & cv2.dilate(mask.view(np.uint8), _BESIDE).view(bool), bool)
 
 
 def large(mask: Bools, least_px: int) -> Bools:
