@@ -21,15 +21,38 @@ _FIRST_KEY = -1000     # keys of covers; people have positive ones, foreground r
 MOST_UNEXPLAINED = 0.08  # share of the picture; more than this and all of it is masked
 
 
-def masked_share(regions: Iterable[FigureRegion], shape: tuple[int, ...], size_wh: tuple[int, int]) -> Shares:
-    """(h, w) float32: how much of each pixel of a thumbnail lies under masks of the picture of `size_wh`."""
+def masked_share(regions: Iterable[FigureRegion], shape: tuple[int, ...], size_wh: tuple[int, int],
+                 asked: Bools | None = None) -> Shares:
+    """(h, w) float32: how much of each pixel of a thumbnail lies under masks of the picture of `size_wh`.
+
+    `asked` (h, w): only there does it matter (not given: everywhere).
+    """
     h, w = shape
+    if asked is not None:
+        regions = [region for region in regions if _reaches(region, asked, (w / size_wh[0], h / size_wh[1]))]
+        if not regions:
+            return np.zeros((h, w), np.float32)
     scale = _FINE * (w / size_wh[0] + h / size_wh[1]) / 2
     polygons = [(polygon, max(1, round(2 * region.margin_px * scale)))
                 for region in regions for polygon in region.polygons_px]
     fine = drawn([polygon for polygon, _ in polygons], (h * _FINE, w * _FINE), size_wh, [rim for _, rim in polygons])
     return np.asarray(cv2.resize(fine * np.uint8(255), (w, h), interpolation=cv2.INTER_AREA) / np.float32(255),
                       np.float32)
+
+
+def _reaches(region: FigureRegion, places: Bools, scale_wh: tuple[float, float]) -> bool:
+    """Whether a region's mask may lie over a set pixel of a thumbnail `scale_wh` times the picture's size."""
+    for polygon in region.polygons_px:
+        if len(polygon) == 0:
+            continue
+        low, high = polygon.min(axis=0) - region.margin_px, polygon.max(axis=0) + region.margin_px
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            return True
+        x0, y0 = np.maximum(np.floor(low * scale_wh) - 1, 0).astype(int).tolist()
+        x1, y1 = (np.ceil(high * scale_wh) + 1).astype(int).tolist()
+        if x1 > 0 and y1 > 0 and places[y0:y1, x0:x1].any():
+            return True
+    return False
 
 
 def unexplained(different: Bools, masked: Shares) -> Bools:

@@ -220,7 +220,7 @@ class Observer:
         guard, planner = self._camera.privacy_guard, self._planner_of(known)
         figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity, expected=True)
         seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
-        masked = masked_share(planner.regions(seen, guard), different.shape, arrival.layout.size_wh)
+        masked = masked_share(planner.regions(seen, guard), different.shape, arrival.layout.size_wh, different)
         return places_of(unexplained(different, masked), known.source.size_wh)
 
     def _planner_of(self, known: Known) -> MaskPlanner:

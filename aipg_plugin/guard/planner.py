@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from aipg_plugin import thresholds
 from aipg_plugin.geometry import boxes as box_ops
+from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.figure import Figure, pixels_per_metre
 from aipg_plugin.geometry.mount import Mount
@@ -19,6 +22,8 @@ from aipg_plugin.masking.cells import CELLS_PER_METRE, LUMA_STEPS, cell_px_for, 
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard
 
+_MOST_PLACES = 256  # whose density is remembered
+
 
 @dataclass(frozen=True)
 class MaskPlanner:
@@ -29,6 +34,7 @@ class MaskPlanner:
     mount: Mount
     same: bool  # the stream shows what the detector sees, at another size at most
     areas: Areas = NO_AREAS
+    _densities: dict[tuple[float, float], float] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def plan(self, figures: tuple[Figure, ...], guard: PrivacyGuard, *, full: bool) -> MaskPlan:
         """What to mask, in this stream's pixels."""
@@ -55,18 +61,17 @@ class MaskPlanner:
         if not figures:
             return []
         if not self.same:
-            found = replace(self, projection=self.source, same=True).regions(figures, guard)
+            found = self._of_source.regions(figures, guard)
             return carried(found, self.source, self.projection, self.mount, guard.blur_intensity)
         scale_wh = np.array(self.projection.size_wh) / self.source.size_wh
         scale = float(scale_wh.max())
         outlines = [box_ops.to_pixels(figure.box, figure.outline) * scale_wh for figure in figures]
-        places = np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale_wh
-        ppm = pixels_per_metre(self.projection, self.mount, places)
+        ppm = self._per_metre(np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale_wh)
         margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
         regions = []
         for figure, outline, density in zip(figures, outlines, ppm, strict=True):
             smaller_px = float(min(figure.box[2], figure.box[3])) * scale
-            per_metre = float(density) if np.isfinite(density) else smaller_px / 0.5
+            per_metre = density if math.isfinite(density) else smaller_px / 0.5
             regions.append(FigureRegion(
                 key=figure.id,
                 polygons_px=(np.asarray(outline, np.float32),),
@@ -74,6 +79,24 @@ class MaskPlanner:
                               thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
                 cell_px=cell_px_for(guard.blur_intensity, per_metre)))
         return regions
+
+    @cached_property
+    def _of_source(self) -> MaskPlanner:
+        """The planner of the pictures that the figures were found in."""
+        return replace(self, projection=self.source, same=True)
+
+    def _per_metre(self, places_px: Float64) -> list[float]:
+        """Pixels to the metre at places (N, 2); most people stay where they are."""
+        keys = [(x, y) for x, y in places_px.tolist()]
+        known = {key: kept for key in keys if (kept := self._densities.get(key)) is not None}  # threads share them
+        new = [index for index, key in enumerate(keys) if key not in known]
+        if new:
+            if len(self._densities) > _MOST_PLACES:
+                self._densities.clear()
+            found = pixels_per_metre(self.projection, self.mount, places_px[new]).tolist()
+            known.update(zip([keys[index] for index in new], found, strict=True))
+            self._densities.update(known)
+        return [known[key] for key in keys]
 
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
         if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):

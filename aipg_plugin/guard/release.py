@@ -234,8 +234,9 @@ class Release:
             state, reason = self._decide(waiting, replace(status, doubt=_CHANGED), guard)
             plan = planner.plan((), guard, full=True)
         elif not plan.full:
-            if known is not None:
-                open_places |= self._hidden_from(known, arrival.layout)
+            hidden = self._hidden_from(known, arrival.layout) if known is not None else None
+            if hidden is not None:
+                open_places |= hidden
             covered = covers(open_places, arrival.layout.size_wh, plan.default_cell_px)
             plan = replace(plan, figures=(*plan.figures, *covered))
         if known is not None and known.evidence.epoch != epoch:
@@ -281,16 +282,17 @@ class Release:
         if not self._observer.watches(self._stream.id):
             uncertain_s += abs(self.lead_s - self._observer.lead_s)
         doubt = arrival.layout.doubt or known.layout.doubt or status.doubt
-        if not doubt and self._hidden_from(known, arrival.layout).mean() > MOST_UNEXPLAINED:
+        hidden = self._hidden_from(known, arrival.layout)
+        if not doubt and hidden is not None and hidden.mean() > MOST_UNEXPLAINED:
             doubt = _HIDDEN
         elif not doubt and uncertain_s > _MOST_UNCERTAIN_S:
             doubt = _UNCERTAIN
         return replace(status, doubt=doubt, uncertainty_s=uncertain_s), changes
 
-    def _hidden_from(self, known: Known, layout: Layout) -> NDArray[np.bool_]:
-        """(h, w) bool: the thumbnail's pixels of another stream that the pictures looked at do not show."""
+    def _hidden_from(self, known: Known, layout: Layout) -> NDArray[np.bool_] | None:
+        """(h, w) bool: the thumbnail's pixels of another stream that the pictures looked at do not show, if any."""
         if self._observer.watches(self._stream.id):
-            return np.zeros(layout.comparator.valid.shape, bool)
+            return None
         kept = self._hidden
         if kept is None or not _the_same(kept[:2], (known.source, layout)):
             found = hidden_places(layout.projection, known.source, layout.comparator.valid)
@@ -316,7 +318,8 @@ class Release:
         self._masked_then = {look: kept for look, kept in self._masked_then.items()
                              if look in changes and kept.shape == shape}
         return unmasked([(different, partial(masked_then, look)) for look, different in same_scene],
-                        masked_share(plan.figures, shape, arrival.layout.size_wh))
+                        masked_share(plan.figures, shape, arrival.layout.size_wh,
+                                     np.logical_or.reduce([different for _, different in same_scene])))
 
     def _figures(self, known: Known, t_s: float, status: Status) -> tuple[Figure, ...]:
         """Everybody at one moment, known less well where the time is less certain."""

@@ -143,7 +143,8 @@ def _enlarged(colours: UInt8, side: int) -> UInt8:
     """Cells (rows, columns[, C]) with `side` × `side` samples each; `side` is a power of two or thrice one."""
     rows, columns = colours.shape[:2]
     cells = np.ascontiguousarray(colours)  # cv2 reads past a single column that is repeated by a stride of 0
-    return np.asarray(cv2.resize(cells, (columns * side, rows * side), interpolation=cv2.INTER_NEAREST), np.uint8)
+    out: UInt8 = np.empty((rows * side, columns * side, *colours.shape[2:]), np.uint8)
+    return np.asarray(cv2.resize(cells, (columns * side, rows * side), dst=out, interpolation=cv2.INTER_NEAREST))
 
 
 def _channels(colours: UInt8, layout: PlaneLayout) -> UInt8:
@@ -155,5 +156,6 @@ def _samples(bits: UInt8, target: NDArray[Any], scale: int) -> UInt8:
     """One mask value per sample of `target` from one per block; cut where an odd picture cuts its last block."""
     if scale == 1:
         return bits
-    full = cv2.resize(bits, (bits.shape[1] * 2, bits.shape[0] * 2), interpolation=cv2.INTER_NEAREST)
+    out: UInt8 = np.empty((bits.shape[0] * 2, bits.shape[1] * 2), np.uint8)
+    full = cv2.resize(bits, out.shape[::-1], dst=out, interpolation=cv2.INTER_NEAREST)
     return np.asarray(full[:target.shape[0], :target.shape[1]], np.uint8)

@@ -132,10 +132,11 @@ class SceneComparator:
 
     def _coloured(self, before: Thumbnail, now: Thumbnail) -> Bools:
         """(h, w) bool: of another colour than before, a cast of the whole picture taken out."""
-        step = np.asarray(cv2.subtract(now.chroma, before.chroma, dtype=cv2.CV_32F))
+        step = np.asarray(cv2.subtract(now.chroma, before.chroma, dtype=cv2.CV_32F), np.float32)
         step -= _median(step.reshape(-1, 2).take(self._some_half, axis=0))
-        half = (np.abs(step) > before.most_colour).any(axis=2).view(np.uint8)
-        return np.asarray(cv2.resize(half, self.size_wh, interpolation=cv2.INTER_NEAREST).view(bool) & self.valid, bool)
+        half = np.asarray((np.abs(step) > before.most_colour).any(axis=2)).view(np.uint8)
+        whole = np.asarray(cv2.resize(half, self.size_wh, interpolation=cv2.INTER_NEAREST), np.uint8)
+        return np.asarray(whole.view(np.bool_) & self.valid, bool)
 
 
 def _some_rows(plane: UInt8) -> UInt8:
@@ -156,7 +157,8 @@ def _median(values: Float32) -> Float32:
 
 def _not_alone(mask: Bools) -> Bools:
     """(h, w) bool: the set pixels beside other ones; compression and noise change single ones."""
-    return np.asarray(mask & cv2.dilate(mask.view(np.uint8), _BESIDE).view(bool), bool)
+    beside = np.asarray(cv2.dilate(mask.view(np.uint8), _BESIDE), np.uint8)
+    return np.asarray(mask & beside.view(np.bool_), bool)
 
 
 def large(mask: Bools, least_px: int) -> Bools:
