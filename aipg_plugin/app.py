@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aipg_plugin.detection.onnx import PersonNet, load_model
+from aipg_plugin.detection.remote import DetectorProcesses
 from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.policy import under_load
-from aipg_plugin.guard.service import DetectionService, Load, spare_threads
+from aipg_plugin.guard.service import DetectionService, Load, spare_threads, usable_cores
+from aipg_plugin.guard.turns import Turns
 from aipg_plugin.hooks import Health
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import Extend, StreamServer
@@ -40,6 +42,7 @@ _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
 _COMPLAIN_EVERY_S = 10.0
 _LOOK_ENDS_S = 2.0
+_MANY_CAMERAS = 2  # from so many on, detectors run in processes of their own
 
 Metadata = Callable[[str, str, dict[str, object]], None]
 Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
@@ -77,7 +80,10 @@ class App:
         self._lock = threading.RLock()
         # The service's threads each run the net by themselves: a look that is spread over threads costs more.
         self._net = load_model(replace(settings.models, threads=1))
-        self._looks = DetectionService(settings.models.threads or spare_threads())
+        threads = settings.models.threads or spare_threads()
+        self._looks = DetectionService(threads)
+        self._turns = Turns(usable_cores() // 2)
+        self._detectors = DetectorProcesses(self._net, replace(settings.models, threads=1), threads)
         self._guards: dict[str, Guard] = {}
         self.statuses = StatusRegistry(stream_keys(settings.cameras))
         self.statuses.watch(_log_status)
@@ -137,10 +143,17 @@ class App:
                 if camera is None:
                     raise HostError("{camera!r} is no enabled camera", path="cameras", camera=camera_id,
                                     cure="Name it there, or enable it")
-                guard = make_guard(camera, self._net, live=True, make_worker=self._looks.worker)
+                guard = make_guard(camera, self._net, live=True, make_worker=self._looks.worker,
+                                   make_detector=self._detectors.detector if self._many() else None,
+                                   turns=self._turns)
                 guard.on_look = lambda t_s, tracks: self._tell_figures(camera_id, guard, t_s, tracks)
                 self._guards[camera_id] = guard
             return self._guards[camera_id]
+
+    def _many(self) -> bool:
+        """Whether there are so many cameras that looks would hold up the frames in one process."""
+        cameras = sum(camera.enabled for camera in self._settings.cameras)
+        return cameras >= _MANY_CAMERAS and self._detectors.possible()
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
         """Tell what became of a frame: a changed state, a snapshot that is due. Never waits, never raises."""
@@ -265,6 +278,7 @@ class App:
                 guard.close()
             self._guards.clear()
         self._looks.close(_LOOK_ENDS_S)
+        self._detectors.close()
         self.link.stop()
         if self.server is not None:
             self.server.close()

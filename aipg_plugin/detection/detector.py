@@ -43,6 +43,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def projection(self) -> Projection:
+        """Projection of these pictures."""
+        ...
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """What a sweep consists of, in pixels of `size_wh`."""
         ...

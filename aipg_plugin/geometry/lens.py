@@ -86,6 +86,10 @@ class LensLaw:
         object.__setattr__(self, "_theta_max", theta_max)
         object.__setattr__(self, "_scale", float(forward(np.asarray(min(half, theta_max)))))
 
+    def __reduce__(self) -> tuple[type[LensLaw], tuple[object, ...]]:
+        """Another process makes the functions anew."""
+        return LensLaw, (self.name, self.fov_deg, self.coefficients)
+
     @property
     def half_fov_rad(self) -> float:
         """θ at the rim of the image circle."""

@@ -13,6 +13,7 @@ from aipg_plugin.guard.ring import MOST_WAITING
 from aipg_plugin.guard.service import alone
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import StreamGuard
+from aipg_plugin.guard.turns import Turns
 from aipg_plugin.options import Camera
 from aipg_plugin.tracking.track import Track
 
@@ -26,14 +27,15 @@ class Guard:
     `live`: looks run in a thread of their own, and a frame leaves after its look-ahead with the best evidence there is.
     Otherwise looks run within the call, so that nothing depends on the speed of the machine, and a frame leaves once
     `hindsight_s` of what follows has been looked at, or `most_waiting` frames wait. `make_worker` is for measurements
-    with looks of known duration.
+    with looks of known duration. `turns`: in which frames are worked on, shared with other cameras.
     `process`, `flush` and `lost` never raise for a stream of the camera.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
                  hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING,
-                 make_worker: MakeWorker = alone) -> None:
+                 make_worker: MakeWorker = alone, turns: Turns | None = None) -> None:
         self._camera = camera
+        self._turns = turns
         self._live = live
         self._hindsight_s, self._most_waiting = hindsight_s, most_waiting
         self._lock = threading.RLock()
@@ -92,7 +94,7 @@ class Guard:
                                      cure="Name it there or use one of the streams that are")
                 self._streams[stream_id] = StreamGuard(self._camera, settings, self._observer, live=self._live,
                                                       projections=self._projection, hindsight_s=self._hindsight_s,
-                                                      most_waiting=self._most_waiting)
+                                                      most_waiting=self._most_waiting, turns=self._turns)
             return self._streams[stream_id]
 
     def stats(self) -> dict[str, StreamStats]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 
@@ -19,6 +19,7 @@ from aipg_plugin.guard.observer import Arrival, Observer
 from aipg_plugin.guard.release import Planned, Release, Waiting, without_picture
 from aipg_plugin.guard.ring import MOST_WAITING, Ring
 from aipg_plugin.guard.stats import StatsKeeper
+from aipg_plugin.guard.turns import Turns
 from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.options import Camera, Stream
 
@@ -30,7 +31,8 @@ class StreamGuard:
     """One stream's frames, from intake to release. Used by one thread at a time; settings may change meanwhile."""
 
     def __init__(self, camera: Camera, stream: Stream, observer: Observer, *, live: bool,
-                 projections: Projections, hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING) -> None:
+                 projections: Projections, hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING,
+                 turns: Turns | None = None) -> None:
         self._camera = camera
         self._stream = stream
         self._observer = observer
@@ -43,6 +45,7 @@ class StreamGuard:
         self._late: LatePlans | None = None
         self.stats = StatsKeeper()
         self._release = Release(camera, stream, observer, self.stats, projections, live=live)
+        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext if turns is None else turns.turn
         self._ring: Ring[Waiting] = Ring(self._wait_s, most_waiting)
 
     @property
@@ -62,7 +65,9 @@ class StreamGuard:
 
     def process(self, frame: Frame, *, newest_s: float = -float("inf")) -> list[GuardedFrame]:
         """Take one frame and return those whose time has come. Total; `newest_s` is the camera's on any stream."""
-        return [self.paint(planned) for planned in self.plan(frame, newest_s=newest_s)]
+        with self._turn():
+            settled, due = self._step(self.admit(frame, newest_s=newest_s), keep=True)
+        return [*self._painted(settled), *self._guarded(due)]
 
     def plan(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> list[Planned]:
         """The first half of `process`: those whose time has come and what to mask of them. Total.
@@ -83,17 +88,11 @@ class StreamGuard:
 
     def plan_admitted(self, arrival: Admitted, *, keep: bool = True) -> list[Planned]:
         """The rest of `plan`, of a frame that was admitted with the same `keep`. Total."""
-        if isinstance(arrival, Frame):
-            return [*self._late_ones(), *self._release.plans(self._ring.drain(), early=True),
-                    self._release.failed(arrival)]
-        before = self._late_ones() if arrival.opened or arrival.jumped else []
-        settled = self._settle(arrival, keep=keep)
-        self._observe(arrival, [waiting.arrival for waiting in self._ring])
-        due = self._ring.due(self._release.explained)
+        settled, due = self._step(arrival, keep=keep)
         if self._late is None:
             return settled + self._release.plans(due)
         self._late.add(due)
-        return before + settled + self._late.take()
+        return settled + self._late.take()
 
     def _late_ones(self) -> list[Planned]:
         return [] if self._late is None else self._late.finish()
@@ -119,7 +118,7 @@ class StreamGuard:
 
     def flush(self) -> list[GuardedFrame]:
         """The source has ended or is lost: release all that waits. A frame that comes nevertheless is a return."""
-        return [self.paint(planned) for planned in self.plan_rest()]
+        return self._painted(self.plan_rest())
 
     def plan_rest(self) -> Iterator[Planned]:
         """The first half of `flush`, planned one by one as they are taken."""
@@ -150,6 +149,27 @@ class StreamGuard:
         self._ring.lookahead_s = self._wait_s
         if moved:
             self._layouts.forget(stream)
+
+    def _step(self, arrival: Admitted, *, keep: bool) -> tuple[list[Planned], list[Waiting]]:
+        """One frame further: what must leave by the evidence of before, and the frames whose time has come. Total."""
+        if isinstance(arrival, Frame):
+            return [*self._late_ones(), *self._release.plans(self._ring.drain(), early=True),
+                    self._release.failed(arrival)], []
+        before = self._late_ones() if arrival.opened or arrival.jumped else []
+        settled = self._settle(arrival, keep=keep)
+        self._observe(arrival, [waiting.arrival for waiting in self._ring])
+        return before + settled, self._ring.due(self._release.explained)
+
+    def _guarded(self, due: list[Waiting]) -> list[GuardedFrame]:
+        """Each with a turn of its own: other cameras have theirs between."""
+        guarded = []
+        for waiting in due:
+            with self._turn():
+                guarded += [self.paint(planned) for planned in self._release.plans((waiting,))]
+        return guarded
+
+    def _painted(self, planned: Iterable[Planned]) -> list[GuardedFrame]:
+        return [self.paint(one) for one in planned]
 
     def _intake(self, frame: Frame, newest_s: float = -float("inf")) -> Arrival:
         """Give a frame its time and its layout."""

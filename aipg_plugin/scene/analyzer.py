@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
-from aipg_plugin.detection.detector import FisheyeDetector
+from aipg_plugin.detection.detector import Detector
 from aipg_plugin.detection.schedule import LOOKS_AT_START, SweepSchedule
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
@@ -81,7 +81,7 @@ class SceneAnalyzer:
     again, since the areas no longer lie where they were drawn; without, the new view is accepted after 5 s.
     """
 
-    def __init__(self, detector: FisheyeDetector, mount: Mount, *, live: bool, single_image: bool,
+    def __init__(self, detector: Detector, mount: Mount, *, live: bool, single_image: bool,
                  areas_drawn: bool = False) -> None:
         self._detector = detector
         self._live = live
