@@ -140,11 +140,8 @@ def _part(plane: UInt8, rect: BlockRect, scale: int) -> UInt8:
 
 
 def _enlarged(colours: UInt8, side: int) -> UInt8:
-    """Cells (rows, columns[, C]) with `side` × `side` samples each; `side` is a power of two or thrice one."""
-    rows, columns = colours.shape[:2]
-    cells = np.ascontiguousarray(colours)  # cv2 reads past a single column that is repeated by a stride of 0
-    out: UInt8 = np.empty((rows * side, columns * side, *colours.shape[2:]), np.uint8)
-    return np.asarray(cv2.resize(cells, (columns * side, rows * side), dst=out, interpolation=cv2.INTER_NEAREST))
+    """Cells (rows, columns[, C]) with `side` × `side` samples each."""
+    return np.repeat(np.repeat(colours, side, axis=1), side, axis=0)
 
 
 def _channels(colours: UInt8, layout: PlaneLayout) -> UInt8:

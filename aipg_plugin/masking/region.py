@@ -114,6 +114,8 @@ class RegionMap:
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
         """Replace the map by that of `plan`; `cell_px_by_key` overrides the figures' own cell sizes. Never raises."""
+        if plan.full and self.full and self.parts[0].level == self._full_level(plan):
+            return  # as it was
         self.level.fill(0)
         self.area.fill(0)
         self.parts = []
@@ -168,8 +170,11 @@ class RegionMap:
             bits = bits & ~self.black
         self._add(Patch(self._all, bits), plan.default_cell_px, _RIM_KEY, area=True)
 
+    def _full_level(self, plan: MaskPlan) -> int:
+        return _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
+
     def _full(self, plan: MaskPlan) -> None:
-        level = _level(full_mosaic_cell_px(self.size_wh, plan.default_cell_px))
+        level = self._full_level(plan)
         self.level.fill(level)
         self.area.fill(1)
         self.parts = [MaskPart(Patch(self._all, self.area), level, _FULL_KEY)]

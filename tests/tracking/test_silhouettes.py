@@ -54,6 +54,27 @@ def test_own_frame_and_picture_are_inverse(x: float, y: float, angle: float, per
     np.testing.assert_allclose(in_picture(seen.pose, own_frame(seen, px)), px, atol=1e-6)
 
 
+@pytest.mark.parametrize("hindsight", [False, True])
+def test_asked_for_after_each_sighting_an_outline_is_the_same_as_asked_for_once(hindsight: bool) -> None:
+    """Somebody who sways, then walks off; the last sightings do not fit the cells of the first."""
+    rng = np.random.default_rng(0)
+    boxes = [np.array([480 + rng.normal(0, 2) + 15 * max(0, k - 12), 480, 60 + 8 * max(0, k - 15), 120, 5 * k])
+             for k in range(20)]
+    points = [point(k / 5, box, STAR if k % 3 else OVAL) for k, box in enumerate(boxes)]
+    history, often = TrackHistory(1, 0.0, points[:1], 0.0, 0.0), Silhouettes()
+    for new in points[1:]:
+        history.add(new)
+        for one in history.points[-12:]:
+            often.at(history, one, hindsight=hindsight)
+        if new is points[10]:
+            again = replace(new, outline=OVAL * 1.2)
+            history.replace_last(again)
+    for a, b in zip(history.points, history.points[1:], strict=False):
+        for share in (0.0, 0.4):
+            np.testing.assert_array_equal(often.at(history, a, b, share, hindsight=hindsight),
+                                          Silhouettes().at(history, a, b, share, hindsight=hindsight))
+
+
 def test_parts_that_lie_apart_are_both_covered() -> None:
     """An arm that only one of two sightings shows, beyond a gap that neither fills."""
     box = np.array([480.0, 480, 100, 160, 0])
