@@ -6,7 +6,6 @@ import argparse
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -136,9 +135,15 @@ def _shown(frames: _Frames, camera: Camera, net: PersonNet, look: SheetStyle) ->
     guard = make_guard(replace(camera, privacy_guard=look.of(camera.privacy_guard)), net, live=False,
                        plan=THOROUGH if frames.still else LIVE, single_image=frames.still)
     shown: GuardedFrame | None = None
+
+    def out() -> Iterator[GuardedFrame]:
+        for frame in frames:
+            yield from guard.process(replace(frame, stream=stream))
+        yield from guard.flush(stream)
+
     try:
-        for out in chain((guard.process(replace(frame, stream=stream)) for frame in frames), [guard.flush(stream)]):
-            shown = next((guarded for guarded in out if guarded.seq == frames.shown_seq), shown)
+        for guarded in out():
+            shown = guarded if guarded.seq <= frames.shown_seq else shown
         assert shown is not None  # files lose no frame
         return shown
     finally:

@@ -43,6 +43,14 @@ def test_a_picture_gives_a_sheet_without_anybody_clear(tmp_path: Path, capsys: p
     assert all(np.abs(tile - other).max() > 20 for n, tile in enumerate(tiles) for other in tiles[:n])
 
 
+def test_a_video_gives_a_sheet_with_the_learned_background_too(tmp_path: Path,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "sheet.jpg"
+    assert main(["contact-sheet", str(target), "--at", "0.2", "--tier", "small"]) == 0
+    assert "7 looks" in capsys.readouterr().out
+    assert cv2.imread(str(target)) is not None
+
+
 @pytest.mark.parametrize(("at_s", "shown"), [(1.0, 15), (None, 113), (0.0, 0)])
 def test_a_video_is_looked_at_for_a_second_after_the_moment_shown(at_s: float | None, shown: int) -> None:
     """A mask that nothing is known after reaches wherever somebody may have walked."""
