@@ -219,8 +219,6 @@ def cell_range(rect: BlockRect, cell_px: int) -> tuple[slice, slice]:
 def _any_in_cell(masked: UInt8, rect: BlockRect, cell_px: int) -> Bools:
     """Which cells (rows, columns) hold a masked block."""
     side = cell_px // 2
-    rows, columns = cell_range(rect, cell_px)
-    row_edges = np.clip(np.arange(rows.start, rows.stop + 1) * side - rect.y0, 0, masked.shape[0])
-    column_edges = np.clip(np.arange(columns.start, columns.stop + 1) * side - rect.x0, 0, masked.shape[1])
-    total = cv2.integral(masked)[row_edges[:, None], column_edges]
-    return np.asarray(np.diff(np.diff(total, axis=0), axis=1) > 0, np.bool_)
+    rows, columns = ([0, *range(side - first % side, end - first, side)]
+                     for first, end in ((rect.y0, rect.y1), (rect.x0, rect.x1)))
+    return np.asarray(np.maximum.reduceat(np.maximum.reduceat(masked, rows, axis=0), columns, axis=1) > 0, np.bool_)

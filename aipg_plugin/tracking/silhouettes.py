@@ -191,7 +191,9 @@ def _stays(point: TrackPoint, one: TrackPoint) -> bool:
 def _insert(highest: list[Float32], one: Float32) -> None:
     """Put a field among the highest values of each cell, which are in falling order."""
     for rank, before in enumerate(highest):
-        highest[rank], one = np.maximum(before, one), np.minimum(before, one)
+        highest[rank] = np.maximum(before, one)
+        if rank + 1 < len(highest):
+            one = np.minimum(before, one)
 
 
 def _shrunk(dt_s: float, hindsight: bool) -> Float32:
