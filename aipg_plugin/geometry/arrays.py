@@ -18,6 +18,8 @@ TINY = 1e-12  # lengths below it have no direction
 def rows(values: ArrayLike, width: int) -> Float64:
     """`values` as a float64 (N, width) array; anything empty becomes (0, width)."""
     array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 2 and array.shape[1] == width:
+        return array
     return array.reshape(0, width) if array.size == 0 else array.reshape(-1, width)
 
 

@@ -34,7 +34,7 @@ def corners(boxes: ArrayLike) -> Float64:
 
 def _one(box: ArrayLike) -> tuple[float, float, float, float, float, float]:
     """A box's centre, half its width and height, cosine and sine of its angle; plain numbers are fastest for one."""
-    cx, cy, w, h, angle_deg = rows(box, 5)[0].tolist()
+    cx, cy, w, h, angle_deg = np.asarray(box, np.float64).ravel().tolist()
     angle = math.radians(angle_deg) if math.isfinite(angle_deg) else math.nan
     return cx, cy, w / 2, h / 2, math.cos(angle), math.sin(angle)
 

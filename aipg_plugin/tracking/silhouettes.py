@@ -221,8 +221,8 @@ def in_picture(pose: Pose, own_m: Float64, *, shifted_px: float = 0.0) -> Float6
 
 
 def _turn(angle_deg: float) -> Float64:
-    angle = np.radians(angle_deg)
-    cos, sin = np.cos(angle), np.sin(angle)
+    angle = math.radians(angle_deg)
+    cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])
 
 
@@ -249,7 +249,8 @@ def _drawn(polygon_m: Float64, cell_m: float) -> Float32:
 
 def _contour(field: Float32, cell_m: float) -> Float64:
     """(K, 2) metres: the outline of where a field is positive, parts joined by seams; if nowhere, a cell."""
-    fine = cv2.resize(field, (_SIDE * _FINE,) * 2, interpolation=cv2.INTER_LINEAR)
+    out = np.empty((_SIDE * _FINE,) * 2, np.float32)
+    fine = cv2.resize(field, out.shape, dst=out, interpolation=cv2.INTER_LINEAR)
     # A cell's middle lies half a cell within the border, on average; that is given back.
     covered = (fine > np.float32(-cell_m / (2 * _FINE))).view(np.uint8)
     contours, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
