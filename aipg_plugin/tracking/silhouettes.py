@@ -158,16 +158,19 @@ def _heads_lacked(point: TrackPoint, one: TrackPoint) -> list[tuple[Float64, flo
 
     A head is lower where the box has lost its upper end: as high above the feet as before it still is.
     """
+    if abs(one.t_s - point.t_s) > HEAD_S:
+        return []
     radius_m = _head_m(one)
-    if not radius_m or abs(one.t_s - point.t_s) > HEAD_S:
+    lacked = radius_m > SMALLER_HEAD * _head_m(point)
+    shorter = (radius_m > 0 and point.box[3] / point.pose.per_metre < SHORTER * one.box[3] / one.pose.per_metre
+               and point.box[3] > _UPRIGHT * point.box[2])
+    if not lacked and not shorter:
         return []
     centre_m = own_frame(one, one.head[None, :2])[0]
-    heads = [(centre_m, radius_m)] if radius_m > SMALLER_HEAD * _head_m(point) else []
-    shorter = point.box[3] / point.pose.per_metre < SHORTER * one.box[3] / one.pose.per_metre
-    if shorter and point.box[3] > _UPRIGHT * point.box[2]:
-        raised_m = _feet_m(one) - _feet_m(point)
-        if 0 < raised_m < RAISED_M:
-            heads.append((centre_m - (0.0, raised_m), radius_m))
+    heads = [(centre_m, radius_m)] if lacked else []
+    raised_m = _feet_m(one) - _feet_m(point) if shorter else 0.0
+    if 0 < raised_m < RAISED_M:
+        heads.append((centre_m - (0.0, raised_m), radius_m))
     return heads
 
 
