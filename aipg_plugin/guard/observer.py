@@ -32,7 +32,6 @@ OnLook = Callable[[float, tuple[Track, ...]], None]
 _SEEN_PERIODS = 1.5  # who was not seen in the last look explains no change: they may be gone
 _SOONEST = 0.5       # periods from a look to one that a newcomer's motion asks for
 _QUIET_S = 0.9       # files: from one look to the next while nothing changes; a new track goes back a little longer
-_ASKED_S = 0.19      # files: from one picture that is searched for newcomers to the next
 _BURST_PACE = 1.5   # frames that come this many times faster than they were taken have been held up and arrive together
 _HELD_UP_S = 0.5    # a picture that was held up and handed over is awaited for as long
 _BURST_STEP = 0.33  # of what has not been looked at, from one look to the next: as many as there is time for
@@ -97,7 +96,7 @@ class Observer:
         self._last: Thumbnail | None = None  # thumbnail of the picture looked at last
         self._looking = True
         self._handed: tuple[float, float] | None = None  # time of the last picture handed over, awaited until then
-        self._now_s = self._last_s = self._asked_s = -float("inf")
+        self._now_s = self._last_s = -float("inf")
         self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival, inf while not known
         self.on_look: OnLook | None = None
         self.before_change: Beside = nothing_to_do  # of what is known: begins and ends what still needs it as it is
@@ -200,20 +199,11 @@ class Observer:
             return Shown(arrival.thumbnail, arrival.uncertainty_s, new_scene=True, urgency=Urgency.SCENE)
         if not change.different.any():
             return Shown(arrival.thumbnail, arrival.uncertainty_s)
-        soon = self._soon(arrival.t_s, known)
+        soon = self._worker is not None and arrival.t_s - self._last_s < _SOONEST * known.evidence.period_s
         changed_px = NOWHERE if soon else self._unexplained(change.different, arrival, known)
         return Shown(arrival.thumbnail, arrival.uncertainty_s,
                      changed_px=changed_px if self._worker is None else NOWHERE,
                      urgency=Urgency.NEWCOMER if len(changed_px) else Urgency.MOVING)
-
-    def _soon(self, t_s: float, known: Known) -> bool:
-        """Whether it is too soon to ask again who has come in: in hindsight they are masked from the first."""
-        if self._worker is not None:
-            return t_s - self._last_s < _SOONEST * known.evidence.period_s
-        soon = self._hindsight_s > 0 and 0 <= t_s - self._asked_s < _ASKED_S and not known.evidence.due(t_s)
-        if not soon:
-            self._asked_s = t_s
-        return soon
 
     def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> NDArray[np.float64]:
         """(N, 2) px where a picture differs from the one looked at last and nobody who was seen then is masked."""

@@ -68,6 +68,18 @@ def test_another_room_between_two_looks_shows_nobody(order: str, hindsight_s: fl
     assert {guarded.state for guarded in out} == {State.GUARDING}
 
 
+@pytest.mark.parametrize("fps", [15, 25])
+def test_in_a_time_lapse_looks_keep_up_with_what_changes(fps: int) -> None:
+    """With every frame somebody is elsewhere in the same room; whom a mask covers in one need not be in the next."""
+    places = [[(60, 180), (200, 90), (120, 40), (230, 190)][index % 4] for index in range(3 * fps)]
+    frames = [room(7, person_at=place, t_s=seq / fps, seq=seq) for seq, place in enumerate(places)]
+    analyzers: list[TruthAnalyzer] = []
+    subject = guard(camera(), hindsight_s=4.0, analyzers=analyzers)
+    out = [guarded for one in frames for guarded in subject.process(one)] + subject.flush("1")
+    assert max(shares(out, frames, places)) < CHANCE
+    assert analyzers[0].looks >= len(frames) // 2
+
+
 @pytest.mark.parametrize("look_s", [0.03, 0.3, 0.9])
 @pytest.mark.parametrize("order", ["a" * 30 + "b" * 4 + "a" * 40, "a" * 30 + "b" * 40, ("a" * 12 + "b" * 12) * 3])
 def test_a_cut_that_looks_come_too_late_for_is_masked_whole(order: str, look_s: float) -> None:
