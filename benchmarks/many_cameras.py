@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -174,22 +175,24 @@ def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> di
         app = host.plugin._app  # type: ignore[attr-defined]  # no hook watches frames or looks
         app.watchers.append(notes)
         loads = list[Any]()
-        process, before, machine = psutil.Process(), psutil.Process().cpu_times(), _used_s()
-        rss_mib, stop = 0.0, threading.Event()
+        before_s, machine = _own(psutil.Process())[0], _used_s()
+        rss_mib, stop, usage = 0.0, threading.Event(), [before_s]
 
         def watch() -> None:
             nonlocal rss_mib
             while not stop.wait(0.5):
                 loads.append(app.load)
-                rss_mib = max(rss_mib, process.memory_info().rss / 2**20)
+                with suppress(psutil.Error):  # a detector's process has just ended
+                    used_s, now_mib = _own(psutil.Process())
+                    usage.append(used_s)
+                    rss_mib = max(rss_mib, now_mib)
 
         watcher = threading.Thread(target=watch)
         watcher.start()
         run_until(host, threading.Event(), seconds=seconds)
         stop.set()
         watcher.join()
-        after = process.cpu_times()
-        used_s = after.user + after.system - before.user - before.system
+        used_s = max(usage) - before_s  # detector processes are gone by now
         others_s = _used_s() - machine - used_s
         late = loads[len(loads) // 3:]
         return {"cameras": cameras, **notes.result(), "cores": round(used_s / seconds, 2),
@@ -199,6 +202,13 @@ def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> di
                 "wanted_hz": round(float(np.mean([one.wanted_hz for one in late])), 1),
                 "time_share": round(float(np.mean([one.time_share for one in late])), 2),
                 "look_s": round(float(np.mean([one.look_s for one in late])), 3), "overloaded": late[-1].overloaded}
+
+
+def _own(process: psutil.Process) -> tuple[float, float]:
+    """Processor seconds and resident MiB of this process and its detectors' processes."""
+    family = [process, *process.children(recursive=True)]
+    times = [one.cpu_times() for one in family]
+    return sum(one.user + one.system for one in times), sum(one.memory_info().rss for one in family) / 2**20
 
 
 def _used_s() -> float:
