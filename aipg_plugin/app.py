@@ -81,9 +81,9 @@ class App:
         # The service's threads each run the net by themselves: a look that is spread over threads costs more.
         self._net = load_model(replace(settings.models, threads=1))
         threads = settings.models.threads or spare_threads()
-        self._looks = DetectionService(threads)
-        self._turns = Turns(usable_cores() // 2)
         self._detectors = DetectorProcesses(self._net, replace(settings.models, threads=1), threads)
+        self._looks = DetectionService(threads, yields=self._many())
+        self._turns = Turns(usable_cores() // 2)
         self._guards: dict[str, Guard] = {}
         self.statuses = StatusRegistry(stream_keys(settings.cameras))
         self.statuses.watch(_log_status)

@@ -83,4 +83,4 @@ def _settle() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, most))
-        os.nice(_NICE)
+        os.nice(max(0, _NICE - os.nice(0)))  # threads that yield start it

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
@@ -29,6 +30,7 @@ _TOLD_AFTER_S, _CALM_AFTER_S = 3.0, 10.0  # how long that must have been so, or 
 _WINDOW_S = 5.0            # that looks are counted over
 _TEXT_S = 60.0             # that the figures in the state's reason stand
 _GONE_S = 2.0              # a camera that has not asked for so long wants no looks
+_NICE = 5                  # of threads that yield: frames of many cameras come before looks
 _NEVER_S = 10.0            # the age that counts before the first look
 
 
@@ -78,12 +80,14 @@ class DetectionService:
     leave out what is looked at twice, then places that have changed, which are covered (`detection.schedule`). So a
     look takes no longer for being rare. Any thread may call.
 
-    `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves.
+    `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves. `yields`: its
+    threads leave the processor to others, where the system lets threads differ (Linux).
     """
 
-    def __init__(self, threads: int, *, ends_alone: bool = False,
+    def __init__(self, threads: int, *, ends_alone: bool = False, yields: bool = False,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.threads = max(1, threads)
+        self._yields = yields
         self.now_s = clock
         self._ends_alone = ends_alone
         self._lock = threading.Lock()
@@ -173,6 +177,9 @@ class DetectionService:
 
     def _run(self) -> None:
         me = threading.current_thread()
+        if self._yields and sys.platform == "linux":
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             with self._lock:
                 while self._serves(me) and (taken := self._take()) is None:

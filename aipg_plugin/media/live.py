@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 LOST_TICK_S = 0.2
 _GRACE_S = 5.0
 _CLOSE_S = 0.5
+_MOST_WAITING = 4  # frames between the reader and the guard: more cameras' turns than that, and the oldest is dropped
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class LiveSource:
         self._closed = threading.Event()
         self._reopen = reopen
         self._paced = paced
-        self._intake: Intake[Frame] = Intake()
+        self._intake: Intake[Frame] = Intake(_MOST_WAITING)
         frame_s = 1 / session.info.fps if session.info.fps else 0.04
         self._timeline = Timeline(frame_s=frame_s, tick_s=1e-3, live=not paced)
         self._first_session: Session | None = session
