@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.cli.heap import bound_heap
+from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.mqtt.reports import TrackReport
@@ -163,8 +164,9 @@ def make_clips(folder: Path, cameras: int) -> tuple[dict[str, CameraClip], tuple
 
 
 def play(cameras: int, seconds: float, models: Models, lookahead_s: float) -> dict[str, Any]:
-    """One run in real time."""
+    """One run in real time, as `aipg run` sets it up."""
     bound_heap()
+    share_processor()
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

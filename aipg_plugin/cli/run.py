@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aipg_plugin.app import App
+from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.media import served
 from aipg_plugin.media.server import Extend, chained
@@ -49,6 +50,7 @@ def pages_of(settings: Settings) -> Callable[[App], Extend]:
 
 def serve(host: StandaloneHost, *, seconds: float | None) -> None:
     """Run a host in the foreground with the signals of a service."""
+    share_processor()
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())

@@ -26,17 +26,17 @@ _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so ma
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
-LOOKS_AT_START = 8                      # … and of all places at first: who comes in later is seen on their way too
+_LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
 
 
 class SweepSchedule:
     """Spreads a sweep over decisions within a time budget.
 
     A decision looks at the tiles where something is urgent, and at its share of the rest. Every place that changes
-    is looked at again within `max_age_s`, one smaller than a head within 1.5 times that, until two looks have shown it
-    as it is now, after a restart `looks_at_start`. From then on nothing new is to be seen there, and a routine sweep,
-    each tile once in `sweep_s`, guards against changes that nobody told of. Until `changed` is called, everything
-    counts as changing.
+    is looked at again within `max_age_s` (if `sparing`, one smaller than a head within 1.5 times that, and by as few
+    tiles as do) until two looks have shown it as it is now, or eight after a restart. From then on nothing new is to
+    be seen there, and a routine sweep, each tile once in `sweep_s`, guards against changes that nobody told of. Until
+    `changed` is called, everything counts as changing.
     `budget_s` is the time one decision may take (None: always a full sweep); only tiles that would be late, and an
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
 
@@ -47,21 +47,22 @@ class SweepSchedule:
 
     def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
                  max_age_s: float = 2.0, sweep_s: float = 10.0, first_cost_s: float = 0.015,
-                 looks_at_start: int = LOOKS_AT_START) -> None:
+                 sparing: bool = True) -> None:
         self._count, self._budget_s, self._max_age_s, self._sweep_s = len(tiles), budget_s, max_age_s, sweep_s
         self.coverage = TileCoverage(tiles, size_wh)
         self._shown = self.coverage.shown
         self._somewhere = self._shown.any(0)
         self._usual_cells = max(1.0, float(self._shown.sum(1).mean())) if self._count else 1.0
         self._oldest_worth = _OLDEST_WORTH * self._usual_cells
-        self._cost_s, self._looks_at_start = first_cost_s, looks_at_start
+        self._cost_s = first_cost_s
+        self._few_cells, self._cover_worth = (_FEW_CELLS, _COVER_WORTH) if sparing else (1.0, 0.0)
         self.restart()
 
     def restart(self) -> None:
         """Next time, sweep everything: at the start, after a scene change or a gap."""
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
-        self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, self._looks_at_start)
+        self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
         self._nothing_left()
@@ -115,7 +116,7 @@ class SweepSchedule:
         # than sweep_s.
         is_late = open_cells & (cell_age + period_s > self._max_age_s)
         alone = (self._cell_pace > 1) | (cell_age + period_s > _FEW_LATER * self._max_age_s)
-        late = np.where(alone, _FEW_CELLS, 1.0).astype(np.float32) * is_late
+        late = np.where(alone, self._few_cells, 1.0).astype(np.float32) * is_late
         unseen = self._unseen_cells()
         routine = age + period_s > self._sweep_s
         self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
@@ -126,10 +127,10 @@ class SweepSchedule:
             urgent = asked @ worth
             if len(chosen) >= affordable and urgent_chosen >= _BESIDES_LATE:
                 urgent[:] = 0
-            must = (self._shown @ (late * unseen) >= _FEW_CELLS) | (urgent > 0)
+            must = (self._shown @ (late * unseen) >= self._few_cells) | (urgent > 0)
             # What has been looked at since it changed is looked at again while there is time.
             late_shown = self._shown @ late
-            needed = must if pressed and len(chosen) >= affordable else must | routine | (late_shown >= _FEW_CELLS)
+            needed = must if pressed and len(chosen) >= affordable else must | routine | (late_shown >= self._few_cells)
             if not needed.any() and len(chosen) >= int(self._credit):
                 break
             if len(chosen) >= most:
@@ -139,7 +140,7 @@ class SweepSchedule:
             value = np.minimum(urgent, _MOST_URGENT) + self._shown @ waiting + age / self._sweep_s \
                 + (self._shown * waiting).max(1, initial=0) * self._oldest_worth
             if not pressed:
-                value += _COVER_WORTH * late_shown / max(1.0, float(late.sum()))
+                value += self._cover_worth * late_shown / max(1.0, float(late.sum()))
             value[chosen] = -np.inf
             tile = int(np.where(needed, value, -np.inf).argmax() if needed.any() else value.argmax())
             chosen.append(tile)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import Detector
-from aipg_plugin.detection.schedule import LOOKS_AT_START, SweepSchedule
+from aipg_plugin.detection.schedule import SweepSchedule
 from aipg_plugin.geometry import boxes as box_ops
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
@@ -29,8 +29,6 @@ from aipg_plugin.tracking.track import Track
 _BUDGET_S = 0.08         # of detector time per look: a third of a core at 5 looks a second
 _NOMINAL_TILE_S = 0.015  # what a tile counts offline, where nothing may depend on the machine's speed
 _MAX_AGE_S = 0.8         # a place that changes is looked at again within this time (`benchmarks.latency`) …
-_FILE_AGE_S = 1.0        # … in files this one, no longer than a track goes back before it is first seen, …
-_FILE_START = 4          # … and so often at first, since what follows is known (`benchmarks.fit`) …
 _SWEEP_S = 10.0          # … and every tile within this one, changed or not
 _OF_LATE_S = 1.0         # what changes where somebody was seen as lately as this is theirs …
 _OWN_REACH = 0.12        # … and so is what moves this near, of the longer side of their box; …
@@ -89,9 +87,8 @@ class SceneAnalyzer:
         self._single_image = single_image
         self._areas_drawn = areas_drawn
         budget_s = None if single_image else _BUDGET_S
-        self._schedule = SweepSchedule(detector.tiles, detector.size_wh, budget_s=budget_s, sweep_s=_SWEEP_S,
-                                       max_age_s=_MAX_AGE_S if live else _FILE_AGE_S, first_cost_s=_NOMINAL_TILE_S,
-                                       looks_at_start=LOOKS_AT_START if live else _FILE_START)
+        self._schedule = SweepSchedule(detector.tiles, detector.size_wh, budget_s=budget_s, max_age_s=_MAX_AGE_S,
+                                       sweep_s=_SWEEP_S, first_cost_s=_NOMINAL_TILE_S, sparing=live)
         self._scene = BackgroundModel(detector.projection, mount)
         valid = detector.projection.valid_mask()
         self._check = PictureCheck(valid)

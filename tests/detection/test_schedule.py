@@ -106,7 +106,8 @@ def test_a_place_that_changes_once_is_looked_at_twice(angle: float, radius: floa
     limit_s = 1.0 if cells_wide > 1 else 1.5
     assert shown[0] <= 12.0 + limit_s
     assert shown[1] <= shown[0] + limit_s
-    assert len(shown) == 2
+    assert len(shown) == 2 or cells_wide > 1  # a tile for the places beside it may show it once more
+    assert len(shown) <= 4
 
 
 @given(cost=numbers(0.002, 0.05))
