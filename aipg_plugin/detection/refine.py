@@ -20,7 +20,6 @@ from aipg_plugin.thresholds import LOWEST_OPINION, RECHECK_SCORE, SURE_SCORE, UN
 # Chosen with `benchmarks.accuracy` on real_dev.
 _SAME_PERSON_IOU = 0.65      # of two boxes that turn out to be one person
 _LARGEST_WHOLE = 3.0         # of a whole person over the part of them that a tile showed
-_FOLLOWED_PX = 192           # side of a close-up of somebody expected: where they are is known well
 _FOUND_IOU = 0.3             # of somebody expected with somebody found
 # Chosen on 53 rendered pictures (training/log/2026-11-28.md).
 _LYING_SHAPE = 1.4           # width over height: from here on somebody may lie
@@ -75,8 +74,7 @@ class SecondOpinions:
 
     def follow(self, picture_bgr: UInt8, expected: Float64, found: MergedPeople) -> MergedPeople:
         """`found`, and those whom a close-up shows where a box (N, 5) of `expected` is and nobody was found."""
-        looks = replace(self.close_ups, input_px=min(self.close_ups.input_px, _FOLLOWED_PX))
-        wrap_px = looks.wrap_px
+        looks, wrap_px = self.close_ups, self.close_ups.wrap_px
         missing = [_largest_iou(box, found.boxes, wrap_px) < _FOUND_IOU for box in expected]
         whole = np.zeros(sum(missing), bool)
         for one in looks.look(picture_bgr, looks.inside_extended(expected[missing], whole), whole):

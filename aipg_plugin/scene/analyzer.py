@@ -37,7 +37,6 @@ _SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody els
 _ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
 _MISSED_LOOKS = 1.5      # people not seen in so many looks, however far apart, are looked for by their tiles
 _AT_RISK_AGE_S = 0.3     # people not seen for longer, a look and a half, are looked for when they move …
-_FILE_AT_RISK_S = 0.15   # … in files at every look at 5 a second: a close-up costs a third of a tile …
 _AT_RISK_SCORE = 0.4     # … and those below this score in any case
 _MOST_FOLLOWED = 8       # close-ups of people at risk to a look; the others wait for their tiles …
 _LEAST_FOLLOWED = 2      # … and this many at least, however little time there is
@@ -83,7 +82,6 @@ class SceneAnalyzer:
                  areas_drawn: bool = False) -> None:
         self._detector = detector
         self._live = live
-        self._at_risk_s = _AT_RISK_AGE_S if live else _FILE_AT_RISK_S
         self._single_image = single_image
         self._areas_drawn = areas_drawn
         budget_s = None if single_image else _BUDGET_S
@@ -141,7 +139,7 @@ class SceneAnalyzer:
             self._schedule.restart()
         news = self._news(*self._foreign(motion.moving_px, known), t_s)
         found = self._sweep(picture, t_s, news,
-                            _at_risk(figures, motion.moving, picture.size_wh[0], self._at_risk_s), budget_s, changed_px)
+                            _at_risk(figures, motion.moving, picture.size_wh[0]), budget_s, changed_px)
         self._scene.invalidate(found.boxes[found.scores >= _SOMEBODY_SCORE])
         observed = self._observation(found, self._unexplained(motion.foreground, known.outlines, found))
         return replace(observed, scene_change=scene_change,
@@ -280,16 +278,15 @@ def _looked(schedule: SweepSchedule, tiles: tuple[int, ...], followed: NDArray[n
     return schedule.looked_at(tiles, px) | near
 
 
-def _at_risk(figures: tuple[Figure, ...], moving: NDArray[np.bool_], width_px: int,
-             age_s: float) -> NDArray[np.float64]:
-    """(M, 5) boxes of the figures not seen for `age_s` that move, or that were never sure, the longest unseen first.
+def _at_risk(figures: tuple[Figure, ...], moving: NDArray[np.bool_], width_px: int) -> NDArray[np.float64]:
+    """(M, 5) boxes of the figures not seen for a while that move, or that were never sure, the longest unseen first.
 
     `moving` (h, w) is the motion in the picture `width_px` wide. A still figure waits for its tile's turn.
     """
     scale = moving.shape[1] / width_px
     boxes = []
     for figure in sorted(figures, key=lambda one: -one.age_s):
-        if figure.age_s <= age_s:
+        if figure.age_s <= _AT_RISK_AGE_S:
             continue
         x, y = figure.box[:2] * scale
         reach = float(figure.box[2:4].max()) * scale / 2
