@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -271,3 +273,21 @@ def test_four_cameras_of_one_slow_detector_leave_nobody_clear(look_s: float) -> 
         subject.close()
     assert not clear
     assert not any(states[state] for state in FULL_MOSAIC), states
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
+@pytest.mark.parametrize("yields", [False, True])
+def test_looks_of_many_cameras_leave_the_processor_to_frames(yields: bool) -> None:
+    ranks: list[int] = []
+    told = Told()
+
+    def note(name: str, budget_s: float | None) -> None:
+        ranks.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        told(name, budget_s)
+
+    service = DetectionService(1, yields=yields)
+    seat = service.worker(Looks("one", note), "one")  # type: ignore[arg-type]
+    seat.offer(PICTURE, 0.0, Shown())
+    told.wait(1)
+    service.close(WAIT_S)
+    assert (ranks[0] > os.getpriority(os.PRIO_PROCESS, 0)) == yields
