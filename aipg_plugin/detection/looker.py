@@ -9,6 +9,7 @@ import mmap
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -83,4 +84,5 @@ def _settle() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, most))
-        os.nice(max(0, _NICE - os.nice(0)))  # threads that yield start it
+        with suppress(OSError):  # a service's rules may forbid it
+            os.nice(max(0, _NICE - os.nice(0)))  # threads that yield start it
