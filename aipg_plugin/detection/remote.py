@@ -113,13 +113,19 @@ class _Process:
         self._picture_fd = os.memfd_create("aipg-picture")
         os.ftruncate(self._picture_fd, _FIRST_BYTES)
         self._shared = mmap.mmap(self._picture_fd, _FIRST_BYTES)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._picture_fd)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self._picture_fd))
         self._connection = Connection(ours.detach())
-        self._known.clear()
-        self._ask(("open", self._models), _STARTS_S)
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._picture_fd)],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self._picture_fd))
+            except OSError:
+                self._let_go()
+                raise
+        try:
+            self._ask(("open", self._models), _STARTS_S)
+        except DetectionError as error:
+            raise _EndedError(str(error)) from error
 
     def _drop(self, key: int) -> None:
         if key in self._known:
@@ -155,6 +161,12 @@ class _Process:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(_ENDS_S)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close what a process was asked through."""
+        self._connection.close()
+        self._shared.close()
         os.close(self._picture_fd)
 
 

@@ -160,10 +160,12 @@ def test_a_process_that_cannot_be_started(models: Models, monkeypatch: pytest.Mo
     processes = DetectorProcesses(load_model(models), models, 1)
     detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
     shown = picture(detector)
+    open_before = psutil.Process().num_fds()
     for _ in range(remote._MOST_DEATHS):
         with pytest.raises(DetectionError, match="ended"):
             detector.detect(shown)
     assert len(detector.detect(shown)) == 2
+    assert psutil.Process().num_fds() == open_before  # it is tried again every minute
     processes.close()
 
 
