@@ -13,8 +13,8 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
-from aipg_plugin.cli.dumps import forbid_core_dumps
 from aipg_plugin.cli.heap import bound_heap
+from aipg_plugin.dumps import forbid_core_dumps
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.version import __version__
 

@@ -19,9 +19,10 @@ import numpy as np
 
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.dumps import forbid_core_dumps
 from aipg_plugin.errors import AipgError
 
-_NICE = 5  # frames come first: looks take what is left of the processor
+NICE = 5  # of who looks for many cameras: frames come first, looks take what is left of the processor
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def main(connection_fd: int, picture_fd: int) -> None:
                     detectors[key] = FisheyeDetector(net, projection, mount, plan=plan, min_score=min_score)
                     answer = None
                 case ("drop", key):
-                    answer = detectors.pop(key, None) and None
+                    answer = detectors.pop(key, None) is not None
                 case ("detect", key, shape, tiles, expected):
                     size = int(np.prod(shape))
                     if shown is None or len(shown) < size:
@@ -79,10 +80,7 @@ def _settle() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     cv2.setNumThreads(1)
+    forbid_core_dumps()
     if sys.platform != "win32":
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
         with suppress(OSError):  # a service's rules may forbid it
-            os.nice(max(0, _NICE - os.nice(0)))  # threads that yield start it
+            os.nice(max(0, NICE - os.nice(0)))  # threads that yield start it

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from aipg_plugin.detection.looker import NICE
 from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
 from aipg_plugin.scene.picture import LookPicture
 
@@ -30,7 +31,6 @@ _TOLD_AFTER_S, _CALM_AFTER_S = 3.0, 10.0  # how long that must have been so, or 
 _WINDOW_S = 5.0            # that looks are counted over
 _TEXT_S = 60.0             # that the figures in the state's reason stand
 _GONE_S = 2.0              # a camera that has not asked for so long wants no looks
-_NICE = 5                  # of threads that yield: frames of many cameras come before looks
 _NEVER_S = 10.0            # the age that counts before the first look
 
 
@@ -179,7 +179,7 @@ class DetectionService:
         me = threading.current_thread()
         if self._yields and sys.platform == "linux":
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:
             with self._lock:
                 while self._serves(me) and (taken := self._take()) is None:
