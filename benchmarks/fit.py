@@ -23,7 +23,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,21 @@ class ClipFit:
         self._fit.numbers += len(self._numbers)
 
 
-class RememberingNet:
+class _InOneThread:
+    """Nets that count their answers, or keep them in files."""
+
+    @staticmethod
+    def at_once(most: int) -> int:
+        """One thread asks, for as many tiles as it has."""
+        return most
+
+    @staticmethod
+    def in_turn(work: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
+        """One after the other."""
+        return map(work, batches)
+
+
+class RememberingNet(_InOneThread):
     """A person net that keeps its answers, by the tiles' pixels, in a folder."""
 
     def __init__(self, net: PersonNet, folder: Path) -> None:
@@ -173,7 +187,7 @@ class RememberingNet:
         return np.stack([one["raw"] for one in known]), np.stack(maps_of) if len(maps_of) == len(known) else None
 
 
-class PacedNet:
+class PacedNet(_InOneThread):
     """A person net whose tiles take TILE_S of simulated time."""
 
     def __init__(self, net: PersonNet, clock: DetectorClock) -> None:

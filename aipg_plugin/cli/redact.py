@@ -19,6 +19,7 @@ from aipg_plugin.cli.common import add_camera_arguments, camera_from, ends_clean
 from aipg_plugin.cli.folder import Job, jobs_in, target_for
 from aipg_plugin.cli.heap import reuse_heap, trim_heap
 from aipg_plugin.cli.picture import picture_warnings
+from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, MediaError, UsageError
@@ -82,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
     output = _checked_output(options)
     reuse_heap()
+    share_processor()
     with ends_cleanly():
         if source.is_dir():
             return _Folder(source, target, output, options).run()

@@ -15,11 +15,11 @@ import numpy as np
 
 from aipg_plugin.detection import postprocess
 from aipg_plugin.detection.flat import FlatTile
+from aipg_plugin.detection.inference import run_on
 from aipg_plugin.detection.layouts import Candidates
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.placing import PlacedCandidates, place
 from aipg_plugin.detection.postprocess import Silhouette
-from aipg_plugin.detection.preprocess import crop_tiles
 from aipg_plugin.detection.tiles import Tile
 from aipg_plugin.detection.upright import UprightTile, bearings, northing
 from aipg_plugin.geometry import boxes as box_math
@@ -111,12 +111,9 @@ class CloseUps:
         turns = np.zeros(len(boxes)) if turns_deg is None else turns_deg
         tiles = closeup_tiles(self.projection, self.mount, view, self.input_px, turns)
         shown, silhouettes = list[Candidates](), list[Silhouette | None]()
-        for start in range(0, len(boxes), _BATCH):
-            batch = tiles[start:start + _BATCH]
-            raw, maps = self.net.run(crop_tiles(picture_bgr, batch))
-            for row, tile in enumerate(batch):
-                shown.append(self.net.decode(raw[row], (tile.input_px, tile.input_px), UNSEEN_SCORE))
-                silhouettes.append(None if maps is None else Silhouette(tile, maps[row, 0], self.wrap_px))
+        for tile, (raw, silhouette) in zip(tiles, run_on(self.net, picture_bgr, tiles, _BATCH), strict=True):
+            shown.append(self.net.decode(raw, (tile.input_px, tile.input_px), UNSEEN_SCORE))
+            silhouettes.append(None if silhouette is None else Silhouette(tile, silhouette, self.wrap_px))
         return self._results(place(shown, tiles, self.align), silhouettes, boxes, truncated)
 
     def _results(self, placed: PlacedCandidates, silhouettes: list[Silhouette | None], boxes: Float64,

@@ -15,10 +15,11 @@ from aipg_plugin.detection.below import raised_below
 from aipg_plugin.detection.closeup import CloseUps
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.flat import FlatTile
+from aipg_plugin.detection.inference import run_on
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.oversize import lowered_oversize
 from aipg_plugin.detection.placing import PlacedCandidates, place
-from aipg_plugin.detection.preprocess import as_bgr, crop_tiles, extend_right
+from aipg_plugin.detection.preprocess import as_bgr, extend_right
 from aipg_plugin.detection.refine import BoxCompletion, Refiner, SecondOpinions
 from aipg_plugin.detection.tiles import LIVE, Tile, TilePlan, make_tiles, working_size
 from aipg_plugin.errors import DetectionError
@@ -143,12 +144,9 @@ class FisheyeDetector:
 
     def _run(self, picture: UInt8, looked_at: list[Tile]) -> tuple[PlacedCandidates, list[Float32 | None]]:
         found, silhouettes = [], list[Float32 | None]()
-        for start in range(0, len(looked_at), _BATCH):
-            batch = looked_at[start:start + _BATCH]
-            raw, maps = self.net.run(crop_tiles(picture, batch))
-            for k, tile in enumerate(batch):
-                found.append(self.net.decode(raw[k], (tile.input_px, tile.input_px), self.min_score))
-                silhouettes.append(None if maps is None else maps[k, 0])
+        for tile, (raw, silhouette) in zip(looked_at, run_on(self.net, picture, looked_at, _BATCH), strict=True):
+            found.append(self.net.decode(raw, (tile.input_px, tile.input_px), self.min_score))
+            silhouettes.append(silhouette)
         return place(found, looked_at, self._align), silhouettes
 
     def _swept(self, placed: PlacedCandidates, silhouettes: list[Float32 | None],

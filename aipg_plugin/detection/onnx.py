@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
@@ -22,6 +24,7 @@ _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionPro
               "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
               "cpu": "CPUExecutionProvider"}
 _DEFAULT_THREADS, _MAX_THREADS = 2, 16  # more gain nothing on nets of this size
+T = TypeVar("T")
 _lock = threading.Lock()
 _nets: dict[tuple[object, ...], PersonNet] = {}
 
@@ -128,14 +131,22 @@ class PersonNet:
             tensor *= np.float32(self._scale)
         return tensor
 
+    def at_once(self, most: int) -> int:
+        """How many tiles one call of `run` takes best, of at most `most`: with several threads one."""
+        return self.fixed_batch or (most if self._pool is None else 1)
+
+    def in_turn(self, work: Callable[[UInt8], T], batches: Iterable[UInt8]) -> Iterator[T]:
+        """The results of some work on batches in order, with several threads of as many at a time."""
+        return map(work, batches) if self._pool is None else self._pool.map(work, batches)
+
     def run(self, tiles: UInt8) -> tuple[Float32, Float32 | None]:
         """Raw output (N, ...) and silhouette (N, 1, H/4, W/4) or None, of BGR tiles (N, H, W, 3) uint8.
 
         Raises DetectionError when the runtime fails.
         """
-        step = self.fixed_batch or (len(tiles) if self._pool is None else 1)
+        step = self.at_once(len(tiles))
         batches = [tiles[start:start + step] for start in range(0, len(tiles), step)]
-        in_turn = map if self._pool is None or len(batches) == 1 else self._pool.map
+        in_turn = map if len(batches) == 1 else self.in_turn
         parts = list(in_turn(self._run, batches))
         raw = np.concatenate([p[0] for p in parts])
         return raw, np.concatenate([p[1] for p in parts]) if self.has_silhouette else None

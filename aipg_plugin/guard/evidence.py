@@ -109,13 +109,20 @@ _TOO_MUCH = "the detector is late"
 _OTHER_SCENE = "another scene than was looked at"
 
 
-End = Callable[[], None]
-Beside = Callable[[], End]
+class Beside:
+    """Work that needs what is known as it is, and may be done beside a look; this one has none."""
+
+    def begin(self) -> None:
+        """Begin with all that waits."""
+
+    def end(self) -> None:
+        """Wait for what has been begun: other questions are asked only then."""
+
+    def settle(self, from_s: float = -float("inf")) -> None:
+        """What is known of moments from `from_s` on is to change: do what needs it, if anything does."""
 
 
-def nothing_to_do() -> End:
-    """A `Beside` that does nothing."""
-    return lambda: None
+NOTHING_BESIDE = Beside()
 
 
 def _any_look(_look: Look) -> bool:
@@ -142,7 +149,7 @@ class Evidence:
         self._due_s = -float("inf")
         self._epoch = 0
         self._looked_at = LookedAt(analyzer.projection.size_wh)
-        self._forget_scene = self._sweep_all = self._needs_background = False
+        self._forget_scene = self._sweep_all = self._needs_background = self._settled = False
         self.on_look: Callable[[float, tuple[Track, ...]], None] | None = None
 
     @property
@@ -156,18 +163,19 @@ class Evidence:
 
     @property
     def settled(self) -> bool:
-        """Whether the last look, at a sound picture, showed everybody who is tracked, and nothing else that moved."""
-        with self._lock:
-            if not self._looks:
-                return False
-            last = self._looks[-1]
-            return (last.swept and not last.doubt and not len(last.foreground)
-                    and all(track.last_seen_s >= last.t_s for track in self._tracker.tracks))
+        """Files: whether the last look, at a sound picture, showed all who are tracked, and nothing else that moved."""
+        return self._settled
 
     def extend(self, t_s: float) -> None:
         """Nothing new was to be seen at this moment: the last look holds for it too."""
         with self._lock:
             self._looks[-1] = replace(self._looks[-1], until_s=t_s)
+
+    @property
+    def extends_from_s(self) -> float:
+        """The moment from which on `extend` makes a difference: that of the look before the last."""
+        with self._lock:
+            return self._times[-2] if len(self._times) > 1 else -float("inf")
 
     @property
     def looked_until_s(self) -> float:
@@ -181,12 +189,12 @@ class Evidence:
             return len(self._times) - bisect_right(self._times, t_s)
 
     def look(self, picture: LookPicture, t_s: float, shown: Shown = Shown(), *,
-             budget_s: float | None = None, epoch: int | None = None, beside: Beside = nothing_to_do) -> None:
+             budget_s: float | None = None, epoch: int | None = None, beside: Beside = NOTHING_BESIDE) -> None:
         """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
 
-        A picture of an `epoch` that is over is left out. `beside` begins work that needs what is known before the look;
-        what it returns is called before any of it changes.
+        A picture of an `epoch` that is over is left out. What is `beside` is done before any of what is known changes.
         """
+        beside.end()
         with self._lock:
             if epoch is not None and epoch != self._epoch:
                 return
@@ -194,7 +202,7 @@ class Evidence:
             epoch, expected = self._epoch, self._tracker.figures(t_s)
             forget, self._forget_scene = self._forget_scene, False
             sweep_all, self._sweep_all = self._sweep_all or shown.new_scene, False
-        end = beside()
+        beside.begin()
         try:
             try:
                 if forget:
@@ -202,7 +210,7 @@ class Evidence:
                 observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
                                                   changed_px=shown.changed_px, budget_s=budget_s)
             finally:
-                end()
+                beside.end()
             found = observation.detections
             if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
                 raise FloatingPointError("the detector returned numbers that are not finite")
@@ -256,6 +264,7 @@ class Evidence:
             self._needs_background |= returned
             self._times.clear()
             self._looks.clear()
+            self._settled = False
             self._looked_at.restart()
             self._tracker.reset()
 
@@ -358,6 +367,8 @@ class Evidence:
             self._first_s = look.t_s
         self._times.append(look.t_s)
         self._looks.append(look)
+        self._settled = (self._hindsight and look.swept and not look.doubt and not len(look.foreground)
+                         and all(track.last_seen_s >= look.t_s for track in self._tracker.tracks))
         self._forget(look.t_s - self._memory_s)
 
     def _forget(self, before_s: float) -> None:

@@ -14,7 +14,7 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.cover import masked_share, places_of, unexplained
-from aipg_plugin.guard.evidence import Beside, Evidence, Shown, Urgency, nothing_to_do
+from aipg_plugin.guard.evidence import NOTHING_BESIDE, Beside, Evidence, Shown, Urgency
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.service import alone
@@ -99,7 +99,7 @@ class Observer:
         self._now_s = self._last_s = -float("inf")
         self.lead_s = 0.0  # how far the detection stream's time is ahead of undelayed arrival, inf while not known
         self.on_look: OnLook | None = None
-        self.before_change: Beside = nothing_to_do  # of what is known: begins and ends what still needs it as it is
+        self.beside: Beside = NOTHING_BESIDE  # what needs what is known as it is
 
     def known(self, t_s: float = float("inf")) -> Known | None:
         """What counts for a moment; None before the first look, and after geometry changed."""
@@ -122,7 +122,7 @@ class Observer:
         if not self._camera.privacy_guard.enabled:
             return
         if arrival.jumped and known is not None:
-            self.before_change()()
+            self.beside.settle()
             known.evidence.reset(returned=arrival.returned)
             self._last = self._handed = None
         if known is None or arrival.layout is not known.layout:
@@ -140,12 +140,13 @@ class Observer:
                 self._handed = arrival.t_s, newest.frame.wall_time_s + awaited_s
                 worker.offer(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown)
         elif self._nothing_new(arrival.t_s, shown, known):
-            self.before_change()()
+            self.beside.settle(known.evidence.extends_from_s)
             known.evidence.extend(arrival.t_s)
+            self.beside.begin()
         elif shown.new_scene or len(shown.changed_px) or known.evidence.due(arrival.t_s):
             self._last, self._last_s = arrival.thumbnail, arrival.t_s
             known.evidence.look(LookPicture.of(arrival.frame, known.source.size_wh), arrival.t_s, shown,
-                                beside=self.before_change)
+                                beside=self.beside)
 
     def configure(self, camera: Camera, *, void: bool) -> None:
         """Put new settings in force; `void` when what was found before counts no longer."""
@@ -207,6 +208,7 @@ class Observer:
 
     def _unexplained(self, different: NDArray[np.bool_], arrival: Arrival, known: Known) -> NDArray[np.float64]:
         """(N, 2) px where a picture differs from the one looked at last and nobody who was seen then is masked."""
+        self.beside.end()
         guard, planner = self._camera.privacy_guard, self._planner_of(known)
         figures = known.evidence.figures(arrival.t_s, sensitivity=guard.sensitivity, expected=True)
         seen = tuple(figure for figure in figures if figure.age_s <= _SEEN_PERIODS * known.evidence.period_s)
@@ -220,7 +222,7 @@ class Observer:
         return self._planner
 
     def _open(self, arrival: Arrival) -> Known:
-        self.before_change()()
+        self.beside.settle()
         with self._lock:
             self._drop()
             mount = mount_of(self._camera)

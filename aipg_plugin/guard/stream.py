@@ -12,7 +12,7 @@ from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.areas import Projections
 from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
-from aipg_plugin.guard.evidence import nothing_to_do
+from aipg_plugin.guard.evidence import NOTHING_BESIDE
 from aipg_plugin.guard.late import LatePlans
 from aipg_plugin.guard.layout import Layout, LayoutFinder
 from aipg_plugin.guard.observer import Arrival, Observer
@@ -100,12 +100,11 @@ class StreamGuard:
     @contextmanager
     def planning_beside_looks(self) -> Iterator[None]:
         """Files: within this, frames are planned while the next picture is looked at, with the same result."""
-        self._late = LatePlans(self._release.plans)
-        self._observer.before_change = self._late.begin
+        self._late = self._observer.beside = LatePlans(self._release.plans)
         try:
             yield
         finally:
-            self._observer.before_change = nothing_to_do
+            self._observer.beside = NOTHING_BESIDE
             self._late.close()
             self._late = None
 

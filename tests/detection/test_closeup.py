@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from aipg_plugin.options import CaptureMode, LensModelName, MountKind
 from tests.detection.painting import paint, picture_of
 
 SIDE_PX = 192
+T = TypeVar("T")
 CAMERA = FisheyeCamera(LensLaw(LensModelName.EQUIDISTANT, 180.0), ImageCircle(400, 400, 400), (800, 800))
 MOUNT = Mount(MountKind.CEILING, 3.0)
 
@@ -45,6 +47,12 @@ class RedNet:
             for k, (x, y, w, h, area) in enumerate(stats[1:count][:20]):
                 row[k] = (x + w / 2, y + h / 2, w, h, 0.9 if area > 30 else 0)
         return rows, None
+
+    def at_once(self, most: int) -> int:
+        return most
+
+    def in_turn(self, work: Callable[[object], T], batches: Iterable[object]) -> Iterator[T]:
+        return map(work, batches)
 
     def decode(self, raw: NDArray[np.float32], size_wh: tuple[int, int], min_score: float) -> Candidates:
         seen = raw[raw[:, 4] > min_score]

@@ -148,3 +148,15 @@ def test_a_region_that_one_look_alone_shows_is_nobody(moved: tuple[int, ...], fo
     for t_s in (0.2 * moved[0] - 0.1, 0.2 * moved[0]):
         mask = _masked(evidence.figures(t_s, sensitivity=Sensitivity.HIGH))
         assert bool(mask[_person(np.array(START_M))].mean() > 0.9) is masked
+
+
+def test_extending_the_last_look_makes_no_difference_to_moments_before_the_one_before_it() -> None:
+    evidence = Evidence(OneLook(True), Tracker(CAMERA, CEILING), period_s=0.2, hindsight_s=4.0)
+    assert evidence.extends_from_s == -float("inf")
+    for t_s in (1.0, 1.5, 2.0):
+        evidence.look(PICTURE, t_s)
+    moments = (0.5, 1.0, 1.2, 1.499, 1.5, 1.9, 2.0, 2.5)
+    before = {t_s: (evidence.status(t_s), evidence.around(t_s)) for t_s in moments}
+    evidence.extend(2.5)
+    differ = [t_s for t_s in moments if before[t_s] != (evidence.status(t_s), evidence.around(t_s))]
+    assert differ == [t_s for t_s in moments if t_s >= evidence.extends_from_s] == [1.5, 1.9, 2.0, 2.5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -22,7 +23,7 @@ class Plans:
 
     def __call__(self, waiting: Iterable[Waiting]) -> list[Planned]:
         assert self.may.wait(10)
-        return [cast(Planned, (one, self.known)) for one in waiting]
+        return [cast(Planned, (one.t_s, self.known)) for one in waiting]
 
 
 @pytest.fixture
@@ -37,21 +38,43 @@ def late(plans: Plans) -> Iterator[LatePlans]:
     subject.close()
 
 
-def frames(*numbers: int) -> list[Waiting]:
-    return [cast(Waiting, number) for number in numbers]
+@dataclass(frozen=True)
+class Moment:
+    """Of a frame all that plans are made by here."""
+
+    t_s: float
+
+
+def frames(*moments: int) -> list[Waiting]:
+    return [cast(Waiting, Moment(t_s)) for t_s in moments]
 
 
 def test_what_waits_is_planned_before_anything_changes(late: LatePlans, plans: Plans) -> None:
     late.add(frames(1, 2))
-    end = late.begin()
+    late.begin()
     late.add(frames(3))
     assert late.take() == []
     plans.may.set()
-    end()
+    late.end()
     plans.known = 1
     assert cast("list[object]", late.take()) == [(1, 0), (2, 0)]
     assert cast("list[object]", late.finish()) == [(3, 1)]
     assert late.finish() == []
+
+
+def test_a_change_of_later_moments_waits_for_no_plan(late: LatePlans, plans: Plans) -> None:
+    late.add(frames(1, 2))
+    late.settle(from_s=3)
+    plans.known = 1
+    late.begin()
+    assert late.take() == []  # nobody waited: it may not be planned yet
+    plans.may.set()
+    late.settle(from_s=3)
+    assert cast("list[object]", late.take()) == [(1, 1), (2, 1)]
+    late.add(frames(3))
+    late.settle(from_s=3)
+    plans.known = 2
+    assert cast("list[object]", late.take()) == [(3, 1)]
 
 
 def test_no_more_than_a_few_wait_where_nothing_is_looked_at(late: LatePlans, plans: Plans) -> None:
