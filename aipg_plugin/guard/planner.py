@@ -20,9 +20,9 @@ from aipg_plugin.guard.carried import carried
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
 from aipg_plugin.masking.cells import CELLS_PER_METRE, LUMA_STEPS, cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
-from aipg_plugin.options import Camera, MaskingMethod, PrivacyGuard
+from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, PrivacyGuard
 
-_MOST_PLACES = 256  # whose density is remembered
+_MOST_PLACES = 256  # whose density is remembered, and whose regions
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class MaskPlanner:
     mount: Mount
     same: bool  # the stream shows what the detector sees, at another size at most
     areas: Areas = NO_AREAS
+    _kept: dict[int, tuple[tuple[float, BlurIntensity], Figure, FigureRegion]] = field(
+        init=False, default_factory=dict, compare=False, repr=False)
     _densities: dict[tuple[float, float], float] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def plan(self, figures: tuple[Figure, ...], guard: PrivacyGuard, *, full: bool) -> MaskPlan:
@@ -63,21 +65,43 @@ class MaskPlanner:
         if not self.same:
             found = self._of_source.regions(figures, guard)
             return carried(found, self.source, self.projection, self.mount, guard.blur_intensity)
+        margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
+        kept = [self._kept_region(figure, margin_m, guard.blur_intensity) for figure in figures]
+        new = [figure for figure, region in zip(figures, kept, strict=True) if region is None]
+        made = iter(self._regions(new, margin_m, guard.blur_intensity))
+        return [next(made) if region is None else region for region in kept]
+
+    def _kept_region(self, figure: Figure, margin_m: float, intensity: BlurIntensity) -> FigureRegion | None:
+        """The region of a figure that has not moved since it was made last."""
+        kept = self._kept.get(figure.id)
+        if kept is None or kept[0] != (margin_m, intensity):
+            return None
+        before = kept[1]
+        same = (before.outline is figure.outline and before.box is figure.box
+                and before.position_uncertainty_m == figure.position_uncertainty_m)
+        return kept[2] if same else None
+
+    def _regions(self, figures: list[Figure], margin_m: float, intensity: BlurIntensity) -> list[FigureRegion]:
+        if not figures:
+            return []
         scale_wh = np.array(self.projection.size_wh) / self.source.size_wh
         scale = float(scale_wh.max())
         outlines = [box_ops.to_pixels(figure.box, figure.outline) * scale_wh for figure in figures]
         ppm = self._per_metre(np.array([figure.box[:2] for figure in figures], np.float64).reshape(-1, 2) * scale_wh)
-        margin_m = thresholds.margin_m(guard.sensitivity, self.mount.height_m)
+        if len(self._kept) > _MOST_PLACES:
+            self._kept.clear()
         regions = []
         for figure, outline, density in zip(figures, outlines, ppm, strict=True):
             smaller_px = float(min(figure.box[2], figure.box[3])) * scale
             per_metre = density if math.isfinite(density) else smaller_px / 0.5
-            regions.append(FigureRegion(
+            region = FigureRegion(
                 key=figure.id,
                 polygons_px=(np.asarray(outline, np.float32),),
                 margin_px=max((margin_m + figure.position_uncertainty_m) * per_metre,
                               thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
-                cell_px=cell_px_for(guard.blur_intensity, per_metre)))
+                cell_px=cell_px_for(intensity, per_metre))
+            self._kept[figure.id] = (margin_m, intensity), figure, region
+            regions.append(region)
         return regions
 
     @cached_property

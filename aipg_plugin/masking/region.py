@@ -110,6 +110,7 @@ class RegionMap:
         self.black: UInt8 | None = None
         self.full = False
         self._least_cells = 0.0
+        self._drawn_figures: dict[int, tuple[FigureRegion, tuple[Patch, ...]]] = {}  # of the last plan
         self._areas: tuple[MaskPlan, list[Patch], list[Patch]] = (MaskPlan(), [], [])  # as drawn for the last plan
 
     def compose(self, plan: MaskPlan, cell_px_by_key: dict[int, int]) -> None:
@@ -149,8 +150,11 @@ class RegionMap:
         return drawn[0], drawn[1]
 
     def _figures(self, plan: MaskPlan, cell_px_by_key: dict[int, int], prohibited: list[Patch]) -> None:
+        before, self._drawn_figures = self._drawn_figures, {}
         for figure in plan.figures:
-            patches = figure_patches(figure, self._blocks_wh)
+            kept = before.get(figure.key)
+            patches = kept[1] if kept is not None and kept[0] is figure else figure_patches(figure, self._blocks_wh)
+            self._drawn_figures[figure.key] = figure, patches
             if any(_inside(patches, area) for area in prohibited):
                 continue
             for patch in patches:

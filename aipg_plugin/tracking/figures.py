@@ -12,7 +12,7 @@ from aipg_plugin.geometry.arrays import Float64
 from aipg_plugin.tracking.motion import MotionPlane
 from aipg_plugin.tracking.shapes import joined, united
 from aipg_plugin.tracking.silhouettes import Silhouettes, in_picture
-from aipg_plugin.tracking.track import TrackHistory, TrackPoint
+from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
 
 EXTRAPOLATE_S = 0.4      # people walk on for so long as they did; later they may have turned
 _MOVED_SHARE = 0.5       # of a box's size from one point to the next: that is walking
@@ -31,6 +31,7 @@ _WALKING_FROM_M_S = 0.2  # somebody slower stands
 _MAX_LOOKED_M = 0.12     # the most where the place has been looked at: somebody hidden moves little …
 _MAX_LOOKED_LATER_M = 0.06  # … and less where nobody was found there afterwards either (files)
 _MAX_UNCERTAINTY_M = 0.8 # about a step: who is farther is found again elsewhere
+_MOST_PLACED = 256       # whose outlines in the picture are kept
 _UNMOVED = 0.015         # moves smaller than this share of the box are none
 
 
@@ -51,6 +52,7 @@ class FigureMaker:
     def __init__(self, projection: Projection, mount: Mount, plane: MotionPlane) -> None:
         self._projection, self._mount, self._plane = projection, mount, plane
         self._silhouettes = Silhouettes()
+        self._placed: dict[int, tuple[Float64, Pose, Float64, Float64]] = {}
 
     def predicted(self, histories: Sequence[TrackHistory], dts_s: Float64) -> Float64:
         """(N, 5) boxes `dts_s` (N,) after the last points (before the first ones where negative)."""
@@ -95,8 +97,15 @@ class FigureMaker:
     def _outline(self, history: TrackHistory, seen: TrackPoint, box: Float64, hindsight: bool) -> Float64:
         """(K, 2) a sighting's calm outline, local to `box`."""
         own_m = self._silhouettes.at(history, seen, hindsight=hindsight)
+        kept = self._placed.get(history.id)
+        if kept is not None and kept[0] is own_m and kept[1] is seen.pose and kept[2] is box:
+            return kept[3]
         px = in_picture(seen.pose, own_m, shifted_px=seen.box[0] - seen.x_px)
-        return to_local(box, px)
+        if len(self._placed) >= _MOST_PLACED:
+            self._placed.clear()
+        placed = to_local(box, px)
+        self._placed[history.id] = own_m, seen.pose, box, placed
+        return placed
 
     def _beyond(self, guesses: list[_Guess]) -> list[Figure]:
         """Figures past the first or last point: they cover the place seen and the place expected."""
@@ -119,7 +128,9 @@ class FigureMaker:
         return figures
 
     def _between(self, history: TrackHistory, a: TrackPoint, b: TrackPoint, t_s: float, hindsight: bool) -> Figure:
-        """A figure on the way from one point to the next."""
+        """A figure on the way from one point to the next; the same one for as long as nothing changes at the place."""
+        if a.sighting is b.sighting:
+            return self._seen(history, a, 0.0, hindsight=hindsight)
         share = (t_s - a.t_s) / (b.t_s - a.t_s)
         there = _box_near(b, a)
         turn = (there[4] - a.box[4] + 180) % 360 - 180

@@ -78,6 +78,9 @@ class Silhouettes:
     def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0, *,
            hindsight: bool = False) -> Float64:
         """(K, 2) the outline at sighting `a`, or at `share` of the way to `b`: metres in the person's own frame."""
+        if b is not None and b.sighting is a.sighting:
+            b = None
+        a = a.sighting
         later = self._calm(history, b, hindsight).field if b is not None and share > 0 else None
         calm = self._calm(history, a, hindsight)  # after the other's, for which cells may have grown
         if later is not None:
@@ -93,7 +96,7 @@ class Silhouettes:
         """
         key = (point, hindsight)
         calm = self._made.get(key)
-        longer = history.near(point.t_s, STILL_S)
+        longer = [one for one in history.near(point.t_s, STILL_S) if one is point or one.sighting is not point]
         if calm is not None and calm.is_of(longer, history.cells.size_m):
             return calm
         for one in longer:
@@ -121,8 +124,10 @@ class Silhouettes:
             for centre_m, radius_m in _heads_lacked(point, one):
                 calm.widest = np.maximum(calm.widest, _disc(centre_m, radius_m, calm.cell_m))
             if _stays(point, one):
-                calm.votes += 1
-                _insert(calm.highest, self._shifted(one, point, calm.cell_m))
+                shifted = self._shifted(one, point, calm.cell_m)
+                for _ in range(1 if one.held is None else STILL_VOTES):
+                    calm.votes += 1
+                    _insert(calm.highest, shifted)
         calm.last, calm.count = new[-1], calm.count + len(new)
         calm.field, calm.outline = calm.widest, None
         if calm.votes >= STILL_VOTES:
@@ -137,6 +142,7 @@ class Silhouettes:
                                          borderMode=cv2.BORDER_CONSTANT, borderValue=-_FAR_M), np.float32)
 
     def _own(self, point: TrackPoint, cell_m: float) -> Float32:
+        point = point.sighting
         key = (point, cell_m)
         own = self._kept.get(key)
         if own is None:
@@ -231,6 +237,7 @@ def _turn(angle_deg: float) -> Float64:
 
 def _fit(history: TrackHistory, point: TrackPoint) -> None:
     """Make a history's cells large enough for a sighting."""
+    point = point.sighting
     if point in history.cells.fitted:
         return
     history.cells.fitted.add(point)

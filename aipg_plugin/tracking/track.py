@@ -52,7 +52,8 @@ class TrackPoint:
 
     `lean_deg` is how far its angle is from "up" at its centre, `x_px` its centre's x unrolled over a panorama's
     seam, `place_m` (2,) its centre on the waist plane or NaN, `floor_m` (2,) its feet or NaN. `pose` is the person's
-    own frame, placed where the filter (`walk`) has them.
+    own frame, placed where the filter (`walk`) has them. `held`: nobody was detected, but nothing has changed at the
+    place since they were; the detection is `sighting`.
     """
 
     t_s: float
@@ -66,6 +67,12 @@ class TrackPoint:
     x_px: float
     pose: Pose
     walk: Walk
+    held: TrackPoint | None = None
+
+    @property
+    def sighting(self) -> TrackPoint:
+        """The detection that it repeats, or is."""
+        return self.held or self
 
     @property
     def centre_px(self) -> Float64:
@@ -128,10 +135,17 @@ class TrackHistory:
         return self.points[-1]
 
     def hold(self, t_s: float) -> None:
-        """At this moment the place is as it was when the person was detected there last."""
+        """At this moment the place is as it was when the person was detected there last.
+
+        However long that goes on, a track has two points of it: the detection and the end.
+        """
         last = self.last
-        walk = last.walk.seen(t_s, last.centre_px)
-        self._append(replace(last, t_s=t_s, walk=walk, pose=last.pose.at(walk.place_px)))
+        held = replace(last, t_s=t_s, walk=last.walk.seen(t_s, last.centre_px), held=last.sighting)
+        if last.held is None:
+            self._append(held)
+        else:
+            self.points[-1], self.times[-1] = held, t_s
+            self.misses.clear()
 
     def add(self, point: TrackPoint) -> None:
         """Append a detection newer than all points before."""
@@ -166,6 +180,8 @@ class TrackHistory:
 
     def speeds(self, *, at_start: bool = False) -> tuple[Float64, Float64]:
         """(2,) metres and (2,) pixels per second around the last (or first) point; metres NaN where not known."""
+        if not at_start and self.last.held is not None:
+            return np.where(np.isfinite(self.last.place_m), 0.0, np.nan), np.zeros(2)
         if at_start not in self._speeds:
             edge = self.times[0] if at_start else self.times[-1]
             window = [s for s in (self.points[:8] if at_start else self.points[-8:])

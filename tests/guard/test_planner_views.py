@@ -1,5 +1,6 @@
 """Figures carried into another projection: as wide as where they were found, over no border between views."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -8,8 +9,9 @@ import pytest
 
 from aipg_plugin.geometry import Figure, Projection, make_projection, standing_boxes
 from aipg_plugin.guard.planner import MaskPlanner
+from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.masking.region import RegionMap
-from aipg_plugin.options import CaptureMode, PrivacyGuard, View
+from aipg_plugin.options import CaptureMode, PrivacyGuard, Sensitivity, View
 from tests.tracking.walkers import CAMERA, CEILING, OVAL
 
 SIZES = {CaptureMode.PANORAMA: (2000, 520), CaptureMode.DOUBLE_PANORAMA: (1600, 800),
@@ -83,3 +85,25 @@ def test_the_margin_is_that_of_the_stream_it_is_painted_in() -> None:
     wide_px = np.flatnonzero(bits.any(axis=0)).size
     metre_px = 1600 / np.pi / 3.0  # a half turn across the strip, 3 m away
     assert 0.5 * metre_px < wide_px < 1.1 * metre_px
+
+
+def test_a_figure_that_stays_is_drawn_once_until_it_or_the_settings_change() -> None:
+    figure = Figure(1, standing_boxes(CAMERA, CEILING, [(2.0, 1.0)])[0], OVAL, np.full(3, np.nan), 0.9, 0.0)
+    planner, low = MaskPlanner(CAMERA, CAMERA, CEILING, same=True), PrivacyGuard(sensitivity=Sensitivity.LOW)
+
+    def region(figure: Figure, guard: PrivacyGuard = PrivacyGuard()) -> FigureRegion:
+        return planner.regions((figure,), guard)[0]
+
+    same = region(figure)
+    assert region(replace(figure, age_s=0.1, seen_s=4.0)) is same
+    assert region(replace(figure, position_uncertainty_m=0.2)).margin_px > same.margin_px
+    assert region(figure, low).margin_px < same.margin_px
+    assert region(figure).margin_px == same.margin_px
+    moved = replace(figure, box=figure.box + [9, 0, 0, 0, 0])
+    assert np.allclose(region(moved).polygons_px[0].mean(0) - same.polygons_px[0].mean(0), (9, 0), atol=0.01)
+    drawn = RegionMap(CAMERA.size_wh)
+    for each in (figure, figure, moved, figure):
+        drawn.compose(planner.plan((each,), PrivacyGuard(), full=False), {})
+        fresh = RegionMap(CAMERA.size_wh)
+        fresh.compose(replace(planner, same=True).plan((each,), PrivacyGuard(), full=False), {})
+        assert np.array_equal(drawn.level, fresh.level)

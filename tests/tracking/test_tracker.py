@@ -464,3 +464,53 @@ def test_painted_is_not_simply_everything() -> None:
     t = tracker()
     t.update(seen(at([[2, 2]])), 0.0)
     assert 0.001 < painted(t.figures(0.0)).mean() < 0.03
+
+
+def nowhere(px: np.ndarray) -> np.ndarray:
+    return np.zeros(len(px), bool)
+
+
+def everywhere(px: np.ndarray, *_since_s: np.ndarray) -> np.ndarray:
+    return np.ones(len(px), bool)
+
+
+def sits(t: Tracker, seconds: float, start_s: float = 0.4) -> None:
+    """Nobody looks, and nothing changes."""
+    for k in range(1, round(seconds * 5) + 1):
+        t.update(seen(np.zeros((0, 5))), start_s + k / 5, None, nowhere, everywhere)
+
+
+def test_who_is_held_where_nothing_changes_is_the_same_figure_at_all_moments() -> None:
+    """Each look made another outline of them, and of all looks before."""
+    t = tracker()
+    for k in range(3):
+        t.update(seen(at([[2.0 + 0.02 * k, 1.0]])), k / 5)
+    sits(t, 8.0)
+    before, after = t.figures(1.0)[0], t.figures(7.93)[0]
+    assert before.outline is after.outline
+    assert before.box is after.box
+    assert after.position_uncertainty_m == 0
+    assert covered(t.figures(5.0), at([[2.04, 1.0]])[0]) > 0.97
+    assert t.tracks[0].last_seen_s == pytest.approx(8.4)
+    assert np.allclose(t.tracks[0].velocity_m_s, 0)
+
+
+def test_who_sat_still_and_is_seen_smaller_keeps_the_place_they_had() -> None:
+    t = tracker()
+    t.update(seen(at([[2.0, 1.0]])), 0.4)
+    sits(t, 4.0)
+    small = at([[2.0, 1.0]]) * (1, 1, 0.8, 0.8, 1)
+    t.update(seen(small), 4.6)
+    assert covered(t.figures(4.6), at([[2.0, 1.0]])[0]) > 0.9
+    assert len(t.tracks) == 1
+
+
+def test_who_walks_on_after_sitting_is_followed_from_there() -> None:
+    t = tracker()
+    t.update(seen(at([[-2.0, 1.5]])), 0.4)
+    sits(t, 10.0)
+    for k in range(15):
+        t.update(seen(at([[-2.0 + 0.2 * k, 1.5]])), 10.6 + k / 5)
+    assert [k.id for k in t.tracks] == [1]
+    for s in np.linspace(9.5, 13.3, 39):
+        assert covered(t.figures(s), at([[-2.0 + max(0.0, s - 10.6), 1.5]])[0]) > 0.95, s
