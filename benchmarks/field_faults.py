@@ -145,6 +145,12 @@ class TruthAnalyzer:
                            np.full((count, 3), np.nan, np.float32), tuple(outlines))
         return Observation(found, "", NO_FOREGROUND, complete=True, gone=lambda track: None)
 
+    idle = False
+
+    def nothing_new(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> bool:
+        """It looks at everything."""
+        return False
+
     def reset(self) -> None:
         """Nothing is learned."""
 

@@ -65,14 +65,13 @@ class ProcessorService(DetectionService):
             seat, waiting, start_s, budget_s = self.in_work.pop(first)
             self.now = max(self.now, ends[first])
             before_s = time.process_time()
-            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=budget_s,
-                               epoch=waiting.epoch)
+            glance = self._look(seat, waiting, budget_s)
             cpu_s = time.process_time() - before_s
             self.look_cpu_s += cpu_s
             known_s = self.expected_s.get(seat.name)
             self.expected_s[seat.name] = cpu_s if known_s is None else known_s + 0.3 * (cpu_s - known_s)
             with self._lock:
-                self._finish(seat, start_s)
+                self._finish(seat, waiting, start_s, glance)
         self.now = to_s
 
 

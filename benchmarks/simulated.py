@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import FisheyeDetector
-from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.evidence import Evidence
+from aipg_plugin.guard.looks import Glance, Shown
 from aipg_plugin.guard.service import CameraWorker, DetectionService, _Waiting
 from aipg_plugin.scene import analyzer as analyzer_module
 from aipg_plugin.scene.picture import LookPicture
@@ -38,7 +39,8 @@ class SimulatedWorker:
         if self._job is not None and self.now_s >= self._job[3]:
             picture, t_s, shown, _ = self._job
             self._job = None
-            self._evidence.look(picture, t_s, shown)
+            if self._evidence.glance(picture, t_s, shown) is not Glance.SAME:
+                self._evidence.look(picture, t_s, shown)
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool:
         """Whether nothing is in hand and a look is due."""
@@ -104,12 +106,11 @@ class SimulatedService(DetectionService):
             if end_s > to_s:
                 break
             self._now_s, before_s = end_s, self._detector.detector_s
-            seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=self.budget_s,
-                               epoch=waiting.epoch)
+            glance = self._look(seat, waiting, self.budget_s)
             self._took_s[seat] = self._beside_s + self._detector.detector_s - before_s
             self.longest_s = max(self.longest_s, self._took_s[seat])
             with self._lock:
-                self._finish(seat, start_s)
+                self._finish(seat, waiting, start_s, glance)
             self._in_work = None
         self._now_s = to_s
 

@@ -11,7 +11,8 @@ from aipg_plugin.cli.demo import settings_for
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
-from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.evidence import Evidence
+from aipg_plugin.guard.looks import Glance, Shown
 from aipg_plugin.guard.service import usable_cores
 from aipg_plugin.hosts.offline import open_video
 from aipg_plugin.media.encoder import Encoder, EncoderSpec
@@ -75,7 +76,8 @@ class _Inline:
     def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Look."""
         start_s = time.process_time()
-        self._evidence.look(picture, t_s, shown)
+        if self._evidence.glance(picture, t_s, shown) is not Glance.SAME:
+            self._evidence.look(picture, t_s, shown)
         _Inline.spent_s += time.process_time() - start_s
 
     def close(self, _timeout_s: float = 0.0) -> None:

@@ -22,6 +22,7 @@ _OVERLAP = 1.5                          # tiles to cover an area, over that with
 _NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
 _FEW_CELLS, _FEW_LATER = 4.0, 1.5       # fewer late places than these, a head far away, may wait so much longer
 _COVER_WORTH = 4.0                      # of all late places, while there is time for all: so fewer tiles show them
+_ROUTINE_AT_ONCE = 2                    # tiles of a routine sweep: a look costs as much again as a tile
 _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
@@ -55,7 +56,9 @@ class SweepSchedule:
         self._usual_cells = max(1.0, float(self._shown.sum(1).mean())) if self._count else 1.0
         self._oldest_worth = _OLDEST_WORTH * self._usual_cells
         self._cost_s = first_cost_s
+        self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
         self._few_cells, self._cover_worth = (_FEW_CELLS, _COVER_WORTH) if sparing else (1.0, 0.0)
+        self._at_once = _ROUTINE_AT_ONCE if sparing else 1
         self.restart()
 
     def restart(self) -> None:
@@ -70,6 +73,7 @@ class SweepSchedule:
         self._told = False
         self._credit = 0.0
         self._last_s: float | None = None
+        self._given_s: float | None = None
 
     @property
     def complete(self) -> bool:
@@ -96,6 +100,7 @@ class SweepSchedule:
         evidence, low score). `budget_s` is the time that this decision may take, if that is less than the schedule's
         own: it leaves fewer urgent tiles besides the late ones, and bounds those.
         """
+        self._given_s = budget_s
         if self._budget_s is None:
             return self._first_sweep(budget_s)
         pressed = budget_s is not None and budget_s < self._budget_s
@@ -131,7 +136,7 @@ class SweepSchedule:
             # What has been looked at since it changed is looked at again while there is time.
             late_shown = self._shown @ late
             needed = must if pressed and len(chosen) >= affordable else must | routine | (late_shown >= self._few_cells)
-            if not needed.any() and len(chosen) >= int(self._credit):
+            if not needed.any() and (len(chosen) >= int(self._credit) or self._credit < self._at_once):
                 break
             if len(chosen) >= most:
                 short = bool(must.any())
@@ -164,6 +169,15 @@ class SweepSchedule:
         self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
+    def rests(self, t_s: float) -> bool:
+        """Whether nothing need be looked at now, if nothing has changed; if so, this decision is over."""
+        before = self._credit, self.hurried, self.left
+        if not self.complete or self.next(t_s, budget_s=self._given_s):
+            self._credit, self.hurried, self.left = before
+            return False
+        self._last_s = t_s
+        return True
+
     def serves(self, tiles: Sequence[int], px: ArrayLike) -> Bools:
         """(K,) bool: whether a tile that shows a point (K, 2) well, if there is one, is among `tiles`."""
         answers = self.coverage.answers(px)
@@ -195,7 +209,7 @@ class SweepSchedule:
         return float(self.left.sum()) / max(1.0, float(self._somewhere.sum()))
 
     def _nothing_left(self) -> None:
-        self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
+        self.left = np.zeros(self.coverage.grid_wh[::-1], bool)
 
     def _leave(self, chosen: list[int], *, short: bool) -> None:
         """Note what has changed and these tiles do not show, if there was too little time, now or when it changed."""

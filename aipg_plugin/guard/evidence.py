@@ -6,20 +6,19 @@ import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.glimpses import Glimpse, figures_of, glimpses, near_any
 from aipg_plugin.guard.looked_at import LookedAt
+from aipg_plugin.guard.looks import NOTHING_BESIDE, NOTHING_KNOWN, Beside, Glance, Look, Shown, Status, Urgency
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
-from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions
-from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
+from aipg_plugin.scene.foreground import NO_FOREGROUND
+from aipg_plugin.scene.observation import Analyzer, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from aipg_plugin.tracking.track import Track
@@ -30,75 +29,6 @@ _log = logging.getLogger(__name__)
 CALM_S = 1.0   # a doubt is believed to last this long after it was last seen
 NEW_SCENE_HOLD_S = 0.5  # people of the scene before, once another has been looked at
 MEMORY_S = 8.0  # a frame older than this (and hindsight) cannot be vouched for any more; below what the tracker keeps
-
-
-class Urgency(IntEnum):
-    """The weight of a picture among those of all cameras that wait for a look."""
-
-    ROUTINE = 1   # it looks as it did
-    MOVING = 2    # something has moved
-    NEWCOMER = 4  # something has moved that no mask covers
-    SCENE = 8     # it shows another scene
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """What is known of a picture before it is looked at.
-
-    `thumbnail` as the stream's comparator makes it; `uncertainty_s` of its time; `new_scene`: it shows another scene
-    than the picture looked at before; `changed_px` (N, 2): where it differs from that one and no track explains it, in
-    the pixels of the picture to look at.
-    """
-
-    thumbnail: Thumbnail | None = None
-    uncertainty_s: float = 0.0
-    new_scene: bool = False
-    changed_px: NDArray[np.float64] = field(default_factory=lambda: NOWHERE)
-    urgency: Urgency = Urgency.ROUTINE
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """One look: when, at what, and what came of it apart from the tracks; up to `until_s` there was nothing new.
-
-    `left`: places that have changed and that there was no time to look at; `short`: of time, for these or newcomers.
-    `places` (h, w) bool: the thumbnail's pixels that are of this look, None where all are and nothing was before.
-    """
-
-    t_s: float
-    doubt: str
-    swept: bool
-    foreground: ForegroundRegions
-    thumbnail: Thumbnail | None = None
-    uncertainty_s: float = 0.0
-    until_s: float = -float("inf")
-    left: ForegroundRegions = NO_FOREGROUND
-    short: bool = False
-    places: Bools | None = None
-
-    def age_s(self, t_s: float) -> float:
-        """How far a moment is from it."""
-        return max(self.t_s - t_s, t_s - max(self.t_s, self.until_s), 0.0)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far the evidence for a moment can be trusted.
-
-    `age_s` to the nearest look, `gap_s` from the last look before to the first one after: inf while there is none
-    after at this scene, since a single look misses who comes in half hidden; else 0 where the frame itself was looked
-    at, unless the next look came out of turn. `short`: there was no time to look at all that has changed, or for
-    newcomers.
-    """
-
-    age_s: float
-    doubt: str
-    swept: bool
-    uncertainty_s: float = 0.0
-    gap_s: float = 0.0
-    short: bool = False
-
-
 _NEVER = Status(age_s=float("inf"), doubt="", swept=False)
 _FORGOTTEN = Status(age_s=float("inf"), doubt="the frame waited too long", swept=False)
 _OUT_OF_TURN = 2.0  # times the time from the look before to one: the next comes no later, at however low a rate
@@ -107,22 +37,6 @@ _MUCH_LEFT = 0.1  # of the picture, covered because there was no time to look at
 _MOST_LEFT = 0.4  # of the picture that there was no time to look at: more, and all of it is masked
 _TOO_MUCH = "the detector is late"
 _OTHER_SCENE = "another scene than was looked at"
-
-
-class Beside:
-    """Work that needs what is known as it is, and may be done beside a look; this one has none."""
-
-    def begin(self) -> None:
-        """Begin with all that waits."""
-
-    def end(self) -> None:
-        """Wait for what has been begun: other questions are asked only then."""
-
-    def settle(self, from_s: float = -float("inf")) -> None:
-        """What is known of moments from `from_s` on is to change: do what needs it, if anything does."""
-
-
-NOTHING_BESIDE = Beside()
 
 
 def _any_look(_look: Look) -> bool:
@@ -188,7 +102,7 @@ class Evidence:
         with self._lock:
             return len(self._times) - bisect_right(self._times, t_s)
 
-    def look(self, picture: LookPicture, t_s: float, shown: Shown = Shown(), *,
+    def look(self, picture: LookPicture, t_s: float, shown: Shown = NOTHING_KNOWN, *,
              budget_s: float | None = None, epoch: int | None = None, beside: Beside = NOTHING_BESIDE) -> None:
         """Look at one picture, with `budget_s` of the detector's time. Total: an analyzer that raises leaves a doubt.
 
@@ -199,24 +113,64 @@ class Evidence:
             if epoch is not None and epoch != self._epoch:
                 return
             self._due_s = t_s + self.period_s * 0.98
-            epoch, expected = self._epoch, self._tracker.figures(t_s)
+            epoch = self._epoch
+        try:
+            self._look(picture, t_s, shown, budget_s, epoch, beside)
+        except Exception as error:  # the guard outlives its detector
+            self._failed(t_s, shown, error, epoch)
+        self._tell(t_s, epoch)
+
+    def glance(self, picture: LookPicture, t_s: float, shown: Shown, epoch: int | None = None) -> Glance:
+        """See whether a picture need be looked at (live): no, if it shows the same as the last one, and no tile is due.
+
+        Where it shows the same it counts as a look that finds everybody where they were, whatever is due. Total.
+        """
+        with self._lock:
+            last = self._looks[-1] if self._looks else None
+            epoch = self._epoch if epoch is None else epoch
+            if (epoch != self._epoch or self._hindsight or shown.urgency is not Urgency.ROUTINE
+                    or last is None or not last.swept or last.doubt or t_s <= last.t_s
+                    or not self._tracker.all_seen(last.t_s)
+                    or self._forget_scene or self._sweep_all or self._needs_background):
+                return Glance.NEWS
+            boxes = self._tracker.boxes
+        try:
+            if not self._analyzer.nothing_new(picture, t_s, boxes):
+                return Glance.NEWS
+        except Exception as error:  # as when a look fails
+            self._failed(t_s, shown, error, epoch)
+            return Glance.NEWS
+        with self._lock:
+            if epoch != self._epoch:
+                return Glance.SAME
+            self._due_s = t_s + self.period_s * 0.98
+            self._tracker.hold(t_s)
+            unseen = None if last.thumbnail is None else np.zeros(last.thumbnail.luma.shape, bool)
+            self._add(replace(last, t_s=t_s, until_s=-float("inf"), uncertainty_s=shown.uncertainty_s, places=unseen))
+        self._tell(t_s, epoch)
+        return Glance.SAME if self._analyzer.idle else Glance.DUE
+
+    def _look(self, picture: LookPicture, t_s: float, shown: Shown, budget_s: float | None, epoch: int,
+              beside: Beside) -> None:
+        with self._lock:
+            if epoch != self._epoch:
+                return
+            expected = self._tracker.figures(t_s)
             forget, self._forget_scene = self._forget_scene, False
             sweep_all, self._sweep_all = self._sweep_all or shown.new_scene, False
         beside.begin()
         try:
-            try:
-                if forget:
-                    self._analyzer.reset()
-                observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
-                                                  changed_px=shown.changed_px, budget_s=budget_s)
-            finally:
-                beside.end()
-            found = observation.detections
-            if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
-                raise FloatingPointError("the detector returned numbers that are not finite")
-            with self._lock:
-                if epoch != self._epoch:
-                    return
+            if forget:
+                self._analyzer.reset()
+            observation = self._analyzer.look(picture, t_s, expected, sweep_all=sweep_all,
+                                              changed_px=shown.changed_px, budget_s=budget_s)
+        finally:
+            beside.end()
+        found = observation.detections
+        if not (np.isfinite(np.asarray(found.boxes)).all() and np.isfinite(np.asarray(found.scores)).all()):
+            raise FloatingPointError("the detector returned numbers that are not finite")
+        with self._lock:
+            if epoch == self._epoch:
                 if shown.new_scene:
                     self._tracker.new_segment(t_s, NEW_SCENE_HOLD_S)
                 elif observation.scene_change:
@@ -231,16 +185,6 @@ class Evidence:
                 self._add(Look(t_s, doubt, swept, observation.foreground, looked_at, shown.uncertainty_s,
                                left=observation.left, short=observation.hurried or observation.left_share > _MUCH_LEFT,
                                places=places))
-        except Exception as error:  # the guard outlives its detector
-            with self._lock:
-                if epoch == self._epoch:
-                    self._add(Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND,
-                                   shown.thumbnail))
-        try:
-            if self.on_look is not None:
-                self.on_look(t_s, self.tracks())
-        except Exception:  # a listener may fail; looks go on
-            _log.exception("telling of a look failed")
 
     def tune(self, guard: PrivacyGuard) -> None:
         """Put the settings that need no new start in force: sensitivity, hold, rate."""
@@ -334,6 +278,19 @@ class Evidence:
         if masked is MaskedForeground.NEAR_TRACK:
             seen = [one for one in seen if near_any(one, (figure.box for figure in figures))]
         return figures + figures_of(seen + left, t_s, figures, known_after=known_after)
+
+    def _failed(self, t_s: float, shown: Shown, error: Exception, epoch: int) -> None:
+        with self._lock:
+            if epoch == self._epoch:
+                self._add(Look(t_s, f"the detector failed ({type(error).__name__})", False, NO_FOREGROUND,
+                               shown.thumbnail))
+
+    def _tell(self, t_s: float, epoch: int) -> None:
+        try:
+            if self.on_look is not None and epoch == self._epoch:
+                self.on_look(t_s, self.tracks())
+        except Exception:  # a listener may fail; looks go on
+            _log.exception("telling of a look failed")
 
     def _picture(self, shown: Shown, observation: Observation, t_s: float) -> tuple[Thumbnail | None, Bools | None]:
         """What later frames are compared with: live, the picture as each place was last looked at, and which now.

@@ -14,8 +14,9 @@ from aipg_plugin.frames import Frame
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.cover import masked_share, places_of, unexplained
-from aipg_plugin.guard.evidence import NOTHING_BESIDE, Beside, Evidence, Shown, Urgency
+from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.layout import Layout, detection_stream, mount_of
+from aipg_plugin.guard.looks import NOTHING_BESIDE, Beside, Shown, Urgency
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera

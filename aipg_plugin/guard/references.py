@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Look
 from aipg_plugin.guard.hidden import middles_in
 from aipg_plugin.guard.layout import Layout
+from aipg_plugin.guard.looks import Look
 from aipg_plugin.scene.change import Thumbnail
 
 _NEAR_S = 0.6    # a picture of this stream stands for the one looked at if it is this near in time

@@ -17,9 +17,9 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.areas import Projections, areas_of
 from aipg_plugin.guard.cover import MOST_UNEXPLAINED, Shares, covers, masked_share, unmasked
-from aipg_plugin.guard.evidence import Look, Status
 from aipg_plugin.guard.hidden import hidden_places
 from aipg_plugin.guard.layout import Layout
+from aipg_plugin.guard.looks import Look, Status
 from aipg_plugin.guard.observer import Arrival, Known, Observer
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.policy import Facts, age_of, decide

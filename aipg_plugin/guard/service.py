@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aipg_plugin.detection.looker import NICE
-from aipg_plugin.guard.evidence import Evidence, Shown, Urgency
+from aipg_plugin.guard.evidence import Evidence
+from aipg_plugin.guard.looks import Glance, Shown, Urgency
 from aipg_plugin.scene.picture import LookPicture
 
 _log = logging.getLogger(__name__)
@@ -69,16 +70,28 @@ class _Waiting:
     shown: Shown
     epoch: int
     since_s: float
+    glanced: Glance | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether a glance may do, which takes a twentieth of a look's time."""
+        return self.shown.urgency is Urgency.ROUTINE and self.glanced is None
+
+    @property
+    def urgency(self) -> Urgency:
+        """What it shows."""
+        return Urgency.MOVING if self.glanced is Glance.NEWS else self.shown.urgency
 
 
 class DetectionService:
     """Threads that look for all cameras. A camera has one picture waiting at most, its newest, and one in hand.
 
-    Taken next is the picture whose camera was looked at longest ago, in periods, times the weight of what it shows
-    (`evidence.Urgency`), and before all these, the oldest first, those whose last look is 0.4 s ago: under load every
-    camera's rate falls and none waits for ever. When looks wait, they also get less of the detector's time: first they
-    leave out what is looked at twice, then places that have changed, which are covered (`detection.schedule`). So a
-    look takes no longer for being rare. Any thread may call.
+    A picture that looks as the last one did is glanced at first: where nothing has changed and no tile is due, that is
+    all. Taken next of the others is the picture whose camera was looked at longest ago, in periods, times the weight of
+    what it shows (`looks.Urgency`), and before all these, the oldest first, those whose last look or glance is 0.4 s
+    ago: under load every camera's rate falls and none waits for ever. When looks wait, they also get less of the
+    detector's time: first they leave out what is looked at twice, then places that have changed, which are covered
+    (`detection.schedule`). So a look takes no longer for being rare. Any thread may call.
 
     `threads` is their number while no look hangs. `ends_alone`: closes when the last camera leaves. `yields`: its
     threads leave the processor to others, where the system lets threads differ (Linux).
@@ -190,16 +203,24 @@ class DetectionService:
                 seat, waiting = taken
                 start_s = self._pool[me] = self.now_s()
                 budget_s = self.budget_s
+            glance = None
             try:
-                seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=budget_s,
-                                   epoch=waiting.epoch)
+                glance = self._look(seat, waiting, budget_s)
             except Exception:  # one camera's fault is its own
                 _log.exception("camera %s: a look failed", seat.name)
-            del waiting, taken
             with self._lock:
                 if me in self._pool:
                     self._pool[me] = None
-                self._finish(seat, start_s)
+                self._finish(seat, waiting, start_s, glance)
+            del waiting, taken
+
+    @staticmethod
+    def _look(seat: CameraWorker, waiting: _Waiting, budget_s: float) -> Glance | None:
+        """Glance at a picture, or look at it where that does not do."""
+        if waiting.first:
+            return seat.evidence.glance(waiting.picture, waiting.t_s, waiting.shown, waiting.epoch)
+        seat.evidence.look(waiting.picture, waiting.t_s, waiting.shown, budget_s=budget_s, epoch=waiting.epoch)
+        return None
 
     def _serves(self, thread: threading.Thread) -> bool:
         return not self._stop and thread in self._pool
@@ -221,17 +242,27 @@ class DetectionService:
         ready = [(seat, seat.waiting) for seat in self._seats if seat.waiting is not None and not seat.in_hand]
         if not ready:
             return None
-        seat, waiting = max(ready, key=lambda one: one[0].rank(now_s, one[1].shown.urgency))
-        seat.waiting, seat.in_hand, seat.begun_s = None, True, now_s
-        self._measure(now_s - waiting.since_s, seat.evidence.period_s, now_s)
+        seat, waiting = max(ready, key=lambda one: one[0].rank(now_s, one[1]))
+        seat.waiting, seat.in_hand = None, True
+        if not waiting.first:
+            self._measure(now_s - max(waiting.since_s, seat.glanced_s), seat.evidence.period_s, now_s)
+            seat.begun_s = now_s
         return seat, waiting
 
-    def _finish(self, seat: CameraWorker, start_s: float) -> None:
+    def _finish(self, seat: CameraWorker, waiting: _Waiting, start_s: float, glance: Glance | None) -> None:
+        """A look, or a `glance`, is over; where that does not do the picture waits to be looked at."""
         now_s = self.now_s()
         seat.in_hand = False
-        took_s = now_s - start_s
-        self._look_s += _SMOOTHING * (took_s - self._look_s) if self._done else took_s
-        self._done.append(now_s)
+        if glance is None:
+            took_s = now_s - start_s
+            self._look_s += _SMOOTHING * (took_s - self._look_s) if self._done else took_s
+        elif glance is not Glance.NEWS:
+            seat.glanced_s = now_s
+        if glance in (Glance.NEWS, Glance.DUE) and not seat.closed and not self._stop:
+            seat.waiting = replace(waiting, glanced=glance)
+            self._asked.notify()
+        else:
+            self._done.append(now_s)
         self._answered.notify_all()
 
     def _measure(self, wait_s: float, period_s: float, now_s: float) -> None:
@@ -262,7 +293,7 @@ class CameraWorker:
         self._service, self.evidence, self.name = service, evidence, name
         self.waiting: _Waiting | None = None
         self.in_hand = self.closed = False
-        self.begun_s = self.asked_s = -float("inf")  # its last look, its last question
+        self.begun_s = self.glanced_s = self.asked_s = -float("inf")  # its last look, last glance, last question
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool:
         """Whether to `offer` a picture of this time: if one is due or urgent and none in hand.
@@ -286,10 +317,14 @@ class CameraWorker:
         """Leave the service."""
         self._service.leave(self, timeout_s)
 
-    def rank(self, now_s: float, urgency: Urgency) -> tuple[float, float]:
-        """What decides whose turn it is, the largest first: how long overdue, and periods times urgency."""
+    def rank(self, now_s: float, waiting: _Waiting) -> tuple[bool, float, float]:
+        """What decides whose turn it is, the largest first: whether a glance may do, how long overdue, and periods
+        since the last look times urgency.
+        """
         age_s = min(now_s - self.begun_s, _NEVER_S)
-        return (age_s if age_s > _OVERDUE_S else 0.0), age_s / self.evidence.period_s * urgency
+        stale_s = min(age_s, now_s - self.glanced_s)
+        overdue_s = stale_s if waiting.first or stale_s > _OVERDUE_S else 0.0
+        return waiting.first, overdue_s, age_s / self.evidence.period_s * waiting.urgency
 
 
 def alone(evidence: Evidence, name: str) -> CameraWorker:

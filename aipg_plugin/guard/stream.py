@@ -12,9 +12,9 @@ from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.areas import Projections
 from aipg_plugin.guard.clock import Clock, FileClock, LiveClock
-from aipg_plugin.guard.evidence import NOTHING_BESIDE
 from aipg_plugin.guard.late import LatePlans
 from aipg_plugin.guard.layout import Layout, LayoutFinder
+from aipg_plugin.guard.looks import NOTHING_BESIDE
 from aipg_plugin.guard.observer import Arrival, Observer
 from aipg_plugin.guard.release import Planned, Release, Waiting, without_picture
 from aipg_plugin.guard.ring import MOST_WAITING, Ring

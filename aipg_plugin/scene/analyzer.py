@@ -14,6 +14,7 @@ from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import Detector
 from aipg_plugin.detection.schedule import SweepSchedule
 from aipg_plugin.geometry import boxes as box_ops
+from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
@@ -33,6 +34,7 @@ _SWEEP_S = 10.0          # … and every tile within this one, changed or not
 _OF_LATE_S = 1.0         # what changes where somebody was seen as lately as this is theirs …
 _OWN_REACH = 0.12        # … and so is what moves this near, of the longer side of their box; …
 _CALM_S = 2.0            # a picture that is as it was is checked and compared with the empty scene this often
+_FEW_CHANGED = 4         # cells of `TileChange`: nobody, but looked at before long
 _SHADOW_REACH = 0.3      # … this near it may be their shadow, or somebody else
 _ASK_AGAIN_S = 0.6       # what moves near somebody known is looked at again after this time
 _MISSED_LOOKS = 1.5      # people not seen in so many looks, however far apart, are looked for by their tiles
@@ -96,6 +98,9 @@ class SceneAnalyzer:
         self._asked_px, self._asked_s, self._swept_s = np.zeros((0, 2)), np.zeros(0), -np.inf
         self._sound_s: float | None = None  # when the picture was found sound last
         self._moved: tuple[float, list[tuple[int, bytes]], MotionReport] | None = None
+        self._compared_s: float | None = None  # time of the picture compared last, not looked at yet, …
+        self._unlooked: Bools = NO_CHANGE      # … and where something has changed since the last look
+        self._idle = False
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
         self._looked_grid = self._schedule.shown_by(())
 
@@ -111,6 +116,29 @@ class SceneAnalyzer:
         self._check.restart()
         self._change.restart()
         self._sound_s = self._moved = self._shifted_s = None
+        self._all_looked_at()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no tile is due at the picture that showed nothing new."""
+        return self._idle
+
+    def nothing_new(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> bool:
+        """See `Analyzer.nothing_new`; after 2 s without a look, never: the empty scene and the picture are due."""
+        since_s = (self._sound_s, self._moved[0] if self._moved is not None else None)
+        if self._check.away or not all(at_s is not None and 0 <= t_s - at_s < _CALM_S for at_s in since_s):
+            return False
+        changed = self._changes(picture, t_s)
+        if changed.any():
+            before_s = np.full(len(boxes), self._last_s)
+            if np.count_nonzero(changed) > _FEW_CHANGED or not self._change.unchanged(boxes, before_s).all():
+                return False
+            self._schedule.changed(self._change.cells(changed, self._schedule.coverage.grid_wh), t_s)
+            self._unlooked = NO_CHANGE
+        self._check.nothing_new()
+        self._last_s = t_s
+        self._idle = self._schedule.rests(t_s)
+        return True
 
     def look(self, picture: LookPicture, t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
@@ -118,7 +146,8 @@ class SceneAnalyzer:
         """Check, sweep the tiles that are due, compare with the empty scene. Raises what the detector raises."""
         if sweep_all:
             self._schedule.restart()
-        changed = NO_CHANGE if self._single_image else self._change.update(picture.grey(self._scene.size_wh), t_s)
+        changed = NO_CHANGE if self._single_image else self._changes(picture, t_s)
+        self._all_looked_at()
         calm = not self._single_image and not sweep_all and not changed.any()
         trouble = self._trouble(picture, t_s, calm=calm)
         if self._areas_drawn and self._check.away and trouble is None:
@@ -144,6 +173,17 @@ class SceneAnalyzer:
         observed = self._observation(found, self._unexplained(motion.foreground, known.outlines, found))
         return replace(observed, scene_change=scene_change,
                        background_known=motion.known_share >= _BACKGROUND_SHARE)
+
+    def _changes(self, picture: LookPicture, t_s: float) -> Bools:
+        """Where something has changed since the last look; a picture is compared once, however often it is asked for.
+        """
+        if self._compared_s != t_s:
+            changed = self._change.update(picture.grey(self._scene.size_wh), t_s)
+            self._compared_s, self._unlooked = t_s, np.asarray(changed | self._unlooked, bool)
+        return self._unlooked
+
+    def _all_looked_at(self) -> None:
+        self._compared_s, self._unlooked = None, NO_CHANGE
 
     def _trouble(self, picture: LookPicture, t_s: float, *, calm: bool) -> Trouble | None:
         """What is wrong with the picture; of one that is as it was, what was found a moment ago."""

@@ -68,6 +68,17 @@ class Analyzer(Protocol):
         """
         ...
 
+    def nothing_new(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> bool:
+        """Whether a picture shows what the last look showed, but for places too small for a person and not at one of
+        the people known, in `boxes` (N, 5). Never while a look is on; may raise anything.
+        """
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether no tile is due in the picture that showed nothing new."""
+        ...
+
     def reset(self) -> None:
         """Forget everything learned about the scene; the next look is a full sweep."""
         ...

@@ -131,6 +131,22 @@ class Tracker:
         """Change what it takes to be tracked, from the next update on."""
         self._hold_s, self._on_score, self._keep_score = hold_s, on_score, keep_score
 
+    def all_seen(self, t_s: float) -> bool:
+        """Whether everybody tracked was seen, or held in place, at this moment or later."""
+        return all(history.last.t_s >= t_s for history in self._active())
+
+    @property
+    def boxes(self) -> Float64:
+        """(N, 5) where everybody tracked was seen last."""
+        return np.array([history.last.box for history in self._active()]).reshape(-1, 5)
+
+    def hold(self, t_s: float) -> None:
+        """Nothing has changed up to a moment since everybody was seen: they are where they were."""
+        self._histories_change()
+        self._last_s = t_s
+        for history in self._active():
+            history.hold(t_s)
+
     def new_segment(self, t_s: float, hold_s: float | None = None) -> None:
         """Another scene from here on: who was seen before is never taken for somebody seen after.
 

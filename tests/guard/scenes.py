@@ -16,8 +16,9 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.geometry.gravity import aligned
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.looks import Shown
 from aipg_plugin.guard.observer import MakeWorker
 from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
@@ -128,6 +129,11 @@ class TruthAnalyzer:
         box = np.asarray(aligned(self.projection, self.mount, centre), np.float64)
         box[:, 2:4] = np.hypot(x1 - x0, y1 - y0)  # covers the upright square at any angle
         return box
+
+    idle = False
+
+    def nothing_new(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> bool:
+        return False
 
     def reset(self) -> None:
         self.swept = False

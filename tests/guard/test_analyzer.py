@@ -18,8 +18,10 @@ from aipg_plugin.geometry.figure import Figure, standing_boxes
 from aipg_plugin.geometry.lens import LensLaw
 from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
+from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.options import Area, Camera, LensModelName, MountKind
+from aipg_plugin.guard.looks import NOTHING_KNOWN, Glance, Shown, Urgency
+from aipg_plugin.options import Area, Camera, LensModelName, MountKind, PrivacyGuard, Sensitivity
 from aipg_plugin.scene.analyzer import SceneAnalyzer
 from aipg_plugin.scene.observation import Analyzer
 from aipg_plugin.scene.picture import LookPicture
@@ -212,3 +214,106 @@ def test_who_is_not_seen_when_looked_for_is_not_held_because_nothing_changed() -
         seen = analyzer.look(LookPicture.of_bgr(picture), index / 5, tracker.figures(index / 5))
         tracker.update(seen.detections, index / 5, None, seen.looked, seen.unchanged)
     assert tracker.figures(29 / 5) == ()
+
+
+def _noisy(rng: np.random.Generator, picture: NDArray[np.uint8]) -> LookPicture:
+    return LookPicture.of_bgr(np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8))
+
+
+class Calm:
+    """A room with somebody in it, noise and no change, looked at until that is known."""
+
+    def __init__(self) -> None:
+        tiles = make_tiles(LENS, MOUNT, LIVE, 96)
+        self.detector = TileDetector(LENS, MOUNT, range(1, 1000), tiles=tiles)
+        analyzer = SceneAnalyzer(cast("FisheyeDetector", self.detector), MOUNT, live=True, single_image=False)
+        self.evidence = Evidence(analyzer, Tracker(LENS, MOUNT, hold_s=1.0), period_s=0.2)
+        self.picture, self.rng, self.t_s = _room().to_bgr(), np.random.default_rng(1), 0.0
+        for _ in range(60):
+            self.step()
+
+    def step(self, shown: Shown = NOTHING_KNOWN) -> Glance:
+        """One picture, as the service has it looked at."""
+        self.t_s += 0.2
+        picture = _noisy(self.rng, self.picture)
+        glance = self.evidence.glance(picture, self.t_s, shown)
+        if glance is not Glance.SAME:
+            self.evidence.look(picture, self.t_s, shown)
+        return glance
+
+
+def test_a_glance_at_what_has_not_changed_holds_everybody_without_a_look() -> None:
+    calm = Calm()
+    looked, glances = calm.detector.looks, [calm.step() for _ in range(50)]
+    assert glances.count(Glance.SAME) > 25
+    assert calm.detector.looks - looked <= 50 - glances.count(Glance.SAME)
+    assert sum(len(swept) for swept in calm.detector.swept[looked:]) >= len(calm.detector.tiles) - 2  # the routine
+    for back_s in (0.1, 1.1, 3.3):
+        status = calm.evidence.status(calm.t_s - back_s)
+        assert status.swept
+        assert status.age_s <= 0.1 + 1e-6
+        assert status.gap_s <= 0.2 + 1e-6
+        figure, = calm.evidence.figures(calm.t_s - back_s, sensitivity=Sensitivity.HIGH)
+        assert figure.position_uncertainty_m < 0.01
+
+
+def test_a_glance_does_not_do_once_something_has_changed() -> None:
+    calm = Calm()
+    x, y, w, h = person_xywh(0)
+    for place in (np.s_[y:y + h, x:x + w], np.s_[y - 2 * h:y - h, x:x + w]):
+        while calm.step() is not Glance.SAME:
+            pass
+        calm.picture = calm.picture.copy()
+        calm.picture[place] = np.clip(calm.picture[place].astype(int) + 12, 0, 255)
+        assert calm.step() is Glance.NEWS
+        swept = len(calm.detector.swept)
+        for _ in range(8):
+            calm.step()
+        assert len(calm.detector.swept) > swept
+
+
+def test_what_changes_by_less_each_time_than_a_glance_sees_is_seen_before_long() -> None:
+    """Somebody in grey comes into a grey corner, by a third of a grey level at each look."""
+    calm = Calm()
+    x, y, w, h = person_xywh(0)
+    room, glances = np.asarray(calm.picture, np.float64), list[Glance]()
+    for step in range(30):
+        now = room.copy()
+        now[y - 2 * h:y - h, x:x + w] += step / 3
+        calm.picture = np.asarray(np.round(now), np.uint8)
+        glances.append(calm.step())
+    assert Glance.NEWS in glances[:15]
+
+
+def test_there_is_no_glance_before_the_first_sweep_after_a_reset_or_when_told_of_a_change() -> None:
+    calm = Calm()
+    while calm.step() is not Glance.SAME:
+        pass
+    assert calm.step(Shown(urgency=Urgency.MOVING)) is Glance.NEWS
+    calm.evidence.tune(PrivacyGuard(sensitivity=Sensitivity.HIGH))
+    while calm.step() is not Glance.SAME:
+        pass
+    calm.evidence.tune(PrivacyGuard(sensitivity=Sensitivity.LOW))
+    calm.evidence.tune(PrivacyGuard(sensitivity=Sensitivity.HIGH))  # whom it would have found meanwhile
+    assert calm.step() is Glance.NEWS
+    assert len(calm.detector.swept[-1]) == len(calm.detector.tiles)
+    calm.evidence.reset(returned=True)
+    assert calm.step() is Glance.NEWS
+    assert calm.evidence.glance(_noisy(calm.rng, calm.picture), calm.t_s + 0.2, Shown(),
+                                calm.evidence.epoch - 1) is Glance.NEWS
+
+
+def test_who_is_not_found_by_a_look_is_not_held_by_glances() -> None:
+    calm = Calm()
+    calm.detector.sees = range(0)
+    for _ in range(100):
+        calm.step()
+    assert not calm.evidence.figures(calm.t_s, sensitivity=Sensitivity.HIGH)
+
+
+def test_a_comparison_that_fails_masks_everything() -> None:
+    calm = Calm()
+    while calm.step() is not Glance.SAME:
+        pass
+    calm.evidence.glance(cast("LookPicture", None), calm.t_s + 0.2, Shown())
+    assert "failed" in calm.evidence.status(calm.t_s + 0.2).doubt

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from aipg_plugin.frames import Frame, GuardedFrame
-from aipg_plugin.guard.evidence import Evidence, Shown
+from aipg_plugin.guard.evidence import Evidence
+from aipg_plugin.guard.looks import Shown
 from aipg_plugin.options import Source, Stream
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC, State

@@ -91,15 +91,15 @@ def test_a_figure_that_stays_is_drawn_once_until_it_or_the_settings_change() -> 
     figure = Figure(1, standing_boxes(CAMERA, CEILING, [(2.0, 1.0)])[0], OVAL, np.full(3, np.nan), 0.9, 0.0)
     planner, low = MaskPlanner(CAMERA, CAMERA, CEILING, same=True), PrivacyGuard(sensitivity=Sensitivity.LOW)
 
-    def region(figure: Figure, guard: PrivacyGuard = PrivacyGuard()) -> FigureRegion:
-        return planner.regions((figure,), guard)[0]
+    def region(figure: Figure, guard: PrivacyGuard | None = None) -> FigureRegion:
+        return planner.regions((figure,), guard or PrivacyGuard())[0]
 
     same = region(figure)
     assert region(replace(figure, age_s=0.1, seen_s=4.0)) is same
     assert region(replace(figure, position_uncertainty_m=0.2)).margin_px > same.margin_px
     assert region(figure, low).margin_px < same.margin_px
     assert region(figure).margin_px == same.margin_px
-    moved = replace(figure, box=figure.box + [9, 0, 0, 0, 0])
+    moved = replace(figure, box=figure.box + np.array([9, 0, 0, 0, 0]))
     assert np.allclose(region(moved).polygons_px[0].mean(0) - same.polygons_px[0].mean(0), (9, 0), atol=0.01)
     drawn = RegionMap(CAMERA.size_wh)
     for each in (figure, figure, moved, figure):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.guard.evidence import Shown, Urgency
+from aipg_plugin.guard.looks import Glance, Shown, Urgency
 from aipg_plugin.guard.service import LOOK_S, DetectionService, _Waiting
 from aipg_plugin.options import Sensitivity
 from aipg_plugin.scene.picture import LookPicture
@@ -36,6 +36,12 @@ class Looks:
     hold: threading.Event | None = None
     period_s: float = 0.2
     epoch: int = 0
+    says: Glance = Glance.NEWS
+    glances: int = 0
+
+    def glance(self, _picture: object, _t_s: float, _shown: Shown, _epoch: int) -> Glance:
+        self.glances += 1
+        return self.says
 
     def due(self, _t_s: float) -> bool:
         return True
@@ -116,14 +122,14 @@ class Virtual:
             if taken is None:
                 self.now_s += 0.01
                 return
-            seat, start_s = taken[0], self.now_s
+            (seat, waiting), start_s = taken, self.now_s
             index = int(seat.name)
             self.due_s[index] = start_s + 0.2
             share = self.service._share if self.by_budget else 1.0
             self.budgets.append(None if share >= 1 else share * LOOK_S)
             self.now_s += self.costs_s[index] * share
             self.looked.append((self.now_s, seat.name))
-            self.service._finish(seat, start_s)
+            self.service._finish(seat, waiting, start_s, None)
 
     def run(self, seconds: float) -> Counter[str]:
         while self.now_s < seconds:
@@ -136,7 +142,8 @@ class Virtual:
 
 
 def waits(now_s: float, urgency: Urgency) -> _Waiting:
-    return _Waiting(PICTURE, now_s, Shown(urgency=urgency), 0, now_s)
+    """A picture at which a glance does not do."""
+    return _Waiting(PICTURE, now_s, Shown(urgency=urgency), 0, now_s, Glance.DUE)
 
 
 def test_under_load_every_camera_gets_its_share() -> None:
@@ -166,6 +173,26 @@ def test_who_walks_in_is_looked_at_before_the_routine_of_others() -> None:
         seat.offer(PICTURE, 0.0, Shown(urgency=Urgency.NEWCOMER if name == "newcomer" else Urgency.ROUTINE))
     hold.set()
     assert told.wait(5)[:2] == ["first", "newcomer"]
+    service.close(WAIT_S)
+
+
+def test_what_shows_the_same_is_glanced_at_however_busy_the_others_are() -> None:
+    """A glance takes no time; a camera of which something is due keeps its turn meanwhile."""
+    told, hold = Told(), threading.Event()
+    service = DetectionService(1)
+    busy = service.worker(Looks("busy", told, hold), "busy")  # type: ignore[arg-type]
+    busy.offer(PICTURE, 0.0, Shown(urgency=Urgency.NEWCOMER))
+    told.wait(1)
+    calm, due = Looks("calm", told, says=Glance.SAME), Looks("due", told, says=Glance.DUE)
+    calm_seat, due_seat = (service.worker(one, one.name) for one in (calm, due))  # type: ignore[arg-type]
+    for seat in (due_seat, calm_seat, busy):
+        seat.offer(PICTURE, 0.2, Shown(urgency=Urgency.NEWCOMER if seat is busy else Urgency.ROUTINE))
+    hold.set()
+    assert told.wait(3)[1:] in (["busy", "due"], ["due", "busy"])
+    until(lambda: not any(seat.in_hand for seat in (busy, calm_seat, due_seat)))
+    assert (calm.glances, due.glances) == (1, 1)
+    assert calm_seat.waiting is None
+    assert calm_seat.wants(0.4)
     service.close(WAIT_S)
 
 
