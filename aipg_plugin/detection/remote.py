@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 _STARTS_S, _ANSWERS_S, _ENDS_S = 60.0, 10.0, 2.0  # a process that takes longer is ended
 _MOST_DEATHS, _DEATHS_S = 3, 60.0  # so many within so long, and detectors run in this process from then on
 _FIRST_BYTES = 1 << 22
+# Isolated (-I), or it would take `json` from the folder that it is started in, if there is one.
 _PROGRAM = ("import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
             "from aipg_plugin.detection.looker import main; main(int(sys.argv[2]), int(sys.argv[3]))")
 
@@ -117,7 +118,7 @@ class _Process:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._picture_fd)],
+                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._picture_fd)],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self._picture_fd))
             except OSError:
                 self._let_go()

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+resource = pytest.importorskip("resource", reason="Windows has no such limit")
 PROGRAM = """
-import resource
+import os, resource, sys
 from aipg_plugin.cli.main import main
 most = resource.getrlimit(resource.RLIMIT_CORE)[1]
 resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 main(["settings"])
-print("limit", resource.getrlimit(resource.RLIMIT_CORE)[0])
+print("limit", resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)
+if "crash" in sys.argv:
+    os.abort()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-def test_no_core_file_is_written_of_frames_still_clear() -> None:
+def test_no_core_is_asked_for_of_frames_still_clear() -> None:
+    """On Linux the limit is one byte: where it is 0, cores are still piped to a crash reporter."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.splitlines()[-1] == "limit 0"
+    least = 1 if sys.platform == "linux" and resource.getrlimit(resource.RLIMIT_CORE)[1] != 0 else 0
+    assert done.stdout.splitlines()[-1] == f"limit {least}"
+
+
+def test_a_crash_writes_no_file(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, "crash"], capture_output=True, text=True, timeout=120,
+                          check=False, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1].startswith("limit")
+    assert done.returncode < 0
+    assert not list(tmp_path.iterdir())
