@@ -77,11 +77,11 @@ def test_run_talks_to_configured_addresses_only(tmp_path: Path) -> None:
     broker, port = Mosquitto(tmp_path), free_port()
     config = tmp_path / "guard.yaml"
     net = walker_net(tmp_path / "walker.onnx")
+    clip = str(write_walk(tmp_path / "walk.mp4", 40))
     config.write_text(yaml.safe_dump({
-        "cameras": {"lobby": {
-            "streams": {"1": {"source": {"url": str(write_walk(tmp_path / "walk.mp4", 40)), "loop": True},
-                              "outputs": ["http", "rtsp_serve"]}},
-            "privacy_guard": {"enabled": True, "target_streams": "all"}}},
+        "cameras": {camera: {  # two, so that there are detector processes
+            "streams": {"1": {"source": {"url": clip, "loop": True}, "outputs": ["http", "rtsp_serve"]}},
+            "privacy_guard": {"enabled": True, "target_streams": "all"}} for camera in ("lobby", "yard")},
         "web": {"port": port, "rtsp_port": free_port()}, "mqtt": {"broker": "127.0.0.1", "port": broker.port},
         "models": {"threads": 1, "custom": {"file": str(net), "layout": "yolox", "classes": 1}}}))
     traced = Traced(tmp_path, "run", str(config))
@@ -91,6 +91,8 @@ def test_run_talks_to_configured_addresses_only(tmp_path: Path) -> None:
             wait_for(lambda: _served(port) or not guard.running, 60, "a guarded picture")
             wait_for(lambda: time.monotonic() > until_s or not guard.running, 60, "the time watched")
             assert guard.running, guard.output()
+            programs = [" ".join(one.cmdline()) for one in psutil.Process(guard.pid).children(recursive=True)]
+            assert any("detection.looker" in program for program in programs)
             for traced_process in psutil.Process(guard.pid).children():  # strace, told to end, would leave it running
                 traced_process.terminate()
             wait_for(lambda: not guard.running, 30, "the end of the product")
@@ -114,11 +116,13 @@ def test_commands_on_files_talk_to_nobody(command: str, tmp_path: Path) -> None:
 
 
 def test_a_host_that_imported_onnx_runtime_first_is_told() -> None:
-    code = "import sys; sys.modules['onnxruntime'] = sys; import aipg_plugin"
+    code = ("import sys, types; sys.modules['onnxruntime'] = types.SimpleNamespace("
+            "disable_telemetry_events=lambda: print('asked to send no more')); import aipg_plugin")
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=needs.CHECKOUT, capture_output=True,
                           text=True, timeout=60, check=True)
     assert "ORT_DISABLE_TELEMETRY=1" in done.stderr
+    assert done.stdout == "asked to send no more\n"
 
 
 def _served(port: int) -> bool:

@@ -25,6 +25,7 @@ _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionPro
               "cpu": "CPUExecutionProvider"}
 _DEFAULT_THREADS, _MAX_THREADS = 2, 16  # more gain nothing on nets of this size
 T = TypeVar("T")
+ort.disable_telemetry_events()  # on Windows, where no variable does (`aipg_plugin._no_telemetry`)
 _lock = threading.Lock()
 _nets: dict[tuple[object, ...], PersonNet] = {}
 
