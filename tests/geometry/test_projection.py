@@ -108,6 +108,21 @@ def test_quad_defaults_look_four_ways_and_down_from_the_ceiling() -> None:
                                atol=1e-9)
 
 
+@pytest.mark.parametrize("mode", [CaptureMode.QUAD_PTZ, CaptureMode.DOUBLE_PANORAMA])
+def test_a_pixel_on_an_edge_that_two_views_share_shows_the_ray_it_was_found_for(mode: CaptureMode) -> None:
+    view = make_projection(mode, law=LensLaw("equidistant", 200), circle=None, mount=Mount("ceiling", 3.0),
+                           size_wh=(64, 64))
+    for part in view.parts:
+        x0, y0, x1, y1 = part.rect
+        along = np.linspace(0, 1, 9)
+        edges = np.concatenate([[(x0 + (x1 - x0) * s, y) for s in along for y in (y0, y1)],
+                                [(x, y0 + (y1 - y0) * s) for s in along for x in (x0, x1)]])
+        rays = part.to_ray(edges)
+        rays = rays[np.isfinite(view.ray_to_pixel(rays)).all(axis=1)]
+        assert len(rays) > 0
+        np.testing.assert_allclose(view.pixel_to_ray(view.ray_to_pixel(rays)), rays, atol=1e-6)
+
+
 @pytest.mark.parametrize(("mode", "mount", "size"), [
     ("corridor", "ceiling", (300, 500)), ("corridor", "wall", (500, 300)), ("double_panorama", "wall", (500, 300)),
     ("panorama", "ceiling", (0, 300)),
