@@ -15,7 +15,7 @@ def forbid_core_dumps() -> None:
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    # A limit of 0 is not asked where cores are piped to a program (apport keeps them), one of 1 byte is: do_coredump() in
-    # Linux's fs/coredump.c. Files start with a page, so that there are none of them either.
+    # Where cores are piped to a program (apport keeps them) Linux heeds no limit but that of 1 byte (do_coredump() in
+    # fs/coredump.c), which is too little for a file too.
     least = 1 if sys.platform == "linux" and most != 0 else 0
     resource.setrlimit(resource.RLIMIT_CORE, (least, most))

@@ -118,7 +118,8 @@ class _Process:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno()), str(self._picture_fd)],
+                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path),
+                     str(theirs.fileno()), str(self._picture_fd)],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self._picture_fd))
             except OSError:
                 self._let_go()

@@ -89,7 +89,8 @@ class DewarpedView:
             off = np.abs(px - (x0 + half[0], y0 + half[1])) / half
             off = np.where(np.isnan(off), np.inf, off).max(axis=1, initial=0.0)
             better = (off <= 1 + 1e-9) & (off < best - 1e-9)
-            inside = np.clip(px, np.nextafter((x0, y0), (x1, y1)), (x1, y1))  # an edge that two parts share is the first's
+            # `part_of` gives an edge that two parts share to the first.
+            inside = np.clip(px, np.nextafter((x0, y0), (x1, y1)), (x1, y1))
             result[better], best[better] = inside[better], off[better]
         return np.where(self._seen(ray)[:, None], result, np.nan)
 
