@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.masking import cell_px_for
-from aipg_plugin.masking.cells import LUMA_STEPS
-from aipg_plugin.masking.effects import HUES
+from aipg_plugin.masking.cells import CELL_SHARE, LUMA_STEPS
+from aipg_plugin.masking.palette import HUES_DEG
 from aipg_plugin.options import BlurIntensity
 from benchmarks.attack_film import (
     F64,
@@ -143,7 +143,7 @@ class Heads:
 def attack(heads: Heads, intensity: BlurIntensity, motion: HeadPath) -> tuple[list[Row], list[F64]]:
     """All rows of one setting and path, and the rebuilt heads of each row."""
     ppm = PIXELS_PER_METRE[intensity]
-    setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion, LUMA_STEPS[intensity])
+    setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion, LUMA_STEPS[intensity], CELL_SHARE[intensity])
     whole = replace(setup, body=True)
     scene = room()
     probes = heads.probes.reshape(-1, SIDE, SIDE, 3)
@@ -167,17 +167,22 @@ def name_heads(heads: Heads, seen: Seen, rebuilt: F64, step: int) -> tuple[float
     """Rank-1 of the best matcher (on luma, on hue, on both, and on the rebuilt heads), and what luck alone reaches."""
     inside = outline().ravel().astype(bool)
     luma, *chroma = seen
-    expected = luma.expected(heads.gallery, 0)
-    rounded = (np.round(expected / step - 0.5) + 0.5) * step
-    by_luma = [distances(luma.values, expected), distances(luma.values, rounded), correlation(luma.values, expected)]
+    by_luma = []
+    for part in (luma, luma.only(luma.of_figure), luma.only(~luma.of_figure)):
+        if part.values.any():
+            expected, middle = part.expected(heads.gallery, 0), 0.5 * part.of_figure
+            rounded = (np.round(expected / step - middle) + middle) * step
+            by_luma += [distances(part.values, expected), distances(part.values, rounded),
+                        correlation(part.values, expected)]
     shown = np.stack([channel.values for channel in chroma], axis=-1) - 128
     others = np.stack([channel.expected(heads.gallery, c) for c, channel in enumerate(chroma, 1)], axis=-1) - 128
     by_hue = [distances(shown, others)]
     if not len(chroma[0].known):
         by_hue = []
-    elif chroma[0].of_figure:
+    elif chroma[0].of_figure.all():
         turn = np.arctan2(others[..., 1], others[..., 0])
-        nearest = np.round(turn / (2 * np.pi) * HUES) / HUES * 2 * np.pi
+        hues = np.radians(HUES_DEG)
+        nearest = hues[np.cos(turn[..., None] - hues).argmax(axis=-1)]
         for angle in (turn, nearest):
             by_hue.append(distances(directions(shown), np.stack([np.cos(angle), np.sin(angle)], axis=-1)))
     both = [a + weight * b for a in by_luma for b in by_hue for weight in (0.2, 1.0, 5.0)]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.masking import FigureRegion, MaskPainter, MaskPlan
-from aipg_plugin.masking.effects import SOFTENING, WINDOW
+from aipg_plugin.masking.effects import WINDOW
+from aipg_plugin.masking.palette import SOFTENING, core, pattern
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import BlurIntensity
 from benchmarks.heads import SIDE
@@ -49,6 +50,7 @@ class Setup:
     head_px: float
     motion: HeadPath
     luma_step: int = 48
+    cell_share: float = 0.5
     body: bool = False
 
     @property
@@ -116,27 +118,32 @@ def plan(setup: Setup, t_s: float) -> MaskPlan:
     hull = np.asarray(cv2.convexHull(np.concatenate([head, body]).astype(np.float32)), np.float64).reshape(-1, 2)
     polygon = hull if setup.body else head
     return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px,
-                    cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, luma_step=setup.luma_step)
+                    cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, luma_step=setup.luma_step,
+                    cell_share=setup.cell_share)
 
 
 @dataclass(frozen=True)
 class Observed:
     """What the attacker gets of one channel: values (heads, N), and how they came about: A (N, SIDE²) @ head + known.
 
-    `first` (N,) bool: those of the first frame. `of_figure`: values for the whole figure (the hue's coordinates, of
-    which only the direction is shown), not for cells.
+    `first` (N,) bool: those of the first frame. `of_figure` (N,) bool: values for the whole figure, not for cells: its
+    luma, or the hue's coordinates, of which only the direction is shown.
     """
 
     values: F64
     matrix: F64
     known: F64
     first: NDArray[np.bool_]
-    of_figure: bool = False
+    of_figure: NDArray[np.bool_]
+
+    def only(self, keep: NDArray[np.bool_]) -> Observed:
+        """Some (N,) of the values."""
+        return Observed(self.values[:, keep], self.matrix[keep], self.known[keep], self.first[keep],
+                        self.of_figure[keep])
 
     def in_first(self) -> Observed:
         """What the first frame shows."""
-        keep = self.first
-        return Observed(self.values[:, keep], self.matrix[keep], self.known[keep], keep[keep], self.of_figure)
+        return self.only(self.first)
 
     def expected(self, heads: F64, channel: int) -> F64:
         """(heads, N) what other heads (heads, SIDE², 3) would show."""
@@ -146,12 +153,13 @@ class Observed:
 def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observed, Observed]:
     """Film each head (heads, SIDE, SIDE, 3), mask it with the real painter, and read the colours it shows."""
     empty, lumas, hues = scene_planes(scene), [], []
+    offsets = pattern((-(-SCENE_PX // setup.cell_px),) * 2)
     for head in heads:
         painter = MaskPainter(PixelFormat.I420, (SCENE_PX, SCENE_PX))
         values: list[float] = []
         at: list[tuple[int, int, int]] = []
-        chroma: list[tuple[float, float]] = []
-        hued: list[int] = []
+        figures: list[tuple[float, float, float]] = []
+        taken: list[int] = []
         for n, t_s in enumerate(setup.times_s):
             planes = tuple(plane.copy() for plane in empty)
             part, (rows, columns) = over_scene(setup, head, scene, t_s)
@@ -159,34 +167,35 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observ
             for plane, new, place in zip(planes, scene_planes(part), ((rows, columns), halves, halves), strict=True):
                 plane[place] = new
             painter.paint(planes, plan(setup, t_s), t_s)
-            # The attacker is told more than a real one would know: which cells took a new colour in this frame.
-            new_cells = np.argwhere(painter._mosaic._grids[setup.cell_px, setup.luma_step]._taken_s == t_s).tolist()
-            mask = painter.mask
-            for row, column in new_cells:
-                at.append((n, row, column))
-                values.append(_shown_luma(planes[0], mask, row, column, setup.cell_px))
+            # The attacker is told more than a real one would know: the figure's own luma, and which cells took a new
+            # colour in this frame.
             figure = painter._mosaic._figures[1]
+            own = figure.shown(t_s)[0]
+            grid = painter._mosaic._grids[setup.cell_px, setup.luma_step]
+            for row, column in np.argwhere(grid._taken_s == t_s).tolist():
+                at.append((n, row, column))
+                shown = _shown_luma(planes[0], painter.mask, row, column, setup.cell_px)
+                values.append((shown - float(offsets[row, column]) - own) / SOFTENING)
             if figure.taken_s == t_s:
-                y, x = np.argwhere(mask)[0] // 2
-                hued.append(n)
-                chroma.append((float(planes[1][y, x]) - 128, float(planes[2][y, x]) - 128))
-        lumas.append(np.array(values))
-        hues.append(np.array(chroma).reshape(-1, 2))
-    cells = np.array(at)
+                taken.append(n)
+                held = figure.held
+                figures.append((128 + (held[0] - 128) / SOFTENING, held[1] - 128, held[2] - 128))
+        lumas.append(np.array([*values, *(luma for luma, *_ in figures)]))
+        hues.append(np.array([chroma for _, *chroma in figures]).reshape(-1, 2))
+    cells = np.array(at, np.intp).reshape(-1, 3)
+    whole, whole_known = _figure_model(setup, taken, scene)
     matrix, known = model(setup, cells, scene, WINDOW)
-    matrix, known = matrix / 2, known[:, 0] / 2 + 64.0
-    whole, whole_known = _figure_model(setup, hued, scene)
-    if hued:          # half of a cell's luma is that of the figure, taken at the last moment before
-        last = np.searchsorted(hued, cells[:, 0], side="right") - 1
-        known = np.where(last >= 0, known - 64.0 + whole_known[last, 0] / 2, known)
-        matrix = matrix + np.where(last >= 0, 0.5, 0.0)[:, None] * whole[last]
+    last = np.searchsorted(taken, cells[:, 0], side="right") - 1  # cells are only sampled once the figure is known
+    matrix, known = setup.cell_share * (matrix - whole[last]), setup.cell_share * (known - whole_known[last])[:, 0]
+    of_figure = np.repeat([False, True], [len(cells), len(taken)])
+    luma = Observed(np.array(lumas), np.vstack([matrix, whole]), np.concatenate([known, whole_known[:, 0]]),
+                    np.concatenate([cells[:, 0], np.array(taken, np.intp)]) == 0, of_figure)
     # Only the direction of the mean chroma is shown; the attacker is told how far from grey it is on the average.
     means = np.einsum("nt,htc->hnc", whole, heads.reshape(len(heads), -1, 3)) + whole_known
-    far = np.hypot(*np.moveaxis(means[..., 1:] - 128, -1, 0)).mean() if hued else 0.0
-    seen, first = 128 + directions(np.array(hues)) * far, np.array(hued) == 0
-    return (Observed(np.array(lumas), matrix, known, cells[:, 0] == 0),
-            Observed(seen[..., 0], whole, whole_known[:, 1], first, of_figure=True),
-            Observed(seen[..., 1], whole, whole_known[:, 2], first, of_figure=True))
+    far = np.hypot(*np.moveaxis(means[..., 1:] - 128, -1, 0)).mean() if taken else 0.0
+    seen, first = 128 + directions(np.array(hues)) * far, np.array(taken, np.intp) == 0
+    u, v = (Observed(seen[..., c], whole, whole_known[:, c + 1], first, np.ones_like(first)) for c in range(2))
+    return luma, u, v
 
 
 def directions(chroma: F64) -> F64:
@@ -196,10 +205,10 @@ def directions(chroma: F64) -> F64:
 
 
 def _shown_luma(plane: NDArray[np.uint8], mask: NDArray[np.uint8], row: int, column: int, cell_px: int) -> float:
-    """The cell's luma as the picture shows it, softness undone."""
+    """The cell's luma as the picture shows it."""
     part = mask[row * cell_px:(row + 1) * cell_px, column * cell_px:(column + 1) * cell_px]
     y, x = (int(v) for v in np.unravel_index(int(part.argmax()), part.shape))
-    return 128 + (float(plane[y + row * cell_px, x + column * cell_px]) - 128) / SOFTENING
+    return float(plane[y + row * cell_px, x + column * cell_px])
 
 
 def observe_plain(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observed, Observed]:
@@ -213,18 +222,21 @@ def observe_plain(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Obser
     where = np.array(at)
     matrix, known = model(setup, where, scene, window=1)
     seen = np.round(np.einsum("nt,htc->hnc", matrix, heads.reshape(len(heads), -1, 3)) + known)
-    luma, u, v = (Observed(seen[..., c], matrix, known[:, c], where[:, 0] == 0) for c in range(3))
+    first = where[:, 0] == 0
+    luma, u, v = (Observed(seen[..., c], matrix, known[:, c], first, np.zeros_like(first)) for c in range(3))
     return luma, u, v
 
 
 def _figure_model(setup: Setup, frames: list[int], scene: F64) -> tuple[F64, F64]:
-    """As `model`, for the means of all that is masked in these frames."""
+    """As `model`, for the means of the figure, away from its mask's edge, in these frames."""
     matrix, known = np.zeros((len(frames), SIDE * SIDE)), np.zeros((len(frames), 3))
     blocks = scene.reshape(SCENE_PX // 2, 2, SCENE_PX // 2, 2, 3).mean(axis=(1, 3))
     edges, region = np.arange(0, SCENE_PX, 2, dtype=float), RegionMap((SCENE_PX, SCENE_PX))
     for i, n in enumerate(frames):
         region.compose(plan(setup, n / FPS), {})
-        weights = (region.level > 0) / np.count_nonzero(region.level)
+        weights = np.zeros(region.level.shape)
+        weights[region.parts[0].rect.slices] = core(region.parts[0].patch.bits)
+        weights /= weights.sum()
         x, y = setup.corner_px(n / FPS)
         cover_y, cover_x = setup.coverage(y, edges, edges + 2), setup.coverage(x, edges, edges + 2)
         room_seen = blocks * (1 - cover_y @ outline() @ cover_x.T)[..., None]
@@ -238,6 +250,8 @@ def model(setup: Setup, at: NDArray[np.intp], scene: F64, window: int) -> tuple[
 
     A cell's colour is the mean of a window that many times as wide, as masking/effects.py takes it.
     """
+    if not len(at):
+        return np.zeros((0, SIDE * SIDE)), np.zeros((0, 3))
     alpha, matrix, known = outline(), [], []
     total = _integral(scene)
     for n in np.unique(at[:, 0]):

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 UInt8 = NDArray[np.uint8]
+Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]

@@ -18,7 +18,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.areas import NO_AREAS, Areas
 from aipg_plugin.guard.carried import carried
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
-from aipg_plugin.masking.cells import CELLS_PER_METRE, LUMA_STEPS, cell_px_for, default_cell_px
+from aipg_plugin.masking.cells import CELL_SHARE, CELLS_PER_METRE, LUMA_STEPS, cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, PrivacyGuard
 
@@ -48,7 +48,7 @@ class MaskPlanner:
             always=self.areas.always,
             prohibited=self.areas.prohibited,
             circumferential=self._rim(guard),
-            lens_radius_px=self.projection.circle.radius_px if isinstance(self.projection, FisheyeCamera) else np.inf,
+            lens=self._lens(),
             full=full,
             method=MaskingMethod.BLURRING if full else guard.masking_method,
             fill_colour_bgr=(blue, green, red),
@@ -56,6 +56,7 @@ class MaskPlanner:
             default_cell_px=default_cell_px(size_wh),
             cells_per_metre=CELLS_PER_METRE[guard.blur_intensity],
             luma_step=LUMA_STEPS[guard.blur_intensity],
+            cell_share=CELL_SHARE[guard.blur_intensity],
         )
 
     def regions(self, figures: tuple[Figure, ...], guard: PrivacyGuard) -> list[FigureRegion]:
@@ -121,6 +122,12 @@ class MaskPlanner:
             known.update(zip([keys[index] for index in new], found, strict=True))
             self._densities.update(known)
         return [known[key] for key in keys]
+
+    def _lens(self) -> tuple[float, float, float] | None:
+        if not isinstance(self.projection, FisheyeCamera):
+            return None
+        circle = self.projection.circle
+        return circle.cx_px, circle.cy_px, circle.radius_px
 
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
         if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):

@@ -2,85 +2,90 @@
 
 Why the mosaic is not simply the mean of each cell in each frame: a figure that moves across a fixed grid by less
 than a cell shows the grid new means in every frame, and a few seconds of them can be solved for a picture much sharper
-than the cells ("super-resolution"). So a cell's colour is
+than the cells ("super-resolution"). So a cell shows
 
-- taken once and kept for HOLD_S or longer, whether or not the cell stays masked,
-- in its luma half the mean of a window WINDOW times as wide as the cell, which leaves little of what is finer than the
-  window, and half the mean of the whole figure; rounded to a few levels,
-- in its hue that of the whole figure, one of HUES and held as long,
-- rounded with hysteresis, so that noise does not dither it.
+- the brightness and the hue of the whole figure, rounded to a few levels and to one of palette.HUES_DEG,
+- in its luma, at the intensities that have a cells.CELL_SHARE, how far the mean of a window WINDOW times as wide as the
+  cell lies from the figure's, which leaves little of what is finer than the window; rounded to levels with
+  hysteresis, so that noise does not dither it, taken once and kept for HOLD_S or longer, whether or not the cell stays
+  masked,
+- a pattern that is the same whatever lies under it, by which the cells are seen.
 
 Of a figure of which less than cells.LEAST_FIGURE_M2 is seen there is no mean, since that would be one of a head: it
-is grey.
+is grey, with the pattern.
 benchmarks/attack.py measures what is left to an attacker; run it before changing any of these.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import cv2
 import numpy as np
 
 from aipg_plugin.frames import PixelFormat
-from aipg_plugin.geometry.arrays import Bools, Float32, Ints, UInt8
-from aipg_plugin.masking.cells import LADDER_PX
+from aipg_plugin.geometry.arrays import Bools, Float32, Int16, Ints, UInt8
+from aipg_plugin.masking.cells import CELL_SHARE, LADDER_PX
+from aipg_plugin.masking.palette import HOLD_S, HYSTERESIS, SOFTENING, FigureColour, core, pattern
 from aipg_plugin.masking.plan import MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart
-from aipg_plugin.options import MaskingMethod
+from aipg_plugin.options import BlurIntensity, MaskingMethod
 
-HOLD_S = 4.0                    # no cell takes a new colour sooner than this …
-STAGGER = 0.5                   # … and each its own time later, up to this share, so that they don't change together
+STAGGER = 0.5                   # cells take new colours later than HOLD_S by up to this share, not all together
 WINDOW = 2                      # side of the averaged window, in cells
-SOFTENING = 2 / 3               # luma levels are shown so much nearer to one another: softer steps tell no more
-HUES = 6                        # directions of a figure's mean chroma that are told apart
-HUE_SHOWN = 16                  # how far from neutral grey a hue is shown, however strong it is
-# Mean chroma up to which a hue is given up, and from which a figure gets one: enough that a head, about a sixth of the
-# figure, hardly turns it (from 3 on, two heads of 60 more than by luck were named by whoever knew the body).
-PALE, VIVID = 5.0, 7.0
-HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
+_AREA_SHARE = CELL_SHARE[BlurIntensity.MIDDLE]
 
 # BT.601 full range (JFIF), from B, G, R.
 _TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
 _TO_BGR = np.linalg.inv(_TO_YUV.astype(np.float64)).astype(np.float32)
-_GREY = 128.0
 _MOST_FIGURES = 1024            # whose colours are remembered
 
 
 class Mosaic:
-    """Colours of the mosaic's cells, held per grid and cell, and the figures' hues, for one stream."""
+    """What the mosaic's cells show, held per grid and cell, and the figures' colours, for one stream.
+
+    `luma_step`, `cell_share` and the picture's time `t_s` are set before each picture.
+    """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
         self._format = pixel_format
         self._size_wh = size_wh
         self._grids: dict[tuple[int, int], _Grid] = {}
         self.luma_step = 48
-        self._figures: dict[int, _Figure] = {}
+        self.cell_share = _AREA_SHARE
+        self.t_s = 0.0
+        self._figures: dict[int, FigureColour] = {}
 
-    def sample(self, picture: PicturePlanes, part: MaskPart, masked: UInt8 | None, t_s: float) -> None:
+    def sample(self, picture: PicturePlanes, part: MaskPart, masked: UInt8 | None,
+               nothing: UInt8 | None = None) -> None:
         """Take new colours for those cells under a part's mask whose hold is over, and the part's own if it is due.
 
-        `masked` (h, w) uint8, 1 for the blocks of the part that this grid masks (None: all); `picture` must still be
-        clear there.
+        `masked` (h, w) uint8, 1 for the blocks of the part that this grid masks (None: all); `nothing` (H/2, W/2) 1
+        where the lens shows nothing. `picture` must still be clear under the part.
         """
+        figure = self._figure(picture, part, nothing)
+        share = self.cell_share if part.least_blocks else _AREA_SHARE
+        if not share or not figure.known:
+            return
         cell_px, rect = LADDER_PX[part.level - 1], part.rect
         grid = self._grid(cell_px)
         rows, columns = cell_range(rect, cell_px)
-        due = grid.due(rows, columns, t_s)
+        due = grid.due(rows, columns, self.t_s)
         cells = np.argwhere(due if masked is None or not due.any() else due & _any_in_cell(masked, rect, cell_px))
-        figure = self._figure(picture, part, t_s)
         if len(cells):
             cells += (rows.start, columns.start)
-            windows = self._luma(picture.window_means(cell_px, cells, WINDOW))
-            grid.put(cells, np.asarray((windows + figure.luma) / 2, np.float32), t_s)
+            windows = self._luma(picture.window_means(cell_px, cells, WINDOW, nothing))
+            grid.put(cells, np.asarray((windows - figure.luma) * share, np.float32), self.t_s)
 
-    def _figure(self, picture: PicturePlanes, part: MaskPart, t_s: float) -> _Figure:
+    def _figure(self, picture: PicturePlanes, part: MaskPart, nothing: UInt8 | None) -> FigureColour:
         """The part's own colour, taken anew if it is due."""
-        figure = self._figures.setdefault(part.key, _Figure())
-        if figure.due(t_s) and cv2.countNonZero(part.patch.bits) >= max(part.least_blocks, 1):
-            figure.put(self._to_yuv(picture.masked_mean(part.rect, part.patch.bits)[None])[0], t_s)
+        figure = self._figures.setdefault(part.key, FigureColour())
+        if figure.due(self.t_s) and cv2.countNonZero(part.patch.bits) >= max(part.least_blocks, 1):
+            bits = part.patch.bits if nothing is None else part.patch.bits & (1 - nothing[part.rect.slices])
+            if bits.any():
+                bits = core(bits) if part.least_blocks else bits
+                figure.put(self._to_yuv(picture.masked_mean(part.rect, bits)[None])[0], self.t_s, self.luma_step)
             if len(self._figures) > _MOST_FIGURES:
                 del self._figures[min(self._figures, key=lambda key: self._figures[key].taken_s)]
         return figure
@@ -89,9 +94,11 @@ class Mosaic:
         """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
         cell_px = LADDER_PX[part.level - 1]
         rows, columns = cell_range(rect, cell_px)
-        luma = self._grid(cell_px).shown(rows, columns)
+        luma_shown, *chroma = (self._figures.get(part.key) or FigureColour()).shown(self.t_s)
+        luma = self._grid(cell_px).shown(rows, columns, own=bool(self.cell_share) or not part.least_blocks)
         yuv = np.empty((*luma.shape, 3), np.uint8)
-        yuv[..., 0], yuv[..., 1:] = luma, self._figures[part.key].shown if part.key in self._figures else 128
+        yuv[..., 0] = cv2.addWeighted(luma, 1, luma, 0, luma_shown, dtype=cv2.CV_8U)
+        yuv[..., 1:] = chroma
         if self._format is not PixelFormat.BGR24:
             return yuv
         bgr = (yuv.astype(np.float32) - (0, 128, 128)) @ _TO_BGR.T
@@ -149,13 +156,14 @@ def outline_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> UInt
 
 
 class _Grid:
-    """Held luma of all cells of one size, in steps of one size."""
+    """How far all cells of one size lie from their figure's luma, held, in steps of one size."""
 
     def __init__(self, size_wh: tuple[int, int], cell_px: int, step: int) -> None:
         self._step = step
         shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
+        self._pattern = pattern(shape)
         self._levels = np.zeros(shape, np.float32)
-        self._shown = np.zeros(shape, np.uint8)
+        self._shown = self._pattern.copy()
         self._taken_s = np.full(shape, -np.inf)
         late = np.random.default_rng(cell_px).random(shape)
         self._hold_s = HOLD_S * (1 + STAGGER * late)
@@ -164,50 +172,19 @@ class _Grid:
         """Which cells may take a new colour at `t_s` (also after a jump back in time)."""
         return np.asarray(np.abs(t_s - self._taken_s[rows, columns]) >= self._hold_s[rows, columns])
 
-    def put(self, cells: Ints, luma: Float32, t_s: float) -> None:
-        """Round means (N,) to levels and hold them for the cells (N, 2)."""
+    def put(self, cells: Ints, apart: Float32, t_s: float) -> None:
+        """Round how far cells (N, 2) lie from their figure, (N,), to levels and hold these."""
         index = (cells[:, 0], cells[:, 1])
-        fresh = np.isinf(self._taken_s[index])
-        exact = np.asarray(luma / self._step - 0.5, np.float32)
-        moved = np.abs(exact - self._levels[index]) > 0.5 + HYSTERESIS
-        levels: Float32 = np.where(fresh | moved, np.round(exact), self._levels[index])
+        exact = np.asarray(apart / self._step, np.float32)
+        moved = np.isinf(self._taken_s[index]) | (np.abs(exact - self._levels[index]) > 0.5 + HYSTERESIS)
+        levels: Float32 = np.where(moved, np.round(exact), self._levels[index])
         self._levels[index] = levels
-        shown = _GREY + ((levels + 0.5) * self._step - _GREY) * SOFTENING
-        self._shown[index] = np.clip(np.round(shown), 0, 255).astype(np.uint8)
+        self._shown[index] = self._pattern[index] + np.round(levels * self._step * SOFTENING).astype(np.int16)
         self._taken_s[index] = t_s
 
-    def shown(self, rows: slice, columns: slice) -> UInt8:
-        """Luma as shown, (rows, columns)."""
-        return self._shown[rows, columns]
-
-
-class _Figure:
-    """Held colour of one figure: its mean luma, and one of HUES or none."""
-
-    def __init__(self) -> None:
-        self._level: int | None = None
-        self.luma = _GREY
-        self.taken_s = -np.inf
-        self.shown: UInt8 = np.full(2, 128, np.uint8)
-
-    def due(self, t_s: float) -> bool:
-        """Whether it may be taken anew at `t_s`."""
-        return abs(t_s - self.taken_s) >= HOLD_S
-
-    def put(self, mean_yuv: Float32, t_s: float) -> None:
-        """Hold the luma of a mean (3,), and its hue, rounded."""
-        self.luma, u, v = (mean_yuv - (0, 128, 128)).tolist()
-        strength, exact = math.hypot(u, v), math.atan2(v, u) / (2 * math.pi) * HUES
-        if strength < (PALE if self._level is not None else VIVID):
-            self._level = None
-        elif self._level is None or abs((exact - self._level + HUES / 2) % HUES - HUES / 2) > 0.5 + HYSTERESIS:
-            self._level = round(exact) % HUES
-        if self._level is not None:
-            turn = self._level / HUES * 2 * math.pi
-            self.shown = np.round([128 + HUE_SHOWN * math.cos(turn), 128 + HUE_SHOWN * math.sin(turn)]).astype(np.uint8)
-        else:
-            self.shown = np.full(2, 128, np.uint8)
-        self.taken_s = t_s
+    def shown(self, rows: slice, columns: slice, *, own: bool) -> Int16:
+        """Luma as shown (rows, columns), from the figure's on; `own`: of the cells, else the pattern alone."""
+        return (self._shown if own else self._pattern)[rows, columns]
 
 
 def cell_range(rect: BlockRect, cell_px: int) -> tuple[slice, slice]:

@@ -53,7 +53,7 @@ class MaskPainter:
         picture.check_writeable()
         if math.isfinite(t_s):
             self._t_s = t_s
-        self._mosaic.luma_step = plan.luma_step
+        self._mosaic.luma_step, self._mosaic.cell_share, self._mosaic.t_s = plan.luma_step, plan.cell_share, self._t_s
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
         effect = own_effect(plan, self._format)
@@ -65,7 +65,7 @@ class MaskPainter:
             self._blacken(picture)
             return self._region.share()
         for part, bits in parts:  # all colours are taken before anything is painted: cells of neighbours overlap
-            self._mosaic.sample(picture, part, bits, self._t_s)
+            self._mosaic.sample(picture, part, bits, self._region.nothing)
         _paint(picture, parts, self._mosaic)
         if plan.method is MaskingMethod.BACKGROUND and background is not None:
             self._copy_background(picture, background)
@@ -77,21 +77,27 @@ class MaskPainter:
         return np.asarray(self._region.level[part.rect.slices] == part.level).view(np.uint8) & part.patch.bits
 
     def _outline(self, picture: PicturePlanes, colour: UInt8) -> None:
-        """A line along the inner edge of each part."""
+        """A line along the inner edge of each part; parts cover each other's in their order."""
         wide = 2 * max(1, round(max(self._size_wh) / _OUTLINE_SHARE)) + 1
+        lines = np.zeros_like(self._region.level)
         for part in self._region.parts:
-            bits = self._bits(part)
+            bits, target = part.patch.bits, lines[part.rect.slices]
             inner = cv2.erode(bits, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-            picture.fill_blocks(part.rect, bits - np.asarray(inner, np.uint8), colour)
+            cv2.copyTo(bits - np.asarray(inner, np.uint8), bits, target)
+        for part in self._region.parts:
+            picture.fill_blocks(part.rect, lines[part.rect.slices], colour)
 
     def _blacken(self, picture: PicturePlanes) -> None:
-        """Black where the lens shows nothing: the mosaic's cells would reach over its rim."""
-        black = self._region.black
-        if black is None or self._region.full:
+        """Black where the lens shows nothing: masks, and the mosaic's cells, would reach over its rim."""
+        nothing = self._region.nothing
+        if nothing is None:
             return
         colour = native_colour(self._format, (0, 0, 0))
-        for band in bands(BlockRect(0, 0, black.shape[1], black.shape[0])):
-            picture.fill_blocks(band, black[band.slices], colour)
+        for part in self._region.parts:
+            for band in bands(part.rect):
+                if cv2.countNonZero(nothing[band.slices]):
+                    masked = np.asarray(self._region.level[band.slices] > 0).view(np.uint8)
+                    picture.fill_blocks(band, masked & nothing[band.slices], colour)
 
     def _copy_background(self, picture: PicturePlanes, background: Background) -> None:
         """The empty scene where it is known, under figures only: areas hide the scene itself.

@@ -49,17 +49,18 @@ class MaskPlan:
     """Everything to be masked in one picture.
 
     `prohibited` and `always` hold the enabled areas only, `always` as (K, 2) px polygons. `circumferential` is
-    (cx_px, cy_px, r_inner_px): all outside that circle is masked, the picture's corners too, and what lies farther than
-    `lens_radius_px` from its middle is painted black, as it is in the picture. `full` masks everything.
+    (cx_px, cy_px, r_inner_px): all outside that circle is masked, the picture's corners too. `lens` is (cx_px, cy_px,
+    r_px) of the circle that the lens shows: masks are black outside of it, as the picture is, and their colours are
+    taken inside. `full` masks everything.
     Areas and the circumference use `default_cell_px`; figures' cells are at least a `cells_per_metre`-th of a metre.
-    Cells' luma is rounded to steps of `luma_step`.
+    Luma is rounded to steps of `luma_step`; `cell_share` of a cell's is its own, the rest its figure's.
     """
 
     figures: tuple[FigureRegion, ...] = ()
     always: tuple[Polygon, ...] = ()
     prohibited: tuple[AreaRegion, ...] = ()
     circumferential: tuple[float, float, float] | None = None
-    lens_radius_px: float = float("inf")
+    lens: tuple[float, float, float] | None = None
     full: bool = False
     method: MaskingMethod = MaskingMethod.BLURRING
     fill_colour_bgr: tuple[int, int, int] = (128, 128, 128)
@@ -67,6 +68,7 @@ class MaskPlan:
     default_cell_px: int = 32
     cells_per_metre: float = 5.0
     luma_step: int = 48
+    cell_share: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,14 +57,20 @@ class PicturePlanes:
         if not all(plane.flags.writeable for plane in self.planes):
             raise GuardError("a plane is read-only", cure="mask a copy of it")
 
-    def window_means(self, cell_px: int, cells: Ints, window: int) -> Float32:
+    def window_means(self, cell_px: int, cells: Ints, window: int, nothing: UInt8 | None = None) -> Float32:
         """Means (N, C) of the first plane, which has the luma, around cells (N, 2), given as row and column.
 
-        The window is that many times as wide as the cell, centred on it and cut at the picture's edge.
+        The window is that many times as wide as the cell, centred on it, cut at the picture's edge, and without the
+        blocks where `nothing` (H/2, W/2) is 1.
         """
         plane, reach = self.planes[0], (window - 1) * cell_px // 2
-        means = [cv2.mean(plane[max(y - reach, 0):y + cell_px + reach, max(x - reach, 0):x + cell_px + reach])
-                 for y, x in (cells * cell_px).tolist()]
+        means = []
+        for y, x in (cells * cell_px).tolist():
+            rows = slice(max(y - reach, 0), y + cell_px + reach)
+            columns = slice(max(x - reach, 0), x + cell_px + reach)
+            part = plane[rows, columns]
+            shown = None if nothing is None else _shown_in(nothing, rows, columns, part)
+            means.append(cv2.mean(part) if shown is None else cv2.mean(part, shown))
         return np.array(means, np.float32)[:, :len(LAYOUTS[self.format][0].channels)]
 
     def masked_mean(self, rect: BlockRect, bits: UInt8) -> Float32:
@@ -123,6 +129,8 @@ def native_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> UInt8
 
 def bands(rect: BlockRect) -> list[BlockRect]:
     """The rectangle cut into bands of about BAND_BLOCKS blocks."""
+    if (rect.x1 - rect.x0) * (rect.y1 - rect.y0) <= BAND_BLOCKS:
+        return [rect]
     rows = max(BAND_BLOCKS // max(rect.x1 - rect.x0, 1), 1)
     return [BlockRect(rect.x0, y, rect.x1, min(y + rows, rect.y1)) for y in range(rect.y0, rect.y1, rows)]
 
@@ -149,10 +157,17 @@ def _channels(colours: UInt8, layout: PlaneLayout) -> UInt8:
     return part[..., 0] if len(layout.channels) == 1 else part
 
 
+def _shown_in(nothing: UInt8, rows: slice, columns: slice, part: NDArray[Any]) -> UInt8 | None:
+    """1 for the pixels of a part, which starts at even ones, where the lens shows something; None for all or none."""
+    blocks = nothing[rows.start // 2:-(-rows.stop // 2), columns.start // 2:-(-columns.stop // 2)]
+    black = cv2.countNonZero(blocks)
+    return None if black in {0, blocks.size} else _samples(1 - blocks, part, 2)
+
+
 def _samples(bits: UInt8, target: NDArray[Any], scale: int) -> UInt8:
     """One mask value per sample of `target` from one per block; cut where an odd picture cuts its last block."""
     if scale == 1:
         return bits
-    out: UInt8 = np.empty((bits.shape[0] * 2, bits.shape[1] * 2), np.uint8)
-    full = cv2.resize(bits, out.shape[::-1], dst=out, interpolation=cv2.INTER_NEAREST)
+    pairs = bits.astype(np.uint16) * 257  # each byte twice; several times as fast as cv2.resize
+    full = np.repeat(pairs.view(np.uint8), 2, axis=0)
     return np.asarray(full[:target.shape[0], :target.shape[1]], np.uint8)

@@ -96,7 +96,7 @@ class RegionMap:
     `level` (H/2, W/2) uint8: 0 is clear, n masked with cells of LADDER_PX[n - 1].
     `area`  (H/2, W/2) uint8: 1 where more than a figure asks for the mask.
     `parts` may overlap: every block of level n is one of a part with level n, or black.
-    `black` (H/2, W/2) uint8: 1 where the lens shows nothing and the mask is black; None for nowhere.
+    `nothing` (H/2, W/2) uint8: 1 where the lens shows nothing and a mask is black; None for nowhere.
     `full` if all is masked.
     """
 
@@ -107,7 +107,7 @@ class RegionMap:
         self.level: UInt8 = np.zeros(self._blocks_wh[::-1], np.uint8)
         self.area: UInt8 = np.zeros_like(self.level)
         self.parts: list[MaskPart] = []
-        self.black: UInt8 | None = None
+        self.nothing: UInt8 | None = None
         self.full = False
         self._least_cells = 0.0
         self._drawn_figures: dict[int, tuple[FigureRegion, tuple[Patch, ...]]] = {}  # of the last plan
@@ -120,7 +120,7 @@ class RegionMap:
         self.level.fill(0)
         self.area.fill(0)
         self.parts = []
-        self.black = None
+        self.nothing = None if plan.full or plan.lens is None else _outside_lens(*plan.lens, self._blocks_wh)
         self._least_cells = LEAST_FIGURE_M2 * plan.cells_per_metre ** 2
         self.full = plan.full
         try:
@@ -133,6 +133,7 @@ class RegionMap:
         except DoubtfulPolygonError:
             self.full = True
         if self.full:
+            self.nothing = None
             self._full(plan)
 
     def share(self) -> float:
@@ -166,12 +167,11 @@ class RegionMap:
         if not all(math.isfinite(v) for v in plan.circumferential):
             raise DoubtfulPolygonError("the circumferential mosaic {circle} is not finite", circle=plan.circumferential)
         bits = _outside_circle(*plan.circumferential, self._blocks_wh)
-        cx_px, cy_px, _ = plan.circumferential
-        if math.isfinite(plan.lens_radius_px):
-            self.black = _outside_circle(cx_px, cy_px, plan.lens_radius_px, self._blocks_wh)
-            np.maximum(self.area, self.black, out=self.area)
-            np.maximum(self.level, self.black * np.uint8(len(LADDER_PX)), out=self.level)
-            bits = bits & ~self.black
+        if self.nothing is not None:
+            black = bits & self.nothing
+            np.maximum(self.area, black, out=self.area)
+            np.maximum(self.level, black * np.uint8(len(LADDER_PX)), out=self.level)
+            bits = bits & ~self.nothing
         self._add(Patch(self._all, bits), plan.default_cell_px, _RIM_KEY, area=True)
 
     def _full_level(self, plan: MaskPlan) -> int:
@@ -334,3 +334,12 @@ def _outside_circle(cx_px: float, cy_px: float, r_inner_px: float, blocks_wh: tu
         bits: UInt8 = (np.hypot(dx[None, :], dy[:, None]) > max(r_inner_px, 0.0)).astype(np.uint8)
     bits.setflags(write=False)
     return bits
+
+
+@lru_cache(maxsize=8)
+def _outside_lens(cx_px: float, cy_px: float, r_px: float, blocks_wh: tuple[int, int]) -> UInt8 | None:
+    """Blocks in which the lens shows nothing; None if there are none, or its circle is no circle."""
+    if not all(math.isfinite(v) for v in (cx_px, cy_px, r_px)):
+        return None
+    bits = _outside_circle(cx_px, cy_px, r_px, blocks_wh)
+    return bits if bits.any() else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import PixelFormat, Planes, plane_shapes
 from aipg_plugin.masking import FigureRegion
+from aipg_plugin.masking.palette import pattern
 
 I420, NV12, BGR = PixelFormat.I420, PixelFormat.NV12, PixelFormat.BGR24
 
@@ -34,6 +35,13 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float32]
 
 def figure(polygon: Any, *, key: int = 1, margin_px: float = 0.0, cell_px: int = 8) -> FigureRegion:
     return FigureRegion(key, (np.asarray(polygon, np.float32),), margin_px, cell_px)
+
+
+def without_pattern(luma: NDArray[np.uint8], cell_px: int) -> NDArray[np.int_]:
+    """Luma (H, W) of a mosaic of one cell size, less the pattern that shows the cells."""
+    h, w = luma.shape
+    cells = pattern((-(-h // cell_px), -(-w // cell_px))).astype(int)
+    return luma.astype(int) - np.repeat(np.repeat(cells, cell_px, axis=0), cell_px, axis=1)[:h, :w]
 
 
 def chroma_mask(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:

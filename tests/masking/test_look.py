@@ -9,11 +9,11 @@ import pytest
 
 from aipg_plugin.frames import PixelFormat, planes_to_bgr
 from aipg_plugin.masking import MaskPainter, MaskPlan
-from aipg_plugin.masking.effects import HOLD_S, HUE_SHOWN, SOFTENING
+from aipg_plugin.masking.palette import HOLD_S, HUE_SHOWN, SOFTENING
 from aipg_plugin.masking.planes import LAYOUTS, native_colour
 from aipg_plugin.options import MaskingMethod
 
-from .support import I420, copy, figure, noise, rectangle
+from .support import I420, chroma_mask, copy, figure, noise, rectangle, without_pattern
 
 SIZE = (240, 160)
 RED, BLUE, GREY = (40, 40, 200), (190, 60, 40), (128, 128, 128)
@@ -95,11 +95,47 @@ def test_steps_are_soft_and_about_the_brightness_of_the_figure() -> None:
     work[0][:] = 60
     work[0][20:50, 10:90] = 235
     MaskPainter(I420, SIZE).paint(work, plan(), 0.0)
-    left, right = np.unique(work[0][30:130, 20:80]), np.unique(work[0][30:130, 140:210])
+    luma = without_pattern(work[0], 16)
+    left, right = np.unique(luma[30:130, 20:80]), np.unique(luma[30:130, 140:210])
     assert 2 <= len(left) <= 4
     assert set(np.diff(left).tolist()) == {round(48 * SOFTENING)}
     assert len(right) == 1
     assert abs(int(right[0]) - 60) <= 48
+
+
+def test_cells_are_seen_on_plain_figures_by_a_pattern_that_is_always_the_same() -> None:
+    shown = []
+    for value in (90, 100):
+        work = tuple(np.full_like(plane, value) for plane in noise(I420, SIZE))
+        MaskPainter(I420, SIZE).paint(work, plan(), 0.0)
+        shown.append(work[0][32:128, 32:80].astype(int))
+    assert np.array_equal(shown[0] - shown[0].mean(), shown[1] - shown[1].mean())
+    across = np.diff(shown[0][::16, ::16], axis=1)
+    assert (np.abs(across) >= 4).all()
+    assert np.abs(across).max() <= 16
+
+
+def test_without_a_share_of_its_own_no_cell_tells_anything() -> None:
+    """At High: whatever is under a figure, its cells differ by the pattern alone."""
+    work = copy(noise(I420, SIZE))
+    work[0][:] = 60
+    work[0][20:50, 10:90] = 235
+    MaskPainter(I420, SIZE).paint(work, plan(cell_share=0.0), 0.0)
+    luma = without_pattern(work[0], 16)
+    assert len(np.unique(luma[30:130, 20:80])) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_head_alone_tells_nothing_at_all(share: float) -> None:
+    shown = []
+    for seed in (1, 2):
+        work = copy(noise(I420, SIZE, seed))
+        work[0][20:48, 10:38] = 30 + 100 * seed
+        painter = MaskPainter(I420, SIZE)
+        painter.paint(work, MaskPlan(figures=(figure(rectangle(10, 20, 38, 48), cell_px=16),), cell_share=share), 0.0)
+        shown.append([plane[bits] for plane, bits in zip(work, (painter.mask > 0, *2 * [chroma_mask(painter.mask)]),
+                                                         strict=True)])
+    assert all(np.array_equal(one, other) for one, other in zip(*shown, strict=True))
 
 
 def test_so_little_of_a_figure_that_it_may_be_a_head_alone_shows_no_colour_of_its_own() -> None:
@@ -135,7 +171,7 @@ def test_an_outline_lies_within_the_mask_and_tells_nothing(pixel_format: PixelFo
 @pytest.mark.parametrize("pixel_format", list(PixelFormat))
 @pytest.mark.parametrize("method", list(MaskingMethod))
 def test_what_the_lens_does_not_show_stays_black(pixel_format: PixelFormat, method: MaskingMethod) -> None:
-    around = MaskPlan(circumferential=(120.0, 80.0, 50.0), lens_radius_px=70.0, method=method, default_cell_px=32)
+    around = MaskPlan(circumferential=(120.0, 80.0, 50.0), lens=(120.0, 80.0, 70.0), method=method, default_cell_px=32)
     work, painter = picture(pixel_format), MaskPainter(pixel_format, SIZE)
     assert painter.paint(work, around, 0.0) > 0.7
     y, x = np.mgrid[:160, :240] + 0.5
@@ -146,7 +182,29 @@ def test_what_the_lens_does_not_show_stays_black(pixel_format: PixelFormat, meth
     assert (painter.mask[away > 50] == 255).all()
 
 
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_the_rim_has_no_dark_cells_from_what_the_lens_does_not_show(pixel_format: PixelFormat) -> None:
+    work = tuple(np.full_like(plane, 128) for plane in noise(pixel_format, SIZE))
+    y, x = np.mgrid[:160, :240] + 0.5
+    away = np.hypot(x - 120, y - 80)
+    work[0][away > 70] = 0
+    MaskPainter(pixel_format, SIZE).paint(
+        work, MaskPlan(circumferential=(120.0, 80.0, 50.0), lens=(120.0, 80.0, 70.0), default_cell_px=24), 0.0)
+    bgr = planes_to_bgr(pixel_format, SIZE, work)[(away > 53) & (away < 67)].astype(int)
+    assert np.ptp(bgr) <= 40, "the pattern alone"
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_a_figure_at_the_rim_ends_with_what_the_lens_shows(pixel_format: PixelFormat) -> None:
+    work, painter = picture(pixel_format), MaskPainter(pixel_format, SIZE)
+    painter.paint(work, replace(plan(), lens=(120.0, 80.0, 90.0)), 0.0)
+    y, x = np.mgrid[:160, :240] + 0.5
+    outside = (np.hypot(x - 120, y - 80) > 91) & (painter.mask > 0)
+    assert outside.sum() > 200
+    assert planes_to_bgr(pixel_format, SIZE, work)[outside].max() <= 2
+
+
 def test_a_full_mosaic_covers_the_black_too() -> None:
     work, painter = picture(I420), MaskPainter(I420, SIZE)
-    painter.paint(work, MaskPlan(circumferential=(120.0, 80.0, 50.0), lens_radius_px=70.0, full=True), 0.0)
+    painter.paint(work, MaskPlan(circumferential=(120.0, 80.0, 50.0), lens=(120.0, 80.0, 70.0), full=True), 0.0)
     assert (painter.mask == 255).all()

@@ -13,7 +13,7 @@ from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import PixelFormat, Planes, planes_to_bgr
 from aipg_plugin.masking import AreaRegion, Background, MaskPainter, MaskPlan
 from aipg_plugin.masking.cells import LADDER_PX, full_mosaic_cell_px
-from aipg_plugin.masking.effects import HOLD_S
+from aipg_plugin.masking.palette import HOLD_S
 from aipg_plugin.options import MaskingMethod
 
 from .support import (
@@ -155,14 +155,29 @@ class TestHeldColours:
             outputs.append(masked[0][mask > 0])
         assert all(np.array_equal(outputs[0], other) for other in outputs[1:])
 
-    def test_colours_change_after_the_hold_but_not_all_at_once(self) -> None:
+    def test_cells_change_after_the_hold_but_not_all_at_once(self) -> None:
+        painter = MaskPainter(I420, SIZE)
+        one, other = (tuple(np.full_like(p, 128) for p in noise(I420, SIZE)) for _ in range(2))
+        one[0][:, :30], one[0][:, 30:] = 20, 235
+        other[0][:, :30], other[0][:, 30:] = 235, 20
+        first, mask = paint(I420, SIZE, one, self.plan, painter, t_s=0.0)
+        midway, _ = paint(I420, SIZE, other, self.plan, painter, t_s=HOLD_S * 1.25)
+        late, _ = paint(I420, SIZE, other, self.plan, painter, t_s=HOLD_S * 3)
+        anew, _ = paint(I420, SIZE, other, self.plan)
+        changed = (midway[0] != first[0])[mask > 0].mean()
+        assert 0.1 < changed < 0.9 * (late[0] != first[0])[mask > 0].mean()
+        assert same(late, anew)
+
+    def test_a_figure_that_turns_brighter_is_shown_so_after_the_hold_and_little_by_little(self) -> None:
         painter = MaskPainter(I420, SIZE)
         dark, bright = (tuple(np.full_like(p, v) for p in noise(I420, SIZE)) for v in (40, 200))
-        paint(I420, SIZE, dark, self.plan, painter, t_s=0.0)
-        midway, mask = paint(I420, SIZE, bright, self.plan, painter, t_s=HOLD_S * 1.25)
-        assert len(np.unique(midway[0][mask > 0])) == 2
-        late, _ = paint(I420, SIZE, bright, self.plan, painter, t_s=HOLD_S * 3)
-        assert np.abs(late[0][mask > 0].astype(int) - 200).max() <= 24
+        shown = []
+        for n in range(41):
+            work, mask = paint(I420, SIZE, bright if n else dark, self.plan, painter, t_s=n * HOLD_S / 20)
+            shown.append(float(work[0][mask > 0].mean()))
+        assert max(np.abs(np.diff(shown[:20]))) == 0
+        assert 0 < max(np.abs(np.diff(shown))) < (shown[-1] - shown[0]) / 3
+        assert shown[-1] > shown[0] + 80
 
     def test_leaving_and_coming_back_shows_nothing_new(self) -> None:
         painter = MaskPainter(I420, SIZE)
