@@ -20,6 +20,7 @@ from aipg_plugin.scene.picture import LookPicture
 
 SIMULATED: list[SimulatedWorker] = []
 _CLOSE_UP = 0.5  # of a tile's time
+_GLANCE_S = 0.003
 _SPIKE = 2.0     # times its usual time more that a look's tiles take at the worst
 
 
@@ -102,13 +103,14 @@ class SimulatedService(DetectionService):
             if self._in_work is None:
                 break
             seat, waiting, start_s = self._in_work
-            end_s = start_s + self._took_s.get(seat, self._beside_s)
+            end_s = start_s + (_GLANCE_S if waiting.first else self._took_s.get(seat, self._beside_s))
             if end_s > to_s:
                 break
             self._now_s, before_s = end_s, self._detector.detector_s
             glance = self._look(seat, waiting, self.budget_s)
-            self._took_s[seat] = self._beside_s + self._detector.detector_s - before_s
-            self.longest_s = max(self.longest_s, self._took_s[seat])
+            if glance is None:
+                self._took_s[seat] = self._beside_s + self._detector.detector_s - before_s
+                self.longest_s = max(self.longest_s, self._took_s[seat])
             with self._lock:
                 self._finish(seat, waiting, start_s, glance)
             self._in_work = None
