@@ -22,6 +22,7 @@ from aipg_plugin.geometry import (
 from aipg_plugin.geometry.arrays import Bools, Float64, Ints
 from aipg_plugin.thresholds import GLIMPSE_SCORE
 from aipg_plugin.tracking.association import CONFIDENT, WEAK, match
+from aipg_plugin.tracking.beginnings import Beginnings, Looked
 from aipg_plugin.tracking.figures import EXTRAPOLATE_S, FigureMaker
 from aipg_plugin.tracking.hindsight import revised, walked_on_s
 from aipg_plugin.tracking.motion import MotionPlane, Walk
@@ -31,7 +32,6 @@ from aipg_plugin.tracking.track import Miss, Pose, Track, TrackHistory, TrackPoi
 __all__ = ["Track", "Tracker"]
 
 Gone = Callable[[Track], bool | None]
-Looked = Callable[[Float64], Bools]
 Unchanged = Callable[[Float64, Float64], Bools]
 
 HISTORY_S = 10.0        # kept, more than any look-ahead
@@ -74,16 +74,16 @@ class DetectionArrays(Protocol):
 class Tracker:
     """People of one camera, in the pixels of `projection`.
 
-    A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one. A track ends
-    `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its place looks empty again, later
-    (up to a minute) while it is known not to. `backfill_s` before its first point it already has a figure.
-    What is older than `history_s` is forgotten. Not thread-safe.
+    A detection of at least `on_score` starts a track; one of at least `keep_score` only continues one, or leads up to
+    the one that starts it. A track ends `hold_s` after it was last seen (a single unsure glimpse 1 s), sooner where its
+    place looks empty again, later (up to a minute) while it is known not to. `backfill_s` before its first point it
+    already has a figure. What is older than `history_s` is forgotten. Not thread-safe.
     """
 
     def __init__(self, projection: Projection, mount: Mount, hold_s: float = 3.0, on_score: float = 0.3,
                  keep_score: float | None = None, *, backfill_s: float = 1.0, history_s: float = HISTORY_S) -> None:
         self._projection, self._mount = projection, mount
-        self._backfill_s, self._history_s = backfill_s, history_s
+        self._history_s = history_s
         self.set_limits(hold_s=hold_s, on_score=on_score, keep_score=on_score / 2 if keep_score is None else keep_score)
         self._period_px = seam.period_of(projection.parts)
         self._plane = MotionPlane(projection, mount)
@@ -93,7 +93,7 @@ class Tracker:
         self._made: dict[tuple[float, bool, bool], tuple[Figure, ...]] = {}  # for moments asked of late
         self._next_id = 1
         self._last_s: float | None = None
-        self._looks: list[tuple[float, Looked]] = []
+        self._beginnings = Beginnings(projection, backfill_s)
         self._segment = 0
 
     @property
@@ -155,12 +155,13 @@ class Tracker:
         for history in self._active():
             history.end_s = t_s + (self._hold_s if hold_s is None else min(hold_s, self._hold_s))
         self._segment += 1
-        self._looks.clear()
+        self._beginnings.clear()
         self._histories_change()
 
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._histories.clear()
+        self._beginnings.clear()
         self._histories_change()
         self._last_s = None
 
@@ -195,12 +196,12 @@ class Tracker:
         for row, column in pairs:
             self._continue(active[row], points[column], looked)
         owners = {column: active[row] for row, column in pairs}
-        self._begin(points, boxes, owners)
+        self._begin(points, boxes, owners, looked)
         missed = [history for row, history in enumerate(active) if row not in seen]
         missed = self._hold(missed, t_s, looked, unchanged)
         self._close(missed, list(owners.values()), t_s, gone, looked)
-        self._looks = [*((at_s, there) for at_s, there in self._looks if at_s > t_s - self._backfill_s),
-                       (t_s, looked or _everywhere)]
+        self._beginnings.add(t_s, looked or _everywhere, [p for column, p in enumerate(points) if column not in owners],
+                             [history.last.box for history in owners.values()])
         self.prune(t_s - self._history_s)
 
     def _in_hindsight(self) -> list[TrackHistory]:
@@ -263,7 +264,8 @@ class Tracker:
         walk = last.walk.seen(point.t_s, point.centre_px)
         history.add(replace(point, walk=walk, pose=_pose(last.pose, point, walk)))
 
-    def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, TrackHistory]) -> None:
+    def _begin(self, points: list[TrackPoint], boxes: Float64, owners: dict[int, TrackHistory],
+               looked: Looked | None) -> None:
         """Start a track for every confident detection left, unless it is a second one of somebody just seen."""
         for column, point in enumerate(points):
             if column in owners or point.score < self._on_score:
@@ -274,17 +276,18 @@ class Tracker:
                 owner = owners[known[int(double.argmax())]]
                 owner.replace_last(_merged(owner.last, point))
                 continue
-            owners[column] = TrackHistory(self._next_id, point.t_s, [point], *self._leads_s(point), self._segment)
+            owners[column] = self._begun(point, looked)
             self._histories.append(owners[column])
             self._next_id += 1
 
-    def _leads_s(self, first: TrackPoint) -> tuple[float, float]:
-        """How long before its first point somebody may have been there: since the last look at the place, and since the
-        one before, if the last one missed who was just coming in, half hidden by a door.
-        """
-        gaps_s = [first.t_s - at_s for at_s, looked in reversed(self._looks) if looked(first.box[None, :2])[0]]
-        last_s, before_s, *_ = *gaps_s, self._backfill_s, self._backfill_s
-        return min(self._backfill_s, last_s), min(self._backfill_s, before_s)
+    def _begun(self, point: TrackPoint, looked: Looked | None) -> TrackHistory:
+        """The track of a confident detection and of the weaker ones that lead up to it."""
+        first, *rest = [*self._beginnings.take(point), point]
+        history = TrackHistory(self._next_id, first.t_s, [first], *self._beginnings.leads_s(first), self._segment)
+        for one in rest:
+            history.misses = self._beginnings.misses(history.last, one)
+            self._continue(history, one, looked if one is point else None)
+        return history
 
     def _hold(self, missed: list[TrackHistory], t_s: float, looked: Looked | None,
               unchanged: Unchanged | None) -> list[TrackHistory]:
