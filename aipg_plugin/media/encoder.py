@@ -26,6 +26,7 @@ _LOOKAHEAD_FRAMES = 8  # each holds some 20 MB of a 1920² picture; x264 would t
 _SOFTWARE = {"h264": "libx264", "hevc": "libx265"}
 _HARDWARE = ("nvenc", "videotoolbox", "vaapi", "qsv")
 _DEVICE_FILES = {"nvenc": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
+_ONE_THREAD = 20_000_000  # pixels a second at most: a seventh of what a core encodes here with `veryfast`
 _KEY_FRAME = av.video.frame.PictureType.I
 _NO_TYPE = av.video.frame.PictureType.NONE
 
@@ -34,7 +35,7 @@ _NO_TYPE = av.video.frame.PictureType.NONE
 class EncoderSpec:
     """What the encoder is set up for. `size_wh` has even sides; `live` asks for low delay and no B-frames.
 
-    `aspect` is the width by height of a pixel.
+    `aspect` is the width by height of a pixel. `paced`: pictures come no faster than the clock.
     """
 
     size_wh: tuple[int, int]
@@ -44,6 +45,7 @@ class EncoderSpec:
     colour: Colour
     live: bool
     aspect: Fraction = Fraction(1)
+    paced: bool = False
 
     @classmethod
     def of(cls, info: StreamInfo, *, live: bool, keep_aspect: bool = False) -> EncoderSpec:
@@ -57,7 +59,7 @@ class EncoderSpec:
         colour = Colour(False, 6) if info.format is PixelFormat.BGR24 else info.colour
         size_wh, aspect = (info.stored_wh, info.aspect) if keep_aspect else (info.size_wh, Fraction(1))
         return cls(even(size_wh), "nv12" if nv12 else "yuv420p", info.fps or 25.0,
-                   base if usable else Fraction(1, 90000), colour, live, aspect)
+                   base if usable else Fraction(1, 90000), colour, live, aspect, info.live)
 
 
 @cache
@@ -116,8 +118,19 @@ def configure(context: Any, name: str, output: Output, spec: EncoderSpec) -> Non
     context.options = _options(name, output, spec)
     if spec.live:
         context.max_b_frames = 0
-        if name in _SOFTWARE.values():
-            context.thread_count = min(2, os.cpu_count() or 1)
+    if name in _SOFTWARE.values():
+        context.thread_count = _threads(name, spec)
+
+
+def _threads(name: str, spec: EncoderSpec) -> int:
+    """Threads for a software encoder, 0 for as many as it likes.
+
+    One where that is enough for pictures that come no faster than the clock: each of x264's holds pictures (9 MB at
+    960²), costs a tenth more CPU time, and delays `live` ones by a frame.
+    """
+    if name == "libx264" and (spec.paced or spec.live) and math.prod(spec.size_wh) * spec.fps <= _ONE_THREAD:
+        return 1
+    return min(2, os.cpu_count() or 1) if spec.live else 0
 
 
 def _options(name: str, output: Output, spec: EncoderSpec) -> dict[str, str]:
