@@ -21,14 +21,24 @@ def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
 (_IDLE_REFERENCES,) = _references([np.empty(1, np.uint8)])
 
 
+_COPIES = 128  # some ten seconds: what none of so many copies needed is let go
+
+
 class BufferPool:
-    """Plane buffers of one picture layout, used again once no frame refers to them any more."""
+    """Plane buffers of one picture layout, used again once no frame refers to them any more.
+
+    It keeps as many as were in use at once of late, `keep` at most.
+    """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int], keep: int = 256) -> None:
         self._shapes = plane_shapes(pixel_format, size_wh)
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._keep = keep
         self._buffers: list[NDArray[np.uint8]] = []
+        self._copies = self._needed = 0
+
+    def __len__(self) -> int:
+        return len(self._buffers)
 
     def copy(self, planes: Planes) -> Planes:
         """A writable copy of `planes` in a pooled buffer."""
@@ -43,9 +53,16 @@ class BufferPool:
         return tuple(copies)
 
     def _idle(self) -> NDArray[np.uint8]:
-        for index, references in enumerate(_references(self._buffers)):
-            if references <= _IDLE_REFERENCES:
-                return self._buffers[index]
+        idle = [index for index, count in enumerate(_references(self._buffers)) if count <= _IDLE_REFERENCES]
+        self._needed = max(self._needed, len(self._buffers) - len(idle) + 1)
+        self._copies += 1
+        if self._copies == _COPIES:
+            surplus = max(0, len(self._buffers) - self._needed)
+            for index in idle[:0:-1][:surplus]:
+                del self._buffers[index]
+            self._copies = self._needed = 0
+        if idle:
+            return self._buffers[idle[0]]
         buffer = np.empty(sum(self._sizes) + OVERREAD, np.uint8)
         if len(self._buffers) < self._keep:
             self._buffers.append(buffer)

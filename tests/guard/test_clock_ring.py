@@ -1,6 +1,7 @@
 """Time and waiting."""
 
 import gc
+from collections import deque
 from dataclasses import replace
 from itertools import pairwise
 
@@ -39,6 +40,31 @@ def test_buffers_are_used_again_only_when_nobody_holds_them() -> None:
     del held
     gc.collect()
     assert pool.copy(source)[0].__array_interface__["data"][0] == address
+
+
+def test_buffers_that_a_delay_took_are_let_go_after_it_and_those_in_use_are_kept() -> None:
+    pool = BufferPool(PixelFormat.I420, (16, 16))
+    one = frame(0, size_wh=(16, 16)).planes
+    waiting = deque(pool.copy(one) for _ in range(40))
+    assert len(pool) == 40
+    kept = waiting.popleft()
+    while len(waiting) > 5:
+        waiting.popleft()
+    for number in range(300):
+        waiting.popleft()
+        waiting.append(pool.copy(tuple(np.full_like(plane, number % 256) for plane in one)))
+    assert len(pool) <= 7
+    assert [int(planes[0][0, 0]) for planes in waiting] == [number % 256 for number in range(295, 300)]
+    assert all(np.array_equal(mine, plane) for mine, plane in zip(kept, one, strict=True))
+
+
+def test_a_pool_that_was_too_small_for_a_while_keeps_its_buffers() -> None:
+    pool = BufferPool(PixelFormat.I420, (16, 16), keep=10)
+    one = frame(0, size_wh=(16, 16)).planes
+    for _ in range(40):
+        waiting = [pool.copy(one) for _ in range(12)]
+        assert len(pool) == 10
+        assert len({planes[0].ctypes.data for planes in waiting}) == 12
 
 
 def test_live_time_does_not_drift_from_arrival() -> None:
