@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 import cv2
@@ -19,6 +19,7 @@ from aipg_plugin.geometry.arrays import Bools, Float32, Float64, UInt8, columns
 from aipg_plugin.geometry.camera import FisheyeCamera
 from aipg_plugin.geometry.mount import Mount
 
+_KEPT_MAPS = 64       # in a process, 0.7 MB each: three cameras' tiles, or what many look at often
 _ROW_OF_SCALE = 0.15  # of the tile, from its top: a little below the horizon, where people are smallest
 
 
@@ -112,18 +113,12 @@ class UprightTile:
         fine = cv2.resize(coarse, (count * step_px, count * step_px), interpolation=cv2.INTER_LINEAR)
         return np.asarray(fine[step_px:step_px + n, step_px:step_px + n], np.float32)
 
-    @cached_property
-    def _maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-        at = self.sampling()
-        whole, part = cv2.convertMaps(at[..., 0], at[..., 1], cv2.CV_16SC2)
-        return np.asarray(whole, np.int16), np.asarray(part, np.uint16)
-
     def crop(self, picture_bgr: UInt8, out: UInt8 | None = None) -> UInt8:
         """(S, S, 3) uint8 tile of the camera's picture, black outside it; in `out` if given."""
         if self.passing:  # used once: maps in whole numbers take longer to make than they save
             at = self.sampling()
             return np.asarray(cv2.remap(picture_bgr, at, _NO_MAP, cv2.INTER_LINEAR, dst=out), np.uint8)
-        whole, part = self._maps
+        whole, part = _maps(self)
         return np.asarray(cv2.remap(picture_bgr, whole, part, cv2.INTER_LINEAR, dst=out), np.uint8)
 
     def owns(self, picture_px: NDArray[np.floating]) -> Bools:
@@ -140,3 +135,11 @@ class UprightTile:
         steps = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
         px = self.to_picture(spot + steps)
         return float(min(np.hypot(*(px[1] - px[0])), np.hypot(*(px[3] - px[2]))))
+
+
+@lru_cache(_KEPT_MAPS)
+def _maps(tile: UprightTile) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """`tile.sampling()` in whole numbers, for cv2.remap. Making them takes as long as a crop."""
+    at = tile.sampling()
+    whole, part = cv2.convertMaps(at[..., 0], at[..., 1], cv2.CV_16SC2)
+    return np.asarray(whole, np.int16), np.asarray(part, np.uint16)

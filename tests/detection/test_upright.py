@@ -1,6 +1,7 @@
 """Upright tiles: where their pixels lie, which way is up in them, and what they show."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,31 @@ def test_a_cut_shows_what_lies_there(law: LensLaw, mount: Mount, plan: TilePlan,
         assert np.abs(crop[inside][:, :2] - (40 + 0.5 * at[inside])).max(initial=0) <= 1.5
         outside = ((at < -1) | (at > (301, 321))).any(-1)
         assert not crop[outside].any()
+
+
+def test_the_maps_of_many_cameras_take_bounded_memory_and_those_of_equal_geometry_none() -> None:
+    kept: list[UprightTile] = []
+
+    def cropped(radius_px: float) -> list[np.ndarray]:
+        law = LensLaw(LensModelName.EQUIDISTANT, 185.0)
+        camera = FisheyeCamera(law, ImageCircle(480, 480, radius_px), (960, 960))
+        mine = [tile for tile in make_tiles(camera, Mount(), LIVE) if isinstance(tile, UprightTile)]
+        kept.extend(mine)
+        return [tile.crop(picture) for tile in mine]
+
+    picture = np.random.default_rng(0).integers(0, 256, (960, 960, 3), np.uint8)
+    first = cropped(470.0)
+    tracemalloc.start()
+    try:
+        again = cropped(470.0)
+        crops = sum(crop.nbytes for crop in again)
+        assert tracemalloc.get_traced_memory()[0] < crops + 1_000_000
+        for radius_px in range(460, 470):  # as much as 140 MB
+            cropped(radius_px)
+        assert tracemalloc.get_traced_memory()[0] < crops + 60_000_000
+    finally:
+        tracemalloc.stop()
+    assert all(np.array_equal(one, other) for one, other in zip(first, cropped(470.0), strict=True))
 
 
 @given(law=lens_laws(), mount=mounts(), plan=plans, cx=numbers(0, 640), cy=numbers(0, 480), radius=numbers(60, 700))
