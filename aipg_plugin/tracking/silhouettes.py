@@ -96,7 +96,8 @@ class Silhouettes:
         """
         key = (point, hindsight)
         calm = self._made.get(key)
-        longer = [one for one in history.near(point.t_s, STILL_S) if one is point or one.sighting is not point]
+        longer = [one for one in history.near(point.t_s, STILL_S)
+                  if one is point or one.sighting is not point] or [point]  # who is held may outlast their sighting
         if calm is not None and calm.is_of(longer, history.cells.size_m):
             return calm
         for one in longer:

@@ -495,6 +495,20 @@ def test_who_is_held_where_nothing_changes_is_the_same_figure_at_all_moments() -
     assert np.allclose(t.tracks[0].velocity_m_s, 0)
 
 
+def test_who_is_held_for_longer_than_anything_is_remembered_stays_covered() -> None:
+    t = tracker(history_s=10.0)
+    for k in range(3):
+        t.update(seen(at([[2.0 + 0.02 * k, 1.0]])), k / 5)
+    sits(t, 60.0)
+    for now_s in (55.0, 60.35, 60.5):
+        assert covered(t.figures(now_s), at([[2.04, 1.0]])[0]) > 0.97, now_s
+    t.update(seen(at([[2.1, 1.0]])), 60.6)
+    for before_s in (0.0, 50.0, 60.0, 61.2):
+        t.prune(before_s)
+        for now_s in (60.45, 60.5, 60.6, 61.0):
+            assert covered(t.figures(now_s), at([[2.07, 1.0]])[0]) > 0.9, now_s
+
+
 def test_who_sat_still_and_is_seen_smaller_keeps_the_place_they_had() -> None:
     t = tracker()
     t.update(seen(at([[2.0, 1.0]])), 0.4)
