@@ -24,6 +24,7 @@ _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionPro
               "openvino": "OpenVINOExecutionProvider", "coreml": "CoreMLExecutionProvider",
               "cpu": "CPUExecutionProvider"}
 _DEFAULT_THREADS, _MAX_THREADS = 2, 16  # more gain nothing on nets of this size
+_AT_ONCE = 230_000  # pixels a run on a processor: more are no faster, and every tile of 352 px takes 9 MB for good
 T = TypeVar("T")
 ort.disable_telemetry_events()  # on Windows, where no variable does (`aipg_plugin._no_telemetry`)
 _lock = threading.Lock()
@@ -132,9 +133,13 @@ class PersonNet:
             tensor *= np.float32(self._scale)
         return tensor
 
-    def at_once(self, most: int) -> int:
-        """How many tiles one call of `run` takes best, of at most `most`: with several threads one."""
-        return self.fixed_batch or (most if self._pool is None else 1)
+    def at_once(self, most: int, tile_px: int) -> int:
+        """How many tiles one call of `run` takes best, of at most `most`: on a processor as many as are not too many
+        pixels, with several threads one.
+        """
+        if self.provider == "cpu":
+            most = 1 if self._pool is not None else max(1, min(most, _AT_ONCE // tile_px**2))
+        return self.fixed_batch or most
 
     def in_turn(self, work: Callable[[UInt8], T], batches: Iterable[UInt8]) -> Iterator[T]:
         """The results of some work on batches in order, with several threads of as many at a time."""
@@ -145,7 +150,7 @@ class PersonNet:
 
         Raises DetectionError when the runtime fails.
         """
-        step = self.at_once(len(tiles))
+        step = self.at_once(len(tiles), tiles.shape[1])
         batches = [tiles[start:start + step] for start in range(0, len(tiles), step)]
         in_turn = map if len(batches) == 1 else self.in_turn
         parts = list(in_turn(self._run, batches))

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,28 @@ def test_any_number_of_tiles_goes_through_any_batch_size(tmp_path: Path, batch: 
     centres = [net.decode(r, (SIDE, SIDE), 0.3) for r in raw]
     xs = [float(f.boxes[f.scores.argmax(), 0]) for f in centres]
     assert xs == pytest.approx([40, 50, 60, 70, 80], abs=8)
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+from aipg_plugin.detection.onnx import load_model
+from aipg_plugin.options import Models
+
+net = load_model(Models(threads=1))
+peaks = []
+for count in (1, 6):
+    net.run(np.zeros((count, 352, 352, 3), np.uint8))
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peaks[1] - peaks[0])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux alone")
+def test_many_tiles_take_little_more_memory_than_one() -> None:
+    """The runtime never gives back what a run took."""
+    more_mib = int(subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True).stdout)
+    assert more_mib < 20
 
 
 @pytest.mark.parametrize("batch", [None, 2])
