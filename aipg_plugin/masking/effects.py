@@ -196,6 +196,12 @@ def cell_range(rect: BlockRect, cell_px: int) -> tuple[slice, slice]:
 def _any_in_cell(masked: UInt8, rect: BlockRect, cell_px: int) -> Bools:
     """Which cells (rows, columns) hold a masked block."""
     side = cell_px // 2
-    rows, columns = ([0, *range(side - first % side, end - first, side)]
-                     for first, end in ((rect.y0, rect.y1), (rect.x0, rect.x1)))
-    return np.asarray(np.maximum.reduceat(np.maximum.reduceat(masked, rows, axis=0), columns, axis=1) > 0, np.bool_)
+    sums = cv2.integral(masked)
+    sums = sums[_borders(rect.y0, rect.y1, side)][:, _borders(rect.x0, rect.x1, side)]
+    along = sums[1:] - sums[:-1]
+    return np.asarray(along[:, 1:] > along[:, :-1])
+
+
+def _borders(low: int, high: int, side: int) -> list[int]:
+    """Where cells begin and end within blocks low to high, counted from the first of these."""
+    return [0, *range(side - low % side, high - low, side), high - low]

@@ -19,6 +19,8 @@ from aipg_plugin.masking.region import BlockRect, MaskPart, RegionMap
 from aipg_plugin.options import MaskingMethod
 
 _VANISH_SHARE, _VANISHED_SHARE = 0.95, 0.85  # of what a figure covers known: from then on it vanishes, and goes on to
+_NEAR = np.ones((3, 3), np.uint8)
+_SOFT_BELOW_PX = 960   # longer side of pictures in which steps of 2 px are seen
 _OUTLINE_SHARE = 1600  # of the picture's longer side is one block of an outline's width
 
 
@@ -62,6 +64,7 @@ class MaskPainter:
             _paint(picture, parts, effect)
             if plan.fill_outline:
                 self._outline(picture, outline_colour(self._format, plan.fill_colour_bgr))
+            self._soften(picture, plan)
             self._blacken(picture)
             return self._region.share()
         for part, bits in parts:  # all colours are taken before anything is painted: cells of neighbours overlap
@@ -69,6 +72,7 @@ class MaskPainter:
         _paint(picture, parts, self._mosaic)
         if plan.method is MaskingMethod.BACKGROUND and background is not None:
             self._copy_background(picture, background)
+        self._soften(picture, plan)
         self._blacken(picture)
         return self._region.share()
 
@@ -86,6 +90,19 @@ class MaskPainter:
             cv2.copyTo(bits - np.asarray(inner, np.uint8), bits, target)
         for part in self._region.parts:
             picture.fill_blocks(part.rect, lines[part.rect.slices], colour)
+
+    def _soften(self, picture: PicturePlanes, plan: MaskPlan) -> None:
+        """Smooth the steps of the figures' edges: their outermost blocks take in some of what is shown beside them.
+
+        After everything is painted, so that nothing under a mask is in it. In large pictures the steps are too small to
+        be seen.
+        """
+        if max(self._size_wh) >= _SOFT_BELOW_PX:
+            return
+        for part in self._region.parts:
+            if part.least_blocks and not (plan.method is MaskingMethod.BACKGROUND and part.key in self._vanished):
+                bits = part.patch.bits
+                picture.soften(part.rect, bits - np.asarray(cv2.erode(bits, _NEAR), np.uint8))
 
     def _blacken(self, picture: PicturePlanes) -> None:
         """Black where the lens shows nothing: masks, and the mosaic's cells, would reach over its rim."""

@@ -94,6 +94,11 @@ class PicturePlanes:
             y, x = rect.y0 * scale % side, rect.x0 * scale % side
             cv2.copyTo(source[y:y + target.shape[0], x:x + target.shape[1]], _samples(bits, target, scale), target)
 
+    def soften(self, rect: BlockRect, bits: UInt8) -> None:
+        """Blur the first plane, which has the luma, by a pixel where `bits` (h, w) is nonzero."""
+        target = _part(self.planes[0], rect, 2)
+        cv2.copyTo(cv2.blur(target, (3, 3), borderType=cv2.BORDER_REPLICATE), _samples(bits, target, 2), target)
+
     def fill_blocks(self, rect: BlockRect, bits: UInt8, colour: UInt8) -> None:
         """Paint the blocks of `rect` where `bits` (h, w) is nonzero in one colour (3,) of the format's channels."""
         for layout, plane in self._layouts():

@@ -224,15 +224,16 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
         raise DoubtfulPolygonError("the margin {margin} of a polygon is not finite", margin=margin_px)
     pen_px = _pen_px(margin_px)
     reach = (pen_px / 2 + 1.5) / 2
-    low, high = np.floor(points.min(axis=0) / 2 - reach) - 1, np.ceil(points.max(axis=0) / 2 + reach) + 2
-    if (high <= 0).any() or (low >= blocks_wh).any():
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    x, y = math.floor(left / 2 - reach) - 1, math.floor(top / 2 - reach) - 1
+    w, h = math.ceil(right / 2 + reach) + 2 - x, math.ceil(bottom / 2 + reach) + 2 - y
+    if x + w <= 0 or y + h <= 0 or x >= blocks_wh[0] or y >= blocks_wh[1]:
         return None
-    if (high - low > _TOO_LARGE * max(blocks_wh) + 64).any():
-        raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=tuple(high - low))
-    (x, y), (w, h) = low.astype(int).tolist(), (high - low).astype(int).tolist()
+    if max(w, h) > _TOO_LARGE * max(blocks_wh) + 64:
+        raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=(w, h))
     # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
     drawn: UInt8 = np.zeros((2 * h, 2 * w), np.uint8)
-    fixed = _fixed(points - 2 * low)
+    fixed = _fixed(points - (2 * x, 2 * y))
     cv2.fillPoly(drawn, [fixed], 1, shift=_SHIFT)
     cv2.polylines(drawn, [fixed], True, 1, pen_px, shift=_SHIFT)
     bits: UInt8 = ((drawn[0::2] | drawn[1::2]).view(np.uint16) != 0).view(np.uint8)
@@ -247,8 +248,6 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
 def _pen_px(margin_px: float) -> int:
     """The narrowest pen with which cv2, drawing a polygon's edge, covers all pixel centres within a margin of it."""
     reach_px = margin_px + _ROUNDING_PX
-    if margin_px <= 0:
-        return 1
     return 2 if reach_px <= _NARROW_PEN_PX else max(3, 2 * math.ceil(reach_px - 0.5) + 1)
 
 

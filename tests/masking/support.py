@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import hypothesis.strategies as st
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,21 @@ def without_pattern(luma: NDArray[np.uint8], cell_px: int) -> NDArray[np.int_]:
     h, w = luma.shape
     cells = pattern((-(-h // cell_px), -(-w // cell_px))).astype(int)
     return luma.astype(int) - np.repeat(np.repeat(cells, cell_px, axis=0), cell_px, axis=1)[:h, :w]
+
+
+def inner(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(H, W) a mask without the blocks at its edge, which take in what is shown beside them."""
+    blocks = cv2.erode(chroma_mask(mask).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.asarray(np.repeat(np.repeat(blocks, 2, axis=0), 2, axis=1)[:mask.shape[0], :mask.shape[1]])
+
+
+def other_under(planes: Planes, mask: NDArray[np.uint8], seed: int) -> Planes:
+    """A picture that differs from another under a mask only, on every plane."""
+    out = copy(planes)
+    rng = np.random.default_rng(seed)
+    for plane, bits in zip(out, [mask > 0] + [chroma_mask(mask)] * (len(out) - 1), strict=True):
+        plane[bits] = rng.integers(0, 256, plane[bits].shape)
+    return out
 
 
 def chroma_mask(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from aipg_plugin.masking.palette import HOLD_S, HUE_SHOWN, SOFTENING
 from aipg_plugin.masking.planes import LAYOUTS, native_colour
 from aipg_plugin.options import MaskingMethod
 
-from .support import I420, chroma_mask, copy, figure, noise, rectangle, without_pattern
+from .support import I420, copy, figure, noise, other_under, rectangle, same, without_pattern
 
 SIZE = (240, 160)
 RED, BLUE, GREY = (40, 40, 200), (190, 60, 40), (128, 128, 128)
@@ -127,15 +127,17 @@ def test_without_a_share_of_its_own_no_cell_tells_anything() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_head_alone_tells_nothing_at_all(share: float) -> None:
-    shown = []
-    for seed in (1, 2):
-        work = copy(noise(I420, SIZE, seed))
-        work[0][20:48, 10:38] = 30 + 100 * seed
-        painter = MaskPainter(I420, SIZE)
-        painter.paint(work, MaskPlan(figures=(figure(rectangle(10, 20, 38, 48), cell_px=16),), cell_share=share), 0.0)
-        shown.append([plane[bits] for plane, bits in zip(work, (painter.mask > 0, *2 * [chroma_mask(painter.mask)]),
-                                                         strict=True)])
-    assert all(np.array_equal(one, other) for one, other in zip(*shown, strict=True))
+    head = MaskPlan(figures=(figure(rectangle(10, 20, 38, 48), cell_px=16),), cell_share=share)
+    painter, one = MaskPainter(I420, SIZE), picture(I420)
+    other = other_under(one, _painted(painter, one, head), 2)
+    MaskPainter(I420, SIZE).paint(other, head, 0.0)
+    assert same(one, other)
+
+
+def _painted(painter: MaskPainter, planes: tuple[np.ndarray, ...], masked: MaskPlan) -> np.ndarray:
+    """The mask of a plan that is painted into a picture."""
+    painter.paint(planes, masked, 0.0)
+    return painter.mask
 
 
 def test_so_little_of_a_figure_that_it_may_be_a_head_alone_shows_no_colour_of_its_own() -> None:
@@ -150,22 +152,39 @@ def test_so_little_of_a_figure_that_it_may_be_a_head_alone_shows_no_colour_of_it
 def test_an_outline_lies_within_the_mask_and_tells_nothing(pixel_format: PixelFormat) -> None:
     filling = plan(method=MaskingMethod.FILLING, fill_colour_bgr=(200, 180, 160))
     outlined = replace(filling, fill_outline=True)
-    pictures = []
-    for seed in (1, 2):
-        for each in (filling, outlined):
-            clear = noise(pixel_format, SIZE, seed)
-            work, painter = copy(clear), MaskPainter(pixel_format, SIZE)
-            painter.paint(work, each, 0.0)
-            outside = painter.mask == 0
-            assert np.array_equal(work[0][outside], clear[0][outside])
-            pictures.append((work, painter.mask > 0))
-    (plain, mask), (line, _), _, (again, _) = pictures
-    assert np.array_equal(line[0][mask], again[0][mask])
+    clear = noise(pixel_format, SIZE)
+    plain, line, painter = copy(clear), copy(clear), MaskPainter(pixel_format, SIZE)
+    painter.paint(plain, filling, 0.0)
+    mask = painter.mask > 0
+    painter.paint(line, outlined, 0.0)
+    assert np.array_equal(line[0][~mask], clear[0][~mask])
+    again = other_under(clear, painter.mask, 2)
+    painter.paint(again, outlined, 0.0)
+    assert same(line, again)
     differs = (line[0] != plain[0]).reshape(*mask.shape, -1).any(axis=2) & mask
     assert 0 < differs.mean() < 0.1
     assert not differs[60:100, 30:70].any()
-    edge = int(mask[60].argmax())
-    assert np.abs(shown(pixel_format, line, edge, 60) - shown(pixel_format, plain, 50, 60)).max() > 40
+    edge = int(mask[60].argmax()) + 1
+    assert np.abs(shown(pixel_format, line, edge, 60) - shown(pixel_format, plain, 50, 60)).max() > 30
+
+
+def test_people_cover_each_others_lines() -> None:
+    work, painter = copy(noise(I420, SIZE)), MaskPainter(I420, SIZE)
+    both = (figure(LEFT, key=1, cell_px=16), figure(rectangle(50, 40, 150, 120), key=2, cell_px=32))
+    painter.paint(work, MaskPlan(figures=both, method=MaskingMethod.FILLING, fill_outline=True), 0.0)
+    filled = work[0][80, 30]
+    assert (work[0][46:114, 84:96] == filled).all(), "the line of the first, under the second"
+    assert (work[0][50:110, 46:52] != filled).any(axis=1).all(), "the line of the second"
+
+
+def test_edges_are_softened_by_what_lies_beside_them() -> None:
+    work, painter = tuple(np.full_like(plane, 128) for plane in noise(I420, SIZE)), MaskPainter(I420, SIZE)
+    work[0][:] = 220
+    painter.paint(work, replace(plan(), method=MaskingMethod.FILLING, fill_colour_bgr=(0, 0, 0)), 0.0)
+    row, edge = work[0][60], int(painter.mask[60].argmax())
+    assert row[edge - 1] == 220, "nothing outside of the mask changes"
+    assert row[edge + 2] < row[edge + 1] + 10
+    assert 60 < row[edge] < 180
 
 
 @pytest.mark.parametrize("pixel_format", list(PixelFormat))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aipg_plugin.masking import AreaRegion, FigureRegion, MaskPlan
@@ -32,6 +32,7 @@ def test_an_empty_plan_masks_nothing() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(polygons, st.floats(0, 12))
+@example(np.array([[0, 4], [6, 2]], np.float32), 0.0)
 def test_every_pixel_within_the_margin_is_masked_and_none_far_from_it(polygon: np.ndarray, margin: float) -> None:
     mask = pixels(MaskPlan(figures=(figure(polygon, margin_px=margin),)))
     away = distance_px(polygon, SIZE)
