@@ -85,7 +85,7 @@ def attacked(out: Path) -> None:
     rows, rebuilt = attack(heads, BlurIntensity.LOW, MOTIONS[0])
     of = {(row.mosaic, row.frames): (row, picture) for row, picture in zip(rows, rebuilt, strict=True)}
     lines = [("clear", heads.probes)]
-    for mosaic, words in (("plain", "plain mosaic"), ("ours", "our mosaic")):
+    for mosaic, words in (("plain", "plain mosaic"), ("body", "our mosaic")):
         row, picture = of[mosaic, "all"]
         lines.append((f"{words}: {row.rank1:.0%} named", picture))
     for theme, (paper, ink) in _INK.items():
