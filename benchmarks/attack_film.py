@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.masking import FigureRegion, MaskPainter, MaskPlan
 from aipg_plugin.masking.effects import WINDOW
-from aipg_plugin.masking.palette import SOFTENING, core, pattern
+from aipg_plugin.masking.palette import CELL_SOFTENING, SOFTENING, core, pattern
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import BlurIntensity
 from benchmarks.heads import SIDE
@@ -175,7 +175,7 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observ
             for row, column in np.argwhere(grid._taken_s == t_s).tolist():
                 at.append((n, row, column))
                 shown = _shown_luma(planes[0], painter.mask, row, column, setup.cell_px)
-                values.append((shown - float(offsets[row, column]) - own) / SOFTENING)
+                values.append((shown - float(offsets[row, column]) - own) / CELL_SOFTENING)
             if figure.taken_s == t_s:
                 taken.append(n)
                 held = figure.held

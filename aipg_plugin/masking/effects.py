@@ -12,7 +12,8 @@ than the cells ("super-resolution"). So a cell shows
 - a pattern that is the same whatever lies under it, by which the cells are seen.
 
 Of a figure of which less than cells.LEAST_FIGURE_M2 is seen there is no mean, since that would be one of a head: it
-is grey, with the pattern.
+is grey, with the pattern. So are foreground regions and covered places, whose keys (below 0) are others in the next
+picture.
 benchmarks/attack.py measures what is left to an attacker; run it before changing any of these.
 """
 
@@ -26,7 +27,7 @@ import numpy as np
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.geometry.arrays import Bools, Float32, Int16, Ints, UInt8
 from aipg_plugin.masking.cells import CELL_SHARE, LADDER_PX
-from aipg_plugin.masking.palette import HOLD_S, HYSTERESIS, SOFTENING, FigureColour, core, pattern
+from aipg_plugin.masking.palette import CELL_SOFTENING, HOLD_S, HYSTERESIS, FigureColour, core, pattern
 from aipg_plugin.masking.plan import MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart
@@ -40,6 +41,7 @@ _AREA_SHARE = CELL_SHARE[BlurIntensity.MIDDLE]
 _TO_YUV = np.array([[0.114, 0.587, 0.299], [0.5, -0.3313, -0.1687], [-0.0813, -0.4187, 0.5]], np.float32)
 _TO_BGR = np.linalg.inv(_TO_YUV.astype(np.float64)).astype(np.float32)
 _MOST_FIGURES = 1024            # whose colours are remembered
+_NOBODY = FigureColour()
 
 
 class Mosaic:
@@ -79,7 +81,9 @@ class Mosaic:
             grid.put(cells, np.asarray((windows - figure.luma) * share, np.float32), self.t_s)
 
     def _figure(self, picture: PicturePlanes, part: MaskPart, nothing: UInt8 | None) -> FigureColour:
-        """The part's own colour, taken anew if it is due."""
+        """The part's own colour, taken anew if it is due; grey where nobody has a name to hold it by."""
+        if part.least_blocks and part.key < 0:
+            return _NOBODY
         figure = self._figures.setdefault(part.key, FigureColour())
         if figure.due(self.t_s) and cv2.countNonZero(part.patch.bits) >= max(part.least_blocks, 1):
             bits = part.patch.bits if nothing is None else part.patch.bits & (1 - nothing[part.rect.slices])
@@ -94,7 +98,7 @@ class Mosaic:
         """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
         cell_px = LADDER_PX[part.level - 1]
         rows, columns = cell_range(rect, cell_px)
-        luma_shown, *chroma = (self._figures.get(part.key) or FigureColour()).shown(self.t_s)
+        luma_shown, *chroma = self._figures.get(part.key, _NOBODY).shown(self.t_s)
         luma = self._grid(cell_px).shown(rows, columns, own=bool(self.cell_share) or not part.least_blocks)
         yuv = np.empty((*luma.shape, 3), np.uint8)
         yuv[..., 0] = cv2.addWeighted(luma, 1, luma, 0, luma_shown, dtype=cv2.CV_8U)
@@ -179,7 +183,7 @@ class _Grid:
         moved = np.isinf(self._taken_s[index]) | (np.abs(exact - self._levels[index]) > 0.5 + HYSTERESIS)
         levels: Float32 = np.where(moved, np.round(exact), self._levels[index])
         self._levels[index] = levels
-        self._shown[index] = self._pattern[index] + np.round(levels * self._step * SOFTENING).astype(np.int16)
+        self._shown[index] = self._pattern[index] + np.round(levels * self._step * CELL_SOFTENING).astype(np.int16)
         self._taken_s[index] = t_s
 
     def shown(self, rows: slice, columns: slice, *, own: bool) -> Int16:

@@ -12,6 +12,7 @@ from aipg_plugin.geometry.arrays import Float32, Int16, UInt8
 HOLD_S = 4.0                    # no cell and no figure takes a new colour sooner than this
 FADE_S = 1.0                    # a figure's new colour comes in over so long
 SOFTENING = 2 / 3               # luma levels are shown so much nearer to one another: softer steps tell no more
+CELL_SOFTENING = 1 / 3          # and cells to their figure's
 # Directions of a figure's mean chroma that are told apart, in degrees from U to V: red, tan (skin, wood, yellow),
 # green, turquoise, blue, violet.
 HUES_DEG = (105.0, 150.0, 215.0, 275.0, 335.0, 40.0)

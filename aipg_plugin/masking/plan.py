@@ -19,8 +19,9 @@ Bounds = tuple[float, float, float, float]
 class FigureRegion:
     """One figure in one picture.
 
-    `key` is the track's id, `polygons_px` its outlines, each (K, 2) in px, pixel centres at +0.5 (several where a
-    panorama's seam or several views split it), `margin_px` how far they are widened, `cell_px` its mosaic cell.
+    `key` is the track's id, below 0 for what has none, `polygons_px` its outlines, each (K, 2) in px, pixel centres at
+    +0.5 (several where a panorama's seam or several views split it), `margin_px` how far they are widened, `cell_px`
+    its mosaic cell.
     `bounds_px` are rectangles x0, y0, x1, y1, one for each polygon, past which its margin does not reach (the view
     it lies in); none for the whole picture.
     """

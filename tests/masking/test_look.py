@@ -9,7 +9,7 @@ import pytest
 
 from aipg_plugin.frames import PixelFormat, planes_to_bgr
 from aipg_plugin.masking import MaskPainter, MaskPlan
-from aipg_plugin.masking.palette import HOLD_S, HUE_SHOWN, SOFTENING
+from aipg_plugin.masking.palette import CELL_SOFTENING, HOLD_S, HUE_SHOWN
 from aipg_plugin.masking.planes import LAYOUTS, native_colour
 from aipg_plugin.options import MaskingMethod
 
@@ -98,7 +98,7 @@ def test_steps_are_soft_and_about_the_brightness_of_the_figure() -> None:
     luma = without_pattern(work[0], 16)
     left, right = np.unique(luma[30:130, 20:80]), np.unique(luma[30:130, 140:210])
     assert 2 <= len(left) <= 4
-    assert set(np.diff(left).tolist()) == {round(48 * SOFTENING)}
+    assert set(np.diff(left).tolist()) == {round(48 * CELL_SOFTENING)}
     assert len(right) == 1
     assert abs(int(right[0]) - 60) <= 48
 
@@ -138,6 +138,16 @@ def _painted(painter: MaskPainter, planes: tuple[np.ndarray, ...], masked: MaskP
     """The mask of a plan that is painted into a picture."""
     painter.paint(planes, masked, 0.0)
     return painter.mask
+
+
+def test_what_has_no_name_is_grey_so_that_it_does_not_flicker() -> None:
+    """Foreground regions are counted anew in each picture: a colour held by their keys would go from one to another."""
+    work = picture(I420)
+    both = MaskPlan(figures=(figure(LEFT, key=-1, cell_px=16), figure(RIGHT, key=-2, cell_px=16)))
+    MaskPainter(I420, SIZE).paint(work, both, 0.0)
+    assert (work[1][15:65, 10:40] == 128).all()
+    luma = without_pattern(work[0], 16)
+    assert np.unique(luma[30:130, 20:80]).tolist() == np.unique(luma[30:130, 140:210]).tolist() == [128]
 
 
 def test_so_little_of_a_figure_that_it_may_be_a_head_alone_shows_no_colour_of_its_own() -> None:
