@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 Translate = Callable[[str], str]
+_LINE = "line {line}"
 
 
 def _same(template: str) -> str:
@@ -49,7 +50,7 @@ class Problem:
         if self.path:
             parts = f"{self.path}: {parts}"
         if self.line is not None:
-            parts += f" (line {self.line})"
+            parts += f" ({translate(_LINE).format(line=self.line)})"
         if self.cure:
             parts += ". " + translate(self.cure).format(**self.params)
         return parts

@@ -100,7 +100,7 @@ class HostName:
     @property
     def limits(self) -> str:
         """`off, embedded or a host name`."""
-        return one_of([*self.words, "a host name or address"])
+        return f"{', '.join(self.words)} or a host name or address" if self.words else "a host name or address"
 
     def __call__(self, value: object) -> str:
         if value is False and "off" in self.words:

@@ -64,9 +64,8 @@ def kind_of(value: object) -> str:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """`a, b or c`, as cures list choices."""
-    listed = list(names)
-    return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " or " + listed[-1]
+    """`a, b, c`, as cures list choices in every language."""
+    return ", ".join(names)
 
 
 def line_of(path: Path, lines: Lines) -> int | None:

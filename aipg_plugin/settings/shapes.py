@@ -105,8 +105,8 @@ class ListOf:
         if not isinstance(value, list | tuple):
             raise Bad("{value} is not a list", cure="Write [a, b] or one item a line after a dash", value=show(value))
         if not self.least <= len(value) <= self.most:
-            raise Bad("has {count} items", cure="It takes {least}–{most}",
-                      count=len(value), least=self.least, most=self.most)
+            raise Bad("has {count} items", cure="It takes {wanted}", count=len(value),
+                      wanted=self.least if self.least == self.most else f"{self.least}–{self.most}")
         errors: list[vol.Invalid] = []
         out = [_collect(errors, index, self.inner, item) for index, item in enumerate(value)]
         if errors:

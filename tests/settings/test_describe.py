@@ -11,6 +11,7 @@ from aipg_plugin.errors import SettingsError
 from aipg_plugin.resources import languages, resource_path, text, translations, translator
 from aipg_plugin.settings import to_dict, validate
 from aipg_plugin.settings.describe import describe, reference_markdown
+from aipg_plugin.settings.loader import load
 from tests.needs import CHECKOUT
 from tests.settings.examples import LOBBY, changed
 from tests.settings.templates import templates
@@ -84,6 +85,18 @@ def test_german_errors() -> None:
     assert caught.value.text(translator("de")) == (
         "cameras.lobby.lens.fov_deg: 400 liegt nicht in 90–220. Eine Zahl in 90–220° wählen")
     assert caught.value.text(translator("tlh")) == str(caught.value)
+
+
+@pytest.mark.parametrize("language", sorted({*languages()} - {"en"}))
+def test_no_english_is_left_among_choices_and_lines(language: str, tmp_path: Path) -> None:
+    file = tmp_path / "guard.yaml"
+    file.write_text("cameras:\n  lobby:\n    mount: floor\n    lens:\n      circle: [0.5, 0.5]\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+    told = caught.value.text(translator(language))
+    assert "ceiling, wall" in told
+    assert "3–3" not in told
+    assert not {"or", "line", "one"} & set(re.findall(r"\w+", told)), told
 
 
 def test_unknown_languages_and_keys() -> None:
