@@ -130,14 +130,11 @@ class CloseUps:
         ends = np.searchsorted(of, np.arange(len(boxes) + 1)).tolist()
         best = [start + int(likeness[start:end].argmax()) if same[start:end].any() else -1
                 for start, end in pairwise(ends)]
-        scores = placed.scores.copy()
-        seen = [(row, one) for row, one in zip(best, silhouettes, strict=True) if row >= 0 and one is not None]
-        if seen:
-            rows = [row for row, _ in seen]
-            around = postprocess.silhouettes_around(placed.boxes[rows], [one for _, one in seen])
-            scores[rows] = postprocess.supported(scores[rows], around)
+        rows, scores = [row for row in best if row >= 0], placed.scores.copy()
+        scores[rows] = postprocess.weighed_by_silhouettes(
+            scores[rows], placed.boxes[rows], [one for row, one in zip(best, silhouettes, strict=True) if row >= 0])
         other = placed.scores >= OTHER_PERSON_SCORE
-        other[[row for row in best if row >= 0]] = False
+        other[rows] = False
         result = []
         for k, (row, one, (start, end)) in enumerate(zip(best, silhouettes, pairwise(ends), strict=True)):
             others = placed.boxes[start:end][other[start:end]]

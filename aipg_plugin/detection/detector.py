@@ -160,10 +160,6 @@ class FisheyeDetector:
         placed = replace(placed.select(kept), boxes=boxes)
         shown = [None if (seen := silhouettes[i]) is None else
                  postprocess.Silhouette(looked_at[i], seen, self._wrap_px) for i in placed.tile.tolist()]
-        scores, known = placed.scores.copy(), [(k, one) for k, one in enumerate(shown) if one is not None]
-        if known:
-            rows = [k for k, _ in known]
-            around = postprocess.silhouettes_around(boxes[rows], [one for _, one in known])
-            scores[rows] = postprocess.supported(scores[rows], around)
+        scores = postprocess.weighed_by_silhouettes(placed.scores, boxes, shown)
         seen_in = tuple(() if one is None else (one,) for one in shown)
         return postprocess.MergedPeople(placed.boxes, scores, placed.heads, seen_in, placed.truncated)

@@ -186,6 +186,16 @@ def supported(scores: Float64, around: UInt8) -> Float64:
     return np.asarray(scores ** (1 - SILHOUETTE_WEIGHT) * support ** SILHOUETTE_WEIGHT, np.float64)
 
 
+def weighed_by_silhouettes(scores: Float64, boxes: Float64, silhouettes: Sequence[Silhouette | None]) -> Float64:
+    """Scores (N,) of boxes (N, 5), `supported` where there is a silhouette."""
+    known = [(row, one) for row, one in enumerate(silhouettes) if one is not None]
+    if not known:
+        return scores
+    rows, weighed = [row for row, _ in known], scores.copy()
+    weighed[rows] = supported(scores[rows], silhouettes_around(boxes[rows], [one for _, one in known]))
+    return weighed
+
+
 def _head_disc(box: Float64, head: Float64) -> Float64 | None:
     """(16, 2) local outline of a head (3,); None if it was not seen, or is no head's size."""
     if not np.isfinite(head).all() or head[2] >= _LARGEST_HEAD * box[2:4].max():
