@@ -51,6 +51,18 @@ def processes(models: Models) -> Iterator[DetectorProcesses]:
     made.close()
 
 
+@pytest.fixture
+def detector(processes: DetectorProcesses) -> RemoteDetector:
+    """The first camera's."""
+    return processes.detector(camera(), MOUNT, plan=ONE_RING)
+
+
+@pytest.fixture
+def shown(detector: RemoteDetector) -> np.ndarray:
+    """What it is shown."""
+    return picture(detector)
+
+
 def children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "detection.looker" in " ".join(one.cmdline())]
 
@@ -59,9 +71,7 @@ def picture(detector: RemoteDetector) -> np.ndarray:
     return picture_of(detector.size_wh, BOXES * (*([detector.size_wh[0] / 640] * 4), 1))
 
 
-def test_finds_what_a_detector_in_this_process_finds(processes: DetectorProcesses) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_finds_what_a_detector_in_this_process_finds(detector: RemoteDetector, shown: np.ndarray) -> None:
     for tiles in (None, (0, 1), ()):
         here, there = (one.detect(shown, tiles) for one in (detector._here, detector))
         assert len(here) or tiles == ()
@@ -117,9 +127,7 @@ def test_a_picture_larger_than_all_before(processes: DetectorProcesses, monkeypa
         np.testing.assert_array_equal(detector.detect(shown).boxes, detector._here.detect(shown).boxes)
 
 
-def test_a_killed_process_fails_one_look_and_is_started_again(processes: DetectorProcesses) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_a_killed_process_fails_one_look_and_is_started_again(detector: RemoteDetector, shown: np.ndarray) -> None:
     detector.detect(shown)
     (first,) = children()
     first.kill()
@@ -130,9 +138,8 @@ def test_a_killed_process_fails_one_look_and_is_started_again(processes: Detecto
     assert second.pid != first.pid
 
 
-def test_a_process_that_hangs_is_ended(processes: DetectorProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_a_process_that_hangs_is_ended(detector: RemoteDetector, shown: np.ndarray,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:
     detector.detect(shown)
     (hung,) = children()
     hung.suspend()
@@ -144,9 +151,7 @@ def test_a_process_that_hangs_is_ended(processes: DetectorProcesses, monkeypatch
     assert len(detector.detect(shown)) == 2
 
 
-def test_looks_go_on_here_when_processes_die_again_and_again(processes: DetectorProcesses) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_looks_go_on_here_when_processes_die_again_and_again(detector: RemoteDetector, shown: np.ndarray) -> None:
     for _ in range(remote._MOST_DEATHS):
         detector.detect(shown)
         children()[0].kill()
@@ -170,18 +175,15 @@ def test_a_process_that_cannot_be_started(models: Models, monkeypatch: pytest.Mo
     processes.close()
 
 
-def test_what_lies_in_the_folder_it_is_started_in_is_not_run(processes: DetectorProcesses, tmp_path: Path,
-                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_in_the_folder_it_is_started_in_is_not_run(detector: RemoteDetector, shown: np.ndarray,
+                                                              tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
     monkeypatch.chdir(tmp_path)
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    assert len(detector.detect(picture(detector))) == 2
+    assert len(detector.detect(shown)) == 2
     assert children()
 
 
-def test_signals_to_all_and_core_files(processes: DetectorProcesses) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_signals_to_all_and_core_files(detector: RemoteDetector, shown: np.ndarray) -> None:
     detector.detect(shown)
     (process,) = children()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -207,9 +209,8 @@ def test_who_leaves_is_forgotten(processes: DetectorProcesses) -> None:
     assert len(process._known) == 1
 
 
-def test_closing_ends_it_and_what_is_asked_later_runs_here(processes: DetectorProcesses) -> None:
-    detector = processes.detector(camera(), MOUNT, plan=ONE_RING)
-    shown = picture(detector)
+def test_closing_ends_it_and_what_is_asked_later_runs_here(processes: DetectorProcesses, detector: RemoteDetector,
+                                                              shown: np.ndarray) -> None:
     detector.detect(shown)
     (process,) = children()
     processes.close()
