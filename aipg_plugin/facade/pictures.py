@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.filesink import require_guarded
+from aipg_plugin.states import State
 
 Key = tuple[str, str]
 WIDTHS = (320, 640, 960, 1280, 1920)
@@ -52,6 +53,8 @@ def rounded_width(width_px: int) -> int:
 class LivePictures:
     """Copies a guarded frame, scaled down, only while somebody wants it. Any thread.
 
+    A picture that nobody has wanted of late is forgotten: who comes later is shown what leaves the guard then, not what
+    left it once, maybe while it was off.
     `on_new(key)` is called on the stream's thread after each picture taken.
     """
 
@@ -77,7 +80,11 @@ class LivePictures:
         with self._lock:
             stream = self._streams.get(key)
             widths = [width for width, until_s in stream.until_s.items() if until_s > now_s] if stream else []
-        if stream is None or not widths:
+        if stream is None:
+            return
+        if not widths:
+            with self._came:
+                stream.bgr = None
             return
         w, h = guarded.size_wh
         width = min(max(widths), w)
@@ -92,7 +99,7 @@ class LivePictures:
     def seq(self, key: Key) -> int:
         """Number of the newest picture; 0 when there is none."""
         stream = self._streams.get(key)
-        return 0 if stream is None else stream.seq
+        return 0 if stream is None or stream.bgr is None else stream.seq
 
     def newest(self, key: Key, width_px: int) -> Still | None:
         """The newest picture as JPEG, encoded once however many ask; None when there is none."""
@@ -100,7 +107,9 @@ class LivePictures:
         width = rounded_width(width_px)
         with self._encoding:
             with self._came:
-                stream = self._streams[key]
+                stream = self._streams.get(key)
+                if stream is None:  # its camera is gone
+                    return None
                 bgr, seq, wall_time_s, state = stream.bgr, stream.seq, stream.wall_time_s, stream.state
                 left_s = stream.left_s
             if bgr is None:
@@ -126,7 +135,11 @@ class LivePictures:
         return self.newest(key, width_px)
 
     def forget(self, cameras: set[str]) -> None:
-        """Drop the pictures of cameras that are not among these."""
+        """Drop the pictures of cameras that are not among these, and those that left while a guard was off."""
+        with self._came:
+            for stream in self._streams.values():
+                if stream.state == State.OFF:
+                    stream.bgr = None
         with self._lock:
             for key in [key for key in self._streams if key[0] not in cameras]:
                 del self._streams[key]

@@ -23,9 +23,11 @@ from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.media.tsmux import TsMux
 from aipg_plugin.options import Audio, Output
+from aipg_plugin.states import State
 
 CLOCK_HZ = 90_000
 _SNAPSHOT_EVERY_S = 1.0
+_CLEAR_S = 3.0  # pictures come more often than that while a source lives
 _KEY_EVERY_S = 0.5
 
 
@@ -58,6 +60,7 @@ class EncodedStream:
         self._audio = AudioHold()
         self._picture: Any = None
         self._picture_s = 0.0
+        self._clear = False
         self._jpegs = JpegCache()
         self._new_picture = threading.Condition()
         self._key_wanted = threading.Event()
@@ -108,7 +111,7 @@ class EncodedStream:
         picture = to_picture(guarded)
         picture.color_range = 2 if self._spec.colour.full_range else 1
         with self._new_picture:
-            self._picture, self._picture_s = picture, now_s
+            self._picture, self._picture_s, self._clear = picture, now_s, guarded.state is State.OFF
             self._new_picture.notify_all()
         if wanted:
             self._encode(picture, guarded, time_s, now_s)
@@ -168,7 +171,9 @@ class EncodedStream:
 
     def jpeg(self, width_px: int = 0) -> bytes | None:
         """The newest guarded picture as JPEG, at most a second old; None before the first. Any thread."""
-        return self._jpegs.encode(self._picture, self._picture_s, width_px)
+        with self._new_picture:
+            picture, picture_s = self._newest()
+        return self._jpegs.encode(picture, picture_s, width_px)
 
     def next_jpeg(self, after_s: float, width_px: int = 0, timeout_s: float = 1.0) -> tuple[float, bytes | None]:
         """Wait for a picture newer than `after_s` (monotonic); its time and JPEG, shared by all who ask for it.
@@ -177,9 +182,16 @@ class EncodedStream:
         """
         self._snapshots_until_s = time.monotonic() + 3.0
         with self._new_picture:
-            self._new_picture.wait_for(lambda: self._picture_s > after_s or self._closed, timeout_s)
-            picture, picture_s = self._picture, self._picture_s
+            self._new_picture.wait_for(lambda: self._newest()[1] > after_s or self._closed, timeout_s)
+            picture, picture_s = self._newest()
         return (picture_s, self._jpegs.encode(picture, picture_s, width_px)) if picture_s > after_s else (after_s, None)
+
+    def _newest(self) -> tuple[Any, float]:
+        """The newest picture and when it came. One that left while the guard was off is soon none: it may be on since.
+        """
+        if self._clear and time.monotonic() - self._picture_s > _CLEAR_S:
+            return None, 0.0
+        return self._picture, self._picture_s
 
     def _drop_mux(self) -> None:
         mux, self._mux = self._mux, None

@@ -1,0 +1,71 @@
+"""What pages are shown first: never what left the guard once, while it was off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aipg_plugin import frames
+from aipg_plugin.facade import pictures as pictures_module
+from aipg_plugin.facade.pictures import LivePictures
+from aipg_plugin.frames import GuardedFrame, PixelFormat
+from aipg_plugin.media import encoded
+from aipg_plugin.media.encoded import EncodedStream
+from aipg_plugin.media.info import StreamInfo
+from aipg_plugin.options import Output, OutputKind
+from aipg_plugin.states import State
+
+KEY = ("lobby", "1")
+
+
+def frame(state: State) -> GuardedFrame:
+    planes = tuple(np.full(shape, 90, np.uint8) for shape in frames.plane_shapes(PixelFormat.I420, (64, 48)))
+    return frames._mint_guarded(stream="1", seq=1, pts_s=0.0, wall_time_s=0.0, format=PixelFormat.I420,
+                                size_wh=(64, 48), planes=planes, state=state, reason="")
+
+
+@pytest.fixture
+def pictures() -> LivePictures:
+    """Somebody has watched while the guard was off."""
+    made = LivePictures()
+    made.want(KEY, 320)
+    made.offer(KEY, frame(State.OFF))
+    still = made.newest(KEY, 320)
+    assert still is not None
+    assert still.state == State.OFF
+    return made
+
+
+def test_a_picture_of_the_time_before_is_not_shown_to_who_comes_later(pictures: LivePictures,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(pictures_module, "_INTEREST_S", -1.0)
+        pictures.want(KEY, 320)
+        pictures.offer(KEY, frame(State.GUARDING))  # nobody looks
+    assert pictures.newest(KEY, 320) is None
+    assert pictures.seq(KEY) == 0
+    pictures.offer(KEY, frame(State.GUARDING))
+    still = pictures.newest(KEY, 320)
+    assert still is not None
+    assert still.state == State.GUARDING
+
+
+def test_a_change_forgets_clear_pictures_though_no_frame_follows(pictures: LivePictures) -> None:
+    pictures.forget({"lobby"})
+    assert pictures.newest(KEY, 320) is None
+    pictures.offer(KEY, frame(State.LOST))
+    pictures.forget({"lobby"})
+    assert pictures.newest(KEY, 320) is not None
+
+
+@pytest.mark.parametrize("state", [State.OFF, State.GUARDING])
+def test_a_served_still_outlives_its_stream_only_if_it_is_guarded(state: State,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = EncodedStream(Output(OutputKind.HTTP), StreamInfo((64, 48), fps=25.0), name="lobby/1")
+    stream.write(frame(state))
+    assert stream.jpeg() is not None
+    monkeypatch.setattr(encoded, "_CLEAR_S", -1.0)  # some seconds later
+    shown = state is State.GUARDING
+    assert (stream.jpeg() is not None) is shown
+    assert (stream.next_jpeg(0.0, timeout_s=0.0)[1] is not None) is shown
+    stream.close()
