@@ -216,6 +216,8 @@ class App:
             kept = {camera.id for camera in settings.cameras if camera.enabled}
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()
+        if self.server is not None:
+            self.server.forget_clear()
         self._tell("the broker", partial(self.link.cameras_changed, settings.cameras))
         self._tell("changes", partial(self._tell_changes, origin, changes(old, settings)))
         for watcher in self.watchers:

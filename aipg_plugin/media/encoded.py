@@ -105,13 +105,14 @@ class EncodedStream:
         self.frames += 1
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        wanted = self.wanted
-        if not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s:
+        wanted, clear = self.wanted, guarded.state is State.OFF
+        if (not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s
+                and (clear or not self._clear)):  # a clear one makes way for the first that is not
             return
         picture = to_picture(guarded)
         picture.color_range = 2 if self._spec.colour.full_range else 1
         with self._new_picture:
-            self._picture, self._picture_s, self._clear = picture, now_s, guarded.state is State.OFF
+            self._picture, self._picture_s, self._clear = picture, now_s, clear
             self._new_picture.notify_all()
         if wanted:
             self._encode(picture, guarded, time_s, now_s)
@@ -192,6 +193,12 @@ class EncodedStream:
         if self._clear and time.monotonic() - self._picture_s > _CLEAR_S:
             return None, 0.0
         return self._picture, self._picture_s
+
+    def forget_clear(self) -> None:
+        """Keep no picture that left while the guard was off: it is on now. Any thread."""
+        with self._new_picture:
+            if self._clear:
+                self._picture, self._picture_s = None, 0.0
 
     def _drop_mux(self) -> None:
         mux, self._mux = self._mux, None

@@ -120,6 +120,11 @@ class StreamServer:
         stream = self._http.get(name) or self._rtsp.get(name)
         return None if stream is None else Served(stream, http=name in self._http, rtsp=name in self._rtsp)
 
+    def forget_clear(self) -> None:
+        """Serve no stills that left while a guard was off: it may be on now. Any thread."""
+        for stream in {*self._http.values(), *self._rtsp.values()}:
+            stream.forget_clear()
+
     def http_url(self, name: str, kind: str = "ts") -> str:
         """Address of a stream over HTTP; `kind` is ts, mjpeg or jpg."""
         return served.http_url(self._options.host, self.port, name, kind)

@@ -19,6 +19,7 @@ from aipg_plugin.media.live import Backoff
 from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.sink import Server, Sink, sink_plans
 from aipg_plugin.options import Output
+from aipg_plugin.states import State
 
 _log = logging.getLogger(__name__)
 _QUEUE_BYTES = 32_000_000  # six pictures of 1920 x 1920
@@ -86,6 +87,8 @@ class SinkWorker:
             if self._closing or now_s < self._retry_s:
                 self._lost += isinstance(item, GuardedFrame)
                 return
+            if isinstance(item, GuardedFrame) and item.state is not State.OFF:
+                self._drop_clear()
             self._items.append(item)
             self._bytes += _size(item)
             while len(self._items) > 1 and (self._bytes > _QUEUE_BYTES or len(self._items) > _QUEUE_ITEMS):
@@ -95,6 +98,14 @@ class SinkWorker:
             self._changed.notify()
         if stuck and not self._problem:
             self._set_problem(f"nothing could be written for {_STUCK_S:.0f} s")
+
+    def _drop_clear(self) -> None:
+        """Drop what left the guard while it was off and still waits: it is on now."""
+        before = len(self._items)
+        self._items = deque(one for one in self._items if isinstance(one, AudioPacket) or one.state is not State.OFF)
+        if len(self._items) < before:
+            self._lost += before - len(self._items)
+            self._bytes = sum(map(_size, self._items))
 
     def stop(self) -> None:
         """Take nothing more; what waits is still written."""

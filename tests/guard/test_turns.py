@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from aipg_plugin.guard.turns import Turns
+from tests.guard import scenes
 from tests.servers import wait_for
 
 
@@ -82,3 +85,28 @@ def test_work_that_fails_gives_its_turn_back() -> None:
     with turns.turn():
         assert turns._free == 0
     assert turns._free == 1
+
+
+def test_no_frame_leaves_clear_once_the_guard_is_on_though_it_was_painted_before() -> None:
+    """Others' turns come between a frame's own: what was let through by then is not handed out any more."""
+    on = scenes.camera(lookahead_s=0.0)
+    subject = scenes.guard(scenes.camera(lookahead_s=0.0, enabled=False), live=True)
+
+    class SwitchedOn(Turns):
+        @contextmanager
+        def turn(self) -> Iterator[None]:
+            with super().turn():
+                yield
+            taken.append(1)
+            if len(taken) == 4:  # two for each frame: it comes, and it is painted
+                subject.configure(on)
+
+    subject._turns, taken = SwitchedOn(1), list[int]()
+    try:
+        (clear,) = subject.process(scenes.frame(0))
+        assert clear.state == "off"
+        assert [one.state for one in subject.process(scenes.frame(1))] == []
+        (guarded,) = subject.process(scenes.frame(2))
+        assert guarded.state != "off"
+    finally:
+        subject.close()

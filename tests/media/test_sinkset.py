@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from aipg_plugin.errors import GuardError, SinkError
-from aipg_plugin.frames import GuardedFrame
+from aipg_plugin.frames import GuardedFrame, _mint_guarded
 from aipg_plugin.media import sinkset
 from aipg_plugin.media.info import AudioPacket, StreamInfo
 from aipg_plugin.media.sink import sink_plans
 from aipg_plugin.media.sinkset import SinkSet, SinkWorker
 from aipg_plugin.options import Output, OutputKind
+from aipg_plugin.states import State
 from tests.media.clips import SIZE_WH, guarded, read_clip
 from tests.servers import wait_for
 
@@ -83,6 +84,12 @@ def frames(first: int, count: int) -> list[GuardedFrame]:
             for number in range(first, first + count)]
 
 
+def left_clear(frame: GuardedFrame) -> GuardedFrame:
+    """The same, as it leaves while the guard is off."""
+    return _mint_guarded(**{name: State.OFF if name == "state" else getattr(frame, name)
+                            for name in GuardedFrame.__slots__})
+
+
 def finish(made: SinkWorker) -> None:
     made.stop()
     assert made.join(10)
@@ -99,6 +106,23 @@ def test_everything_comes_through_in_order(disk: Disk) -> None:
     assert len(disk.written) == 100
     assert (made.stats().written, made.stats().lost, made.stats().failures) == (50, 0, 0)
     assert (disk.opened, disk.closed) == (1, 1)
+
+
+def test_clear_frames_that_wait_are_dropped_once_the_guard_is_on(disk: Disk) -> None:
+    made = worker(disk)
+    disk.hang.clear()
+    for frame in frames(0, 4):
+        made.put(left_clear(frame))
+        made.put(AudioPacket(b"x", frame.pts_s or 0.0, 0.04))
+    wait_for(lambda: made._busy_since_s is not None)  # the first is in the output's hands
+    for frame in frames(4, 3):
+        made.put(frame)
+    disk.hang.set()
+    finish(made)
+    assert [item for item in disk.written if isinstance(item, int)] in ([0, 4, 5, 6], [4, 5, 6])
+    assert len([item for item in disk.written if isinstance(item, AudioPacket)]) == 4
+    assert made.stats().lost in (3, 4)
+    assert made._bytes == 0
 
 
 def test_a_failure_is_told_and_tried_again_with_growing_pauses(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,14 @@ from aipg_plugin.states import State
 KEY = ("lobby", "1")
 
 
-def frame(state: State) -> GuardedFrame:
-    planes = tuple(np.full(shape, 90, np.uint8) for shape in frames.plane_shapes(PixelFormat.I420, (64, 48)))
+def frame(state: State, grey: int = 90) -> GuardedFrame:
+    planes = tuple(np.full(shape, grey, np.uint8) for shape in frames.plane_shapes(PixelFormat.I420, (64, 48)))
     return frames._mint_guarded(stream="1", seq=1, pts_s=0.0, wall_time_s=0.0, format=PixelFormat.I420,
                                 size_wh=(64, 48), planes=planes, state=state, reason="")
+
+
+def served() -> EncodedStream:
+    return EncodedStream(Output(OutputKind.HTTP), StreamInfo((64, 48), fps=25.0), name="lobby/1")
 
 
 @pytest.fixture
@@ -58,10 +62,25 @@ def test_a_change_forgets_clear_pictures_though_no_frame_follows(pictures: LiveP
     assert pictures.newest(KEY, 320) is not None
 
 
+def test_a_served_still_is_clear_no_longer_than_the_guard_is_off() -> None:
+    stream = served()
+    stream.write(frame(State.OFF, 90))
+    clear = stream.jpeg()
+    assert clear is not None
+    stream.forget_clear()
+    assert stream.jpeg() is None
+    stream.write(frame(State.OFF, 90))
+    stream.write(frame(State.GUARDING, 20))  # within the second for which a still is kept
+    assert clear != stream.jpeg() is not None
+    stream.forget_clear()
+    assert stream.jpeg() is not None
+    stream.close()
+
+
 @pytest.mark.parametrize("state", [State.OFF, State.GUARDING])
 def test_a_served_still_outlives_its_stream_only_if_it_is_guarded(state: State,
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = EncodedStream(Output(OutputKind.HTTP), StreamInfo((64, 48), fps=25.0), name="lobby/1")
+    stream = served()
     stream.write(frame(state))
     assert stream.jpeg() is not None
     monkeypatch.setattr(encoded, "_CLEAR_S", -1.0)  # some seconds later
