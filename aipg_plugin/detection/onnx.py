@@ -32,8 +32,11 @@ _nets: dict[tuple[object, ...], PersonNet] = {}
 
 
 def available_providers() -> tuple[str, ...]:
-    """What this installation of ONNX Runtime can run on, by its own names."""
-    return tuple(ort.get_available_providers())
+    """What this installation of ONNX Runtime can run on, by the names that settings use.
+
+    It lists others that are never asked for: one is a service on the internet.
+    """
+    return tuple(name for name, theirs in _PROVIDERS.items() if theirs in ort.get_available_providers())
 
 
 def _threads(asked: int) -> int:

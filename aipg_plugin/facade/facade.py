@@ -16,6 +16,7 @@ import yaml
 
 from aipg_plugin.app import App
 from aipg_plugin.credentials import redacted
+from aipg_plugin.detection.onnx import available_providers
 from aipg_plugin.errors import HostError, MqttError, SettingsError
 from aipg_plugin.facade import changes as changes_
 from aipg_plugin.facade import overlays, trial
@@ -166,7 +167,7 @@ class Facade:
         return {"version": __version__, "python": platform.python_version(), "system": platform.platform(),
                 "model": net.name, "provider": net.provider, "threads": self._app.load.threads,
                 "looks": asdict(self._app.load),
-                "onnxruntime": onnxruntime.__version__, "available": onnxruntime.get_available_providers(),
+                "onnxruntime": onnxruntime.__version__, "available": available_providers(),
                 "uptime_s": round(time.time() - self._started_s), "cores": os.cpu_count(),
                 "file": str(self._app.config_file) if self._app.config_file else None,
                 "instance_id": settings.instance_id}

@@ -31,7 +31,8 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """For the page."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", None, False)}
+        return {name: value for name, value in asdict(self).items()
+                if value not in ("", None) and not (name == "weakens" and not value)}
 
 
 @dataclass

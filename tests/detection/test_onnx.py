@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from aipg_plugin.detection import manifest as manifest_module
 from aipg_plugin.detection.manifest import find_entry, manifest, read_checked
-from aipg_plugin.detection.onnx import load_model, open_file
+from aipg_plugin.detection.onnx import available_providers, load_model, open_file
 from aipg_plugin.errors import DetectionError, ModelError
 from aipg_plugin.options import CustomModel, Models
 from tests.detection.nets import FIGURE_WH, red_net
@@ -28,6 +28,11 @@ def tile_with_figure(cx: int = 100, cy: int = 140) -> np.ndarray:
 
 def custom(path: Path, **fields: object) -> Models:
     return Models(threads=1, custom=CustomModel(file=str(path), **{"tile_px": SIDE, "classes": 3, **fields}))  # type: ignore[arg-type]
+
+
+def test_what_it_can_run_on_is_what_can_be_asked_for() -> None:
+    assert "cpu" in available_providers()
+    assert not [name for name in available_providers() if "azure" in name.lower()]
 
 
 @pytest.mark.parametrize("layout", ["yolox", "yolov8", "yolov5"])

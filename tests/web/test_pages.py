@@ -111,6 +111,9 @@ def test_adding_a_camera_from_a_file(page: Any, house: House) -> None:
 
 def test_guard_changes_the_method_in_file_and_picture(page: Any, house: House) -> None:
     open_page(page, house, "guard/lobby")
+    wide = page.evaluate("[...document.querySelectorAll('.check-card')].filter(e => e.scrollWidth > e.clientWidth)"
+                         ".map(e => e.textContent)")
+    assert not wide
     page.check("input[value=filling]")
     page.locator("[data-path='cameras.lobby.privacy_guard.fill_colour'] input[type=text]").fill("#20a040")
     page.click("#save")
