@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import THOROUGH, TilePlan
-from aipg_plugin.errors import MediaError, UsageError
+from aipg_plugin.errors import MediaError, SinkError, UsageError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.hosts.redaction import Redaction
@@ -183,11 +183,20 @@ def _whole(target: Path) -> Iterator[Path]:
         yield partial
         partial.replace(target)
     except OSError as error:
-        raise MediaError("cannot write {target}: {why}", target=str(target), why=error.strerror or str(error),
-                         cure="Choose a folder that can be written to and has room") from None
+        raise _cannot_write(target, error.strerror or str(error)) from None
+    except SinkError as error:
+        told = error.problems[0].params
+        if told.get("target") != str(partial) or "why" not in told:
+            raise
+        raise _cannot_write(target, str(told["why"])) from None  # of the file that was asked for
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _cannot_write(target: Path, why: str) -> MediaError:
+    return MediaError("cannot write {target}: {why}", target=str(target), why=why,
+                      cure="Choose a folder that can be written to and has room")
 
 
 def _timed(report: Report, start_s: float) -> Report:

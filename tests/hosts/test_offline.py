@@ -73,6 +73,18 @@ def test_an_output_that_fails_leaves_nothing_and_the_old_file_alone(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["old.mp4"]
 
 
+def test_a_full_disk_is_told_with_the_name_asked_for(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limits here")
+    done = subprocess.run([sys.executable, "-m", "aipg_plugin", "redact", str(CLIP), str(tmp_path / "out.mp4")],
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+                          capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 5
+    assert f"cannot write {tmp_path / 'out.mp4'}: " in done.stderr
+    assert "partial" not in done.stderr
+    assert "keep_days" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupted_redact_leaves_no_clear_or_partial_file(tmp_path: Path) -> None:
     import signal
 
