@@ -102,7 +102,8 @@ class SinkWorker:
     def _drop_clear(self) -> None:
         """Drop what left the guard while it was off and still waits: it is on now."""
         before = len(self._items)
-        self._items = deque(one for one in self._items if isinstance(one, AudioPacket) or one.state is not State.OFF)
+        self._items = deque(one for one in self._items
+                            if not (isinstance(one, GuardedFrame) and one.state is State.OFF))
         if len(self._items) < before:
             self._lost += before - len(self._items)
             self._bytes = sum(map(_size, self._items))

@@ -52,7 +52,7 @@ def test_quad_ptz_on_a_wall_needs_its_views() -> None:
 
 
 def test_streams_that_are_not_there() -> None:
-    assert "Its streams are 1 or 2" in paths_of(changed(f"{GUARD}.target_streams", ["3"]))[f"{GUARD}.target_streams"]
+    assert "Its streams are 1, 2" in paths_of(changed(f"{GUARD}.target_streams", ["3"]))[f"{GUARD}.target_streams"]
     assert f"{GUARD}.prohibited_areas.0.stream" in paths_of(changed(f"{GUARD}.prohibited_areas.0.stream", "3"))
     assert validate(changed(f"{GUARD}.prohibited_areas.0.stream", "2"))
 
