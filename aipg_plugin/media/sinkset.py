@@ -87,7 +87,7 @@ class SinkWorker:
             if self._closing or now_s < self._retry_s:
                 self._lost += isinstance(item, GuardedFrame)
                 return
-            if isinstance(item, GuardedFrame) and item.state is not State.OFF:
+            if not (isinstance(item, AudioPacket) or _left_clear(item)):
                 self._drop_clear()
             self._items.append(item)
             self._bytes += _size(item)
@@ -102,8 +102,7 @@ class SinkWorker:
     def _drop_clear(self) -> None:
         """Drop what left the guard while it was off and still waits: it is on now."""
         before = len(self._items)
-        self._items = deque(one for one in self._items
-                            if not (isinstance(one, GuardedFrame) and one.state is State.OFF))
+        self._items = deque(one for one in self._items if not _left_clear(one))
         if len(self._items) < before:
             self._lost += before - len(self._items)
             self._bytes = sum(map(_size, self._items))
@@ -256,6 +255,11 @@ class SinkSet:
     def _tell(self) -> None:
         with self._lock:
             self._report(self.problems())
+
+
+def _left_clear(item: Item) -> bool:
+    """Whether it is a frame that left while the guard was off."""
+    return not isinstance(item, AudioPacket) and item.state is State.OFF
 
 
 def _size(item: Item) -> int:
