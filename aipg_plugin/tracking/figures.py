@@ -72,6 +72,7 @@ class FigureMaker:
 
     def figures(self, histories: Sequence[TrackHistory], t_s: float, *, hindsight: bool) -> tuple[Figure, ...]:
         """Everybody at one moment; in `hindsight`, histories go on for long after it."""
+        self._silhouettes.come(t_s)
         guesses: list[_Guess] = []
         made: list[Figure] = []
         for history in histories:

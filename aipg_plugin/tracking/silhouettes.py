@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -17,8 +18,8 @@ from aipg_plugin.tracking.track import Pose, TrackHistory, TrackPoint
 _SIDE = 64               # cells of a field's side
 _REACH_CELLS = 29        # a silhouette reaches no farther from the middle
 _CELL_STEP = 1.25        # cells grow by this factor when a silhouette does not fit
-_KEPT_FIELDS = 512
-_KEPT_CALM, _KEPT_CALM_S = 256, 6.0  # calm fields, each of up to five: the latest, of the last seconds
+_MOST_FIELDS, _MOST_CALM = 512, 256  # that are kept, 16 KiB each and up to 80 KiB each, …
+_UNUSED_S = 2.0          # … and for so long after they were last asked for
 _FAR_M = 9.0             # beyond a field, nobody is anywhere near
 _NOWHERE = np.full((_SIDE, _SIDE), -_FAR_M, np.float32)
 _FINE = 2                # contours are drawn at this many times a field's size
@@ -39,6 +40,8 @@ _FEET = np.array([[0.0, 1.0]])  # in the box's own coordinates
 _LARGEST_HEAD = 0.3      # radius over the box's longer side; a larger disc is a mistake
 _COLUMNS = (np.arange(_SIDE, dtype=np.float32) - (_SIDE - 1) / 2)[None]
 _ROWS = _COLUMNS.T
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(slots=True, eq=False)
@@ -65,15 +68,50 @@ class _Calm:
                 and self.cell_m == cell_m)
 
 
+class _Recent(Generic[K, V]):
+    """What was asked for of late, `most` at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now_s = -math.inf
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()  # with when each was asked for last, in order
+
+    def come(self, t_s: float) -> None:
+        """Somebody asks for a moment."""
+        self._now_s = max(self._now_s, t_s)
+
+    def get(self, key: K) -> V | None:
+        """What is kept under a key."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        self._entries[key] = self._now_s, entry[1]
+        return entry[1]
+
+    def keep(self, key: K, value: V) -> V:
+        """Keep something, in place of what was kept under the key, and let go of what nobody asks for any more."""
+        self._entries.pop(key, None)
+        self._entries[key] = self._now_s, value
+        while len(self._entries) > self._most or next(iter(self._entries.values()))[0] < self._now_s - _UNUSED_S:
+            self._entries.popitem(last=False)
+        return value
+
+
 class Silhouettes:
     """Fields of signed distances to silhouettes, metres, positive inside, in people's own frames.
 
-    A field is (64, 64), its middle at the pose's origin, its y axis along the pose's "down". The latest are kept.
+    A field is (64, 64), its middle at the pose's origin, its y axis along the pose's "down". Those asked for of late
+    are kept.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[TrackPoint, float], Float32] = OrderedDict()
-        self._made: OrderedDict[tuple[TrackPoint, bool], _Calm] = OrderedDict()
+        self._kept = _Recent[tuple[TrackPoint, float], Float32](_MOST_FIELDS)
+        self._made = _Recent[tuple[TrackPoint, bool], _Calm](_MOST_CALM)
+
+    def come(self, t_s: float) -> None:
+        """Outlines of a moment are asked for."""
+        self._kept.come(t_s)
+        self._made.come(t_s)
 
     def at(self, history: TrackHistory, a: TrackPoint, b: TrackPoint | None = None, share: float = 0.0, *,
            hindsight: bool = False) -> Float64:
@@ -105,11 +143,7 @@ class Silhouettes:
         cell_m = history.cells.size_m
         if calm is None or not calm.is_of(longer[:calm.count], cell_m):
             own = self._own(point, cell_m)
-            calm = _Calm(cell_m, longer[0], longer[0], 0, own, [_NOWHERE] * STILL_VOTES, 0, own)
-            self._made.pop(key, None)
-            self._made[key] = calm
-            while len(self._made) > _KEPT_CALM or next(iter(self._made))[0].t_s < point.t_s - _KEPT_CALM_S:
-                self._made.popitem(last=False)
+            calm = self._made.keep(key, _Calm(cell_m, longer[0], longer[0], 0, own, [_NOWHERE] * STILL_VOTES, 0, own))
         self._add(calm, point, longer[calm.count:], set(history.near(point.t_s, WINDOW_S)), hindsight)
         return calm
 
@@ -147,9 +181,7 @@ class Silhouettes:
         key = (point, cell_m)
         own = self._kept.get(key)
         if own is None:
-            own = self._kept[key] = _drawn(own_frame(point, to_pixels(point.box, point.outline)), cell_m)
-            if len(self._kept) > _KEPT_FIELDS:
-                self._kept.popitem(last=False)
+            own = self._kept.keep(key, _drawn(own_frame(point, to_pixels(point.box, point.outline)), cell_m))
         return own
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -528,3 +529,21 @@ def test_who_walks_on_after_sitting_is_followed_from_there() -> None:
     assert [k.id for k in t.tracks] == [1]
     for s in np.linspace(9.5, 13.3, 39):
         assert covered(t.figures(s), at([[-2.0 + max(0.0, s - 10.6), 1.5]])[0]) > 0.95, s
+
+
+def test_what_few_people_leave_behind_takes_little_memory() -> None:
+    """Three people, two of whom sit, asked for at ten frames a second, with a look-ahead."""
+    t, rng = tracker(history_s=10.0), np.random.default_rng(0)
+    tracemalloc.start()
+    try:
+        for k in range(150):
+            t_s = k / 5
+            places = np.array([[2, 2], [-3, 0], [0.15 * (k % 40), -2]]) + rng.normal(0, 0.01, (3, 2))
+            t.figures(t_s, walked_on=True)
+            t.update(seen(at(places)), t_s)
+            for late_s in (0.4, 0.3):
+                assert k < 5 or len(t.figures(t_s - late_s)) >= 3
+            t.prune(t_s - 10.0)
+        assert tracemalloc.get_traced_memory()[0] < 8_000_000
+    finally:
+        tracemalloc.stop()
