@@ -314,6 +314,8 @@ class Evidence:
         if any(look.doubt or not look.swept for look in beside):
             return found
         others = [box for look in beside for box in look.foreground.boxes]
+        if all(near_any(one, others) for one in found):
+            return found  # most do, and who is there need not be asked
         others += [figure.box for look in beside for figure in self._tracker.figures(look.t_s)]
         return [one for one in found if near_any(one, others)]
 
