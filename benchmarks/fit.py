@@ -153,7 +153,7 @@ class _InOneThread:
     """Nets that count their answers, or keep them in files."""
 
     @staticmethod
-    def at_once(most: int) -> int:
+    def at_once(most: int, _tile_px: int) -> int:
         """One thread asks, for as many tiles as it has."""
         return most
 

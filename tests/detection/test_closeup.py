@@ -48,7 +48,7 @@ class RedNet:
                 row[k] = (x + w / 2, y + h / 2, w, h, 0.9 if area > 30 else 0)
         return rows, None
 
-    def at_once(self, most: int) -> int:
+    def at_once(self, most: int, _tile_px: int) -> int:
         return most
 
     def in_turn(self, work: Callable[[object], T], batches: Iterable[object]) -> Iterator[T]:
