@@ -135,6 +135,7 @@ class MqttLink:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
         self._cameras = cameras
+        self._outbox.forget_pictures()  # they may have left before a guard was switched on
         self._commands.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
         self._snapshots.keep(stream_keys(cameras))

@@ -87,6 +87,11 @@ class Outbox:
                 self.dropped += 1
             self._pictures[topic] = jpeg
 
+    def forget_pictures(self) -> None:
+        """Send none of the pictures that still wait, maybe for the broker's return."""
+        with self._lock:
+            self._pictures.clear()
+
     def restate(self) -> None:
         """Publish every state again (after a reconnect), and what was cleared."""
         with self._lock:

@@ -15,7 +15,7 @@ from aipg_plugin.options import Mqtt
 from aipg_plugin.states import State
 from tests.mqtt.broker import Watcher, wait_for
 from tests.mqtt.conftest import guarded_frame, make_camera
-from tests.servers import in_real_time
+from tests.servers import free_port, in_real_time
 
 
 def person(track: int = 1, x: float = 0.5) -> TrackReport:
@@ -230,6 +230,17 @@ def test_a_snapshot_is_the_guarded_picture(link, watcher):
     assert abs(float(picture.mean()) - (90 - 16) * 255 / 219) < 3
     assert not [retain for topic, _, retain in watcher.seen if topic.endswith("snapshot") and retain]
     made.snapshot("lobby", "9", guarded_frame())        # a stream that is not ours
+
+
+def test_a_snapshot_from_before_a_change_does_not_wait_for_the_broker(link):
+    """The guard may be on since."""
+    made = link(port=free_port(), connect=False)
+    made.snapshot("lobby", "1", guarded_frame())
+    wait_for(lambda: made._outbox._pictures)
+    made.cameras_changed((make_camera(),))
+    topics = [message.topic for _ in range(300) if (message := made._outbox.take()) is not None]
+    assert topics
+    assert not [topic for topic in topics if topic.endswith("/snapshot")]
 
 
 @pytest.mark.parametrize("clear", [np.zeros((4, 4, 3), np.uint8), None, b"jpeg", object()])
