@@ -320,7 +320,7 @@ class App:
         size_wh = guard.picture_wh
         if size_wh is None:
             return
-        reports = tuple(_report(track, size_wh) for track in tracks)
+        reports = tuple(TrackReport.of(track, size_wh) for track in tracks)
         self.link.figures(camera_id, t_s, reports)
         for watcher in self.watchers:
             self._tell("pages", partial(watcher.figures, camera_id, t_s, reports))
@@ -350,11 +350,3 @@ def _state_of(status: StreamStatus | None) -> dict[str, object]:
     if status is None:
         return {"state": State.STARTING, "reason": ""}
     return {"state": status.state, "reason": status.reason}
-
-
-def _report(track: Track, size_wh: tuple[int, int]) -> TrackReport:
-    w, h = size_wh
-    cx, cy, bw, bh, angle_deg = (float(value) for value in track.box)
-    floor = track.floor_xy_m
-    return TrackReport(track.id, (cx / w, cy / h, bw / w, bh / h, angle_deg), float(track.score),
-                       None if floor is None else (float(floor[0]), float(floor[1])), track.first_seen_s)

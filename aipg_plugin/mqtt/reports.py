@@ -8,6 +8,7 @@ from typing import Any
 
 from aipg_plugin.errors import MqttError
 from aipg_plugin.options import Point
+from aipg_plugin.tracking.track import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,15 @@ class TrackReport:
         if len(self.box) != 5 or not all(math.isfinite(v) for v in (*self.box, self.score, self.first_seen_s)):
             raise MqttError("a track report needs five finite numbers for its box, a score and a time; got {box}",
                             box=self.box)
+
+    @classmethod
+    def of(cls, track: Track, size_wh: tuple[int, int]) -> TrackReport:
+        """Of a track in pixels of a picture of `size_wh`."""
+        w, h = size_wh
+        cx, cy, bw, bh, angle_deg = (float(value) for value in track.box)
+        floor = track.floor_xy_m
+        return cls(track.id, (cx / w, cy / h, bw / w, bh / h, angle_deg), float(track.score),
+                   None if floor is None else (float(floor[0]), float(floor[1])), track.first_seen_s)
 
     def as_json(self) -> dict[str, Any]:
         floor = self.floor_xy_m
