@@ -53,8 +53,7 @@ def rounded_width(width_px: int) -> int:
 class LivePictures:
     """Copies a guarded frame, scaled down, only while somebody wants it. Any thread.
 
-    A picture that nobody has wanted of late is forgotten: who comes later is shown what leaves the guard then, not what
-    left it once, maybe while it was off.
+    A picture that left while the guard was off is forgotten once it is on: who comes later is not shown it.
     `on_new(key)` is called on the stream's thread after each picture taken.
     """
 
@@ -83,8 +82,9 @@ class LivePictures:
         if stream is None:
             return
         if not widths:
-            with self._came:
-                stream.bgr = None
+            if stream.state == State.OFF and guarded.state is not State.OFF:
+                with self._came:
+                    stream.bgr = None
             return
         w, h = guarded.size_wh
         width = min(max(widths), w)

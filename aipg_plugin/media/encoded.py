@@ -27,7 +27,6 @@ from aipg_plugin.states import State
 
 CLOCK_HZ = 90_000
 _SNAPSHOT_EVERY_S = 1.0
-_CLEAR_S = 3.0  # pictures come more often than that while a source lives
 _KEY_EVERY_S = 0.5
 
 
@@ -173,7 +172,7 @@ class EncodedStream:
     def jpeg(self, width_px: int = 0) -> bytes | None:
         """The newest guarded picture as JPEG, at most a second old; None before the first. Any thread."""
         with self._new_picture:
-            picture, picture_s = self._newest()
+            picture, picture_s = self._picture, self._picture_s
         return self._jpegs.encode(picture, picture_s, width_px)
 
     def next_jpeg(self, after_s: float, width_px: int = 0, timeout_s: float = 1.0) -> tuple[float, bytes | None]:
@@ -183,16 +182,9 @@ class EncodedStream:
         """
         self._snapshots_until_s = time.monotonic() + 3.0
         with self._new_picture:
-            self._new_picture.wait_for(lambda: self._newest()[1] > after_s or self._closed, timeout_s)
-            picture, picture_s = self._newest()
+            self._new_picture.wait_for(lambda: self._picture_s > after_s or self._closed, timeout_s)
+            picture, picture_s = self._picture, self._picture_s
         return (picture_s, self._jpegs.encode(picture, picture_s, width_px)) if picture_s > after_s else (after_s, None)
-
-    def _newest(self) -> tuple[Any, float]:
-        """The newest picture and when it came. One that left while the guard was off is soon none: it may be on since.
-        """
-        if self._clear and time.monotonic() - self._picture_s > _CLEAR_S:
-            return None, 0.0
-        return self._picture, self._picture_s
 
     def forget_clear(self) -> None:
         """Keep no picture that left while the guard was off: it is on now. Any thread."""

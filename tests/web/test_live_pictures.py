@@ -9,7 +9,6 @@ from aipg_plugin import frames
 from aipg_plugin.facade import pictures as pictures_module
 from aipg_plugin.facade.pictures import LivePictures
 from aipg_plugin.frames import GuardedFrame, PixelFormat
-from aipg_plugin.media import encoded
 from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.options import Output, OutputKind
@@ -74,17 +73,4 @@ def test_a_served_still_is_clear_no_longer_than_the_guard_is_off() -> None:
     assert clear != stream.jpeg() is not None
     stream.forget_clear()
     assert stream.jpeg() is not None
-    stream.close()
-
-
-@pytest.mark.parametrize("state", [State.OFF, State.GUARDING])
-def test_a_served_still_outlives_its_stream_only_if_it_is_guarded(state: State,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = served()
-    stream.write(frame(state))
-    assert stream.jpeg() is not None
-    monkeypatch.setattr(encoded, "_CLEAR_S", -1.0)  # some seconds later
-    shown = state is State.GUARDING
-    assert (stream.jpeg() is not None) is shown
-    assert (stream.next_jpeg(0.0, timeout_s=0.0)[1] is not None) is shown
     stream.close()
