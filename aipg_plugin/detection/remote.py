@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 _STARTS_S, _ANSWERS_S, _ENDS_S = 60.0, 10.0, 2.0  # a process that takes longer is ended
 _MOST_DEATHS, _DEATHS_S = 3, 60.0  # so many within so long, and detectors run in this process from then on
 _FIRST_BYTES = 1 << 22
-# Isolated (-I), or it would take `json` from the folder that it is started in, if there is one.
+# With -P, or it would take `json` from the folder that it is started in, if there is one.
 _PROGRAM = ("import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
             "from aipg_plugin.detection.looker import main; main(int(sys.argv[2]), int(sys.argv[3]))")
 
@@ -83,13 +83,15 @@ class _Process:
                     self._known.add(key)
                 self._show(picture)
                 found = self._ask(("detect", key, picture.shape, tiles, expected), _ANSWERS_S)
-            except (_EndedError, OSError, EOFError, ValueError) as error:
+                assert isinstance(found, Detections)
+                return found
+            except DetectionError:
+                raise  # it answered so
+            except Exception as error:  # whatever it is, the next answer must not be this request's
                 self._end(kill=True)
                 self._deaths.append(time.monotonic())
                 _log.warning("a detector process ended (%s) and is started again", error or type(error).__name__)
                 raise DetectionError("the detector's process ended") from error
-            assert isinstance(found, Detections)
-            return found
 
     def leave(self, key: int) -> None:
         """A camera needs its detector no more. Any thread may call this, in the middle of anything."""
@@ -118,7 +120,7 @@ class _Process:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path),
+                    [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path),
                      str(theirs.fileno()), str(self._picture_fd)],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(theirs.fileno(), self._picture_fd))
             except OSError:

@@ -151,6 +151,20 @@ def test_a_process_that_hangs_is_ended(detector: RemoteDetector, shown: np.ndarr
     assert len(detector.detect(shown)) == 2
 
 
+def test_an_answer_that_was_not_taken_is_not_the_next_ones(detector: RemoteDetector, shown: np.ndarray,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(detector.detect(shown)) == 2
+
+    def out_of_memory(_connection: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(remote.Connection, "recv", out_of_memory)
+    with pytest.raises((DetectionError, MemoryError)):
+        detector.detect(shown)
+    monkeypatch.undo()
+    assert len(detector.detect(np.zeros_like(shown))) == 0
+
+
 def test_looks_go_on_here_when_processes_die_again_and_again(detector: RemoteDetector, shown: np.ndarray) -> None:
     for _ in range(remote._MOST_DEATHS):
         detector.detect(shown)
