@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.masking import cell_px_for
-from aipg_plugin.masking.cells import CELL_SHARE, LUMA_STEPS
+from aipg_plugin.masking.cells import CELL_SHARE, LUMA_STEP
 from aipg_plugin.masking.palette import HUES_DEG
 from aipg_plugin.options import BlurIntensity
 from benchmarks.attack_film import (
@@ -143,27 +143,27 @@ class Heads:
 def attack(heads: Heads, intensity: BlurIntensity, motion: HeadPath) -> tuple[list[Row], list[F64]]:
     """All rows of one setting and path, and the rebuilt heads of each row."""
     ppm = PIXELS_PER_METRE[intensity]
-    setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion, LUMA_STEPS[intensity], CELL_SHARE[intensity])
+    setup = Setup(cell_px_for(intensity, ppm), HEAD_M * ppm, motion, CELL_SHARE[intensity])
     whole = replace(setup, body=True)
     scene = room()
     probes = heads.probes.reshape(-1, SIDE, SIDE, 3)
     cases = (("plain", observe_plain(setup, probes, scene), (0.5, 0.5, 0.5)),
-             ("ours", observe_ours(setup, probes, scene), (0.35 * setup.luma_step, 6.0, 6.0)),
-             ("body", observe_ours(whole, probes, scene), (0.35 * setup.luma_step, 2.0, 2.0)))
+             ("ours", observe_ours(setup, probes, scene), (0.35 * LUMA_STEP, 6.0, 6.0)),
+             ("body", observe_ours(whole, probes, scene), (0.35 * LUMA_STEP, 2.0, 2.0)))
     rows: list[Row] = []
     pictures: list[F64] = []
     for name, seen, sigma in cases:
         luma, u, v = seen
         for frames, chosen in (("one", (luma.in_first(), u.in_first(), v.in_first())), ("all", seen)):
             rebuilt = rebuild(chosen, heads.prior, sigma)
-            best, luck = name_heads(heads, chosen, rebuilt, setup.luma_step)
+            best, luck = name_heads(heads, chosen, rebuilt)
             rows.append(Row(heads.kind, intensity.value, motion.name, name, frames, len(chosen[0].known), best, luck,
                             *quality(rebuilt, heads.probes)))
             pictures.append(rebuilt)
     return rows, pictures
 
 
-def name_heads(heads: Heads, seen: Seen, rebuilt: F64, step: int) -> tuple[float, float]:
+def name_heads(heads: Heads, seen: Seen, rebuilt: F64) -> tuple[float, float]:
     """Rank-1 of the best matcher (on luma, on hue, on both, and on the rebuilt heads), and what luck alone reaches."""
     inside = outline().ravel().astype(bool)
     luma, *chroma = seen
@@ -171,7 +171,7 @@ def name_heads(heads: Heads, seen: Seen, rebuilt: F64, step: int) -> tuple[float
     for part in (luma, luma.only(luma.of_figure), luma.only(~luma.of_figure)):
         if part.values.any():
             expected, middle = part.expected(heads.gallery, 0), 0.5 * part.of_figure
-            rounded = (np.round(expected / step - middle) + middle) * step
+            rounded = (np.round(expected / LUMA_STEP - middle) + middle) * LUMA_STEP
             by_luma += [distances(part.values, expected), distances(part.values, rounded),
                         correlation(part.values, expected)]
     shown = np.stack([channel.values for channel in chroma], axis=-1) - 128

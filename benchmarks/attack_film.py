@@ -49,7 +49,6 @@ class Setup:
     cell_px: int
     head_px: float
     motion: HeadPath
-    luma_step: int = 48
     cell_share: float = 0.5
     body: bool = False
 
@@ -118,8 +117,7 @@ def plan(setup: Setup, t_s: float) -> MaskPlan:
     hull = np.asarray(cv2.convexHull(np.concatenate([head, body]).astype(np.float32)), np.float64).reshape(-1, 2)
     polygon = hull if setup.body else head
     return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px,
-                    cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, luma_step=setup.luma_step,
-                    cell_share=setup.cell_share)
+                    cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, cell_share=setup.cell_share)
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observ
             # colour in this frame.
             figure = painter._mosaic._figures[1]
             own = figure.shown(t_s)[0]
-            grid = painter._mosaic._grids[setup.cell_px, setup.luma_step]
+            grid = painter._mosaic._grids[setup.cell_px]
             for row, column in np.argwhere(grid._taken_s == t_s).tolist():
                 at.append((n, row, column))
                 shown = _shown_luma(planes[0], painter.mask, row, column, setup.cell_px)

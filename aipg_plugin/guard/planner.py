@@ -18,7 +18,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.areas import NO_AREAS, Areas
 from aipg_plugin.guard.carried import carried
 from aipg_plugin.guard.layout import Layout, mount_of, same_view
-from aipg_plugin.masking.cells import CELL_SHARE, CELLS_PER_METRE, LUMA_STEPS, cell_px_for, default_cell_px
+from aipg_plugin.masking.cells import CELL_SHARE, CELLS_PER_METRE, cell_px_for, default_cell_px
 from aipg_plugin.masking.plan import FigureRegion, MaskPlan
 from aipg_plugin.options import BlurIntensity, Camera, MaskingMethod, PrivacyGuard
 
@@ -55,7 +55,6 @@ class MaskPlanner:
             fill_outline=guard.fill_outline,
             default_cell_px=default_cell_px(size_wh),
             cells_per_metre=CELLS_PER_METRE[guard.blur_intensity],
-            luma_step=LUMA_STEPS[guard.blur_intensity],
             cell_share=CELL_SHARE[guard.blur_intensity],
         )
 

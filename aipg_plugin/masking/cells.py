@@ -16,8 +16,7 @@ LADDER_PX = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
 # A head is then about 2, 1.2 and 0.7 cells; `benchmarks.attack` measures what can be told at each.
 CELLS_PER_METRE = {BlurIntensity.LOW: 8.0, BlurIntensity.MIDDLE: 5.0, BlurIntensity.HIGH: 3.0}
 
-# Steps of luma, of 256, to which cells are rounded.
-LUMA_STEPS = {BlurIntensity.LOW: 48, BlurIntensity.MIDDLE: 48, BlurIntensity.HIGH: 48}
+LUMA_STEP = 48             # of 256, to which luma is rounded; with 24 a head was named from Low's small cells
 # How much of a cell's luma is its own rather than the figure's: none at High, where a figure has one brightness.
 CELL_SHARE = {BlurIntensity.LOW: 0.5, BlurIntensity.MIDDLE: 0.5, BlurIntensity.HIGH: 0.0}
 LEAST_FIGURE_M2 = 0.25     # a body from straight above; a head is 0.05

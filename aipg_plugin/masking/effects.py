@@ -26,7 +26,7 @@ import numpy as np
 
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.geometry.arrays import Bools, Float32, Int16, Ints, UInt8
-from aipg_plugin.masking.cells import CELL_SHARE, LADDER_PX
+from aipg_plugin.masking.cells import CELL_SHARE, LADDER_PX, LUMA_STEP
 from aipg_plugin.masking.palette import CELL_SOFTENING, HOLD_S, HYSTERESIS, FigureColour, core, pattern
 from aipg_plugin.masking.plan import MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, native_colour
@@ -47,14 +47,13 @@ _NOBODY = FigureColour()
 class Mosaic:
     """What the mosaic's cells show, held per grid and cell, and the figures' colours, for one stream.
 
-    `luma_step`, `cell_share` and the picture's time `t_s` are set before each picture.
+    `cell_share` and the picture's time `t_s` are set before each picture.
     """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> None:
         self._format = pixel_format
         self._size_wh = size_wh
-        self._grids: dict[tuple[int, int], _Grid] = {}
-        self.luma_step = 48
+        self._grids: dict[int, _Grid] = {}
         self.cell_share = _AREA_SHARE
         self.t_s = 0.0
         self._figures: dict[int, FigureColour] = {}
@@ -89,7 +88,7 @@ class Mosaic:
             bits = part.patch.bits if nothing is None else part.patch.bits & (1 - nothing[part.rect.slices])
             if bits.any():
                 bits = core(bits) if part.least_blocks else bits
-                figure.put(self._to_yuv(picture.masked_mean(part.rect, bits)[None])[0], self.t_s, self.luma_step)
+                figure.put(self._to_yuv(picture.masked_mean(part.rect, bits)[None])[0], self.t_s)
             if len(self._figures) > _MOST_FIGURES:
                 del self._figures[min(self._figures, key=lambda key: self._figures[key].taken_s)]
         return figure
@@ -118,10 +117,9 @@ class Mosaic:
         return np.asarray(means @ _TO_YUV.T + np.array([0, 128, 128], np.float32), np.float32)
 
     def _grid(self, cell_px: int) -> _Grid:
-        key = cell_px, self.luma_step
-        if key not in self._grids:
-            self._grids[key] = _Grid(self._size_wh, *key)
-        return self._grids[key]
+        if cell_px not in self._grids:
+            self._grids[cell_px] = _Grid(self._size_wh, cell_px)
+        return self._grids[cell_px]
 
 
 class Effect(Protocol):
@@ -160,10 +158,9 @@ def outline_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> UInt
 
 
 class _Grid:
-    """How far all cells of one size lie from their figure's luma, held, in steps of one size."""
+    """How far all cells of one size lie from their figure's luma, held, in levels."""
 
-    def __init__(self, size_wh: tuple[int, int], cell_px: int, step: int) -> None:
-        self._step = step
+    def __init__(self, size_wh: tuple[int, int], cell_px: int) -> None:
         shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
         self._pattern = pattern(shape)
         self._levels = np.zeros(shape, np.float32)
@@ -179,11 +176,11 @@ class _Grid:
     def put(self, cells: Ints, apart: Float32, t_s: float) -> None:
         """Round how far cells (N, 2) lie from their figure, (N,), to levels and hold these."""
         index = (cells[:, 0], cells[:, 1])
-        exact = np.asarray(apart / self._step, np.float32)
+        exact = np.asarray(apart / LUMA_STEP, np.float32)
         moved = np.isinf(self._taken_s[index]) | (np.abs(exact - self._levels[index]) > 0.5 + HYSTERESIS)
         levels: Float32 = np.where(moved, np.round(exact), self._levels[index])
         self._levels[index] = levels
-        self._shown[index] = self._pattern[index] + np.round(levels * self._step * CELL_SOFTENING).astype(np.int16)
+        self._shown[index] = self._pattern[index] + np.round(levels * LUMA_STEP * CELL_SOFTENING).astype(np.int16)
         self._taken_s[index] = t_s
 
     def shown(self, rows: slice, columns: slice, *, own: bool) -> Int16:

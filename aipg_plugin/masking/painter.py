@@ -55,7 +55,7 @@ class MaskPainter:
         picture.check_writeable()
         if math.isfinite(t_s):
             self._t_s = t_s
-        self._mosaic.luma_step, self._mosaic.cell_share, self._mosaic.t_s = plan.luma_step, plan.cell_share, self._t_s
+        self._mosaic.cell_share, self._mosaic.t_s = plan.cell_share, self._t_s
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
         effect = own_effect(plan, self._format)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from aipg_plugin.geometry.arrays import Float32, Int16, UInt8
+from aipg_plugin.masking.cells import LUMA_STEP
 
 HOLD_S = 4.0                    # no cell and no figure takes a new colour sooner than this
 FADE_S = 1.0                    # a figure's new colour comes in over so long
@@ -47,16 +48,16 @@ class FigureColour:
         """Whether it may be taken anew at `t_s`."""
         return abs(t_s - self.taken_s) >= HOLD_S
 
-    def put(self, mean_yuv: Float32, t_s: float, step: int) -> None:
-        """Hold a mean (3,): its luma rounded to levels `step` apart, its chroma to a hue."""
+    def put(self, mean_yuv: Float32, t_s: float) -> None:
+        """Hold a mean (3,): its luma rounded to levels, its chroma to a hue."""
         before, known = self.shown(t_s), self.known
         self.luma, u, v = (mean_yuv - (0, 128, 128)).tolist()
-        exact = self.luma / step - 0.5
+        exact = self.luma / LUMA_STEP - 0.5
         if self._level is None or abs(exact - self._level) > 0.5 + HYSTERESIS:
             self._level = round(exact)
         self._hue = _hue(u, v, self._hue)
         turn, strength = (0.0, 0) if self._hue is None else (math.radians(HUES_DEG[self._hue]), HUE_SHOWN)
-        held = (GREY + ((self._level + 0.5) * step - GREY) * SOFTENING, GREY + strength * math.cos(turn),
+        held = (GREY + ((self._level + 0.5) * LUMA_STEP - GREY) * SOFTENING, GREY + strength * math.cos(turn),
                 GREY + strength * math.sin(turn))
         if held != self.held or not known:
             self.held, self._before, self._changed_s = held, before if known else held, t_s

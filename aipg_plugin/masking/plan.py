@@ -54,7 +54,7 @@ class MaskPlan:
     r_px) of the circle that the lens shows: masks are black outside of it, as the picture is, and their colours are
     taken inside. `full` masks everything.
     Areas and the circumference use `default_cell_px`; figures' cells are at least a `cells_per_metre`-th of a metre.
-    Luma is rounded to steps of `luma_step`; `cell_share` of a cell's is its own, the rest its figure's.
+    `cell_share` of a cell's luma is its own, the rest its figure's.
     """
 
     figures: tuple[FigureRegion, ...] = ()
@@ -68,7 +68,6 @@ class MaskPlan:
     fill_outline: bool = False
     default_cell_px: int = 32
     cells_per_metre: float = 5.0
-    luma_step: int = 48
     cell_share: float = 0.5
 
 
