@@ -22,12 +22,14 @@ _OVERLAP = 1.5                          # tiles to cover an area, over that with
 _NEWCOMERS = 2.5                        # a place that changes and is nobody's known waits so much faster …
 _FEW_CELLS, _FEW_LATER = 4.0, 1.5       # fewer late places than these, a head far away, may wait so much longer
 _COVER_WORTH = 4.0                      # of all late places, while there is time for all: so fewer tiles show them
+_PRESSED_SWEEPS = 2                     # times its usual time that a routine sweep takes where time is short
 _ROUTINE_AT_ONCE = 2                    # tiles of a routine sweep: a look costs as much again as a tile
 _LEAST_FOR_NEWCOMERS = 4                # … as long as there is time for so many tiles: it must not starve the others
 _LEAST_TO_KEEP_UP = 2                   # with time for fewer tiles, who comes in may be found too late
 _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, or late ones, may take on a slow machine
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
-_LOOKS_AT_START = 8                     # … and of all places at first: who comes in later is seen on their way too
+_LOOKS_AT_START = 8                     # … and of all places at first, where there is time: who comes in later is
+                                        # seen on their way too
 
 
 class SweepSchedule:
@@ -66,6 +68,7 @@ class SweepSchedule:
         self._seen_s = np.full(self._count, -np.inf)
         cells = self._shown.shape[1]
         self._cell_since_s, self._cell_left = np.full(cells, -np.inf), np.full(cells, _LOOKS_AT_START)
+        self._cell_must = np.full(cells, _LOOKS_AFTER_CHANGE)  # of these, where time is short
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
         self._nothing_left()
@@ -90,6 +93,7 @@ class SweepSchedule:
             self._cell_pace[new] = np.where(unexplained.reshape(-1)[new], _NEWCOMERS, 1.0)
         self._cell_since_s[new & (self._cell_left <= 0)] = t_s
         self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
+        self._cell_must[new] = _LOOKS_AFTER_CHANGE
         self._unseen |= new
 
     def next(self, t_s: float, *, motion_px: ArrayLike = (), tracks_px: ArrayLike = (),
@@ -98,7 +102,8 @@ class SweepSchedule:
 
         `motion_px` (K, 2) places that move and no track explains, `tracks_px` (M, 2) centres of tracks at risk (old
         evidence, low score). `budget_s` is the time that this decision may take, if that is less than the schedule's
-        own: it leaves fewer urgent tiles besides the late ones, and bounds those.
+        own: it leaves fewer urgent tiles besides the late ones, bounds those, gives the routine sweep twice as long,
+        and looks at what has not changed since the start no more than at anything else.
         """
         self._given_s = budget_s
         if self._budget_s is None:
@@ -115,7 +120,7 @@ class SweepSchedule:
         period_s = max(t_s - self._last_s, 0.0) if self._last_s is not None else 0.0
         pace = self._cell_pace if affordable >= _LEAST_FOR_NEWCOMERS else 1.0
         age, cell_age = t_s - self._seen_s, (t_s - self._cell_since_s + period_s) * pace - period_s
-        open_cells = self._open_cells()
+        open_cells = self._open_cells(pressed=pressed)
         waiting = np.where(open_cells, cell_age / self._max_age_s / self._usual_cells, 0.0).astype(np.float32)
         # No place that changes may wait longer than max_age_s (a few cells alone: a little longer), and no tile longer
         # than sweep_s.
@@ -123,8 +128,9 @@ class SweepSchedule:
         alone = (self._cell_pace > 1) | (cell_age + period_s > _FEW_LATER * self._max_age_s)
         late = np.where(alone, self._few_cells, 1.0).astype(np.float32) * is_late
         unseen = self._unseen_cells()
-        routine = age + period_s > self._sweep_s
-        self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3)), self._count)
+        sweep_s = self._sweep_s * (_PRESSED_SWEEPS if pressed else 1)
+        routine = age + period_s > sweep_s
+        self._credit = min(self._credit + self._fair_share(open_cells, max(period_s, 1e-3), sweep_s), self._count)
         asked, worth = self._asked(motion_px, tracks_px)
         chosen: list[int] = []
         urgent_chosen, short = 0, False
@@ -165,6 +171,7 @@ class SweepSchedule:
         shown = self._shown[chosen].any(0)
         self._cell_since_s[shown] = t_s
         self._cell_left[shown] -= 1
+        self._cell_must[shown] -= 1
         self._unseen[shown] = False
         self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
@@ -233,16 +240,16 @@ class SweepSchedule:
         """(K,) bool: the cells that have changed since they were looked at."""
         return np.asarray(self._somewhere & (self._unseen if self._told else True), bool)
 
-    def _open_cells(self) -> Bools:
+    def _open_cells(self, *, pressed: bool) -> Bools:
         """(K,) bool: the cells of which another look may tell something new."""
         if not self._told:
             return np.asarray(self._somewhere, bool)
-        return np.asarray(self._somewhere & (self._cell_left > 0), bool)
+        return np.asarray(self._somewhere & ((self._cell_must if pressed else self._cell_left) > 0), bool)
 
-    def _fair_share(self, open_cells: Bools, period_s: float) -> float:
+    def _fair_share(self, open_cells: Bools, period_s: float, sweep_s: float) -> float:
         """How many tiles to look at in a decision, so that none need be late."""
         enough = min(float(self._count), _OVERLAP * float(open_cells.sum()) / self._usual_cells)
-        return period_s * (enough / self._max_age_s + self._count / self._sweep_s)
+        return period_s * (enough / self._max_age_s + self._count / sweep_s)
 
     def _asked(self, motion_px: ArrayLike, tracks_px: ArrayLike) -> tuple[Bools, Float64]:
         """(T, K) bool: which tiles show which points well enough, and (K,) what those are worth."""

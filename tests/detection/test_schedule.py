@@ -246,3 +246,38 @@ def test_on_a_slow_machine_with_one_camera_there_is_time_for_newcomers(cost: flo
         schedule.done(chosen, i / 2, cost * len(chosen))
     schedule.next(20.0, budget_s=0.04)
     assert schedule.hurried
+
+
+def test_where_time_is_short_a_still_place_is_looked_at_twice_and_swept_half_as_often() -> None:
+    looks = {}
+    for budget_s in (None, 0.02):
+        schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=10.0, first_cost_s=0.015)
+        still = np.zeros(schedule.coverage.grid_wh[::-1], bool)
+        counts = list[int]()
+        for look in range(600):
+            schedule.changed(still, look / 5)
+            tiles = schedule.next(look / 5, budget_s=budget_s)
+            schedule.done(tiles, look / 5, 0.015 * len(tiles))
+            counts.append(len(tiles))
+        assert schedule.complete
+        looks[budget_s] = sum(counts[:100]), sum(counts[300:])
+    assert looks[0.02][0] < 0.6 * looks[None][0]
+    assert looks[0.02][1] <= 0.6 * looks[None][1]
+    assert looks[0.02][1] >= 60 / 20 * 0.9 * len(TILES)
+
+
+def test_a_rest_is_over_and_one_that_is_none_changes_nothing() -> None:
+    schedule, other = (SweepSchedule(TILES, SIZE_WH, max_age_s=1.0, sweep_s=10.0) for _ in range(2))
+    still, rests = np.zeros(schedule.coverage.grid_wh[::-1], bool), 0
+    for look in range(300):
+        for one in (schedule, other):
+            one.changed(still, look / 5)
+        rested = schedule.rests(look / 5)
+        tiles = other.next(look / 5)
+        assert rested == (look > 0 and not tiles)
+        if not rested:
+            assert schedule.next(look / 5) == tiles
+            schedule.done(tiles, look / 5, 0.02)
+        other.done(tiles, look / 5, 0.02)
+        rests += rested
+    assert rests > 150
