@@ -32,11 +32,12 @@ class Thresholds:
 
 # Scores: chosen on the head leak and over-mask that `benchmarks.accuracy` measures on real_dev at each of them; that of
 # HIGH again on rendered rooms when scores below the camera were raised.
-# Margins: a silhouette's map has a cell to 4 px of its tile, 2 to 3 cm at a person's place.
+# Margins, with SILHOUETTE_LEVEL: the tightest masks that leave no more of people clear (`benchmarks.fit`). A low level
+# and a narrow margin follow unclear limbs, and are closer to what is clear than a high level and a wide margin.
 _TABLE = {
-    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.02),
-    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.025),
-    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.035),
+    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.005),
+    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.01),
+    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.015),
 }
 MIN_SCORE = min(row.keep_score for row in _TABLE.values())  # detections below it are of no use to anybody
 
@@ -59,16 +60,17 @@ LARGEST_M2 = 3.0
 # Merging (chosen with `benchmarks.accuracy` on real_dev).
 TRUNCATED_WEIGHT = 0.6     # factor on the score of a box truncated by its tile's border, when tiles compete
 SILHOUETTE_WEIGHT = 0.4    # exponent of the silhouette's support in a detection's score
-SILHOUETTE_LEVEL = 0.3     # of the silhouette's probability: from here on a pixel is masked (`benchmarks.fit`)
+SILHOUETTE_LEVEL = 0.12    # of the silhouette's probability: from here on a pixel is masked (`benchmarks.fit`)
 
 # Tracks.
 GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is held for a shorter time
 
-# Metres of margin for each metre of camera height above the lowest that can be set, up to the default height and above
-# it: a figure at mid radius is then masked about a third wider at 5.0 m than at 2.5 m (test_planner_margin.py).
-MARGIN_PER_HEIGHT, MARGIN_PER_GREAT_HEIGHT = 0.025, 0.075
+# Metres of margin for each metre of camera height above the lowest that can be set, up to the default height, and for
+# each square metre above it: a figure at mid radius is then masked about a third wider at 5.0 m than at 2.5 m
+# (test_planner_margin.py), and hardly wider at the heights of most rooms, where silhouettes are as sure as at 3.0 m.
+MARGIN_PER_HEIGHT, MARGIN_PER_SQUARE_HEIGHT = 0.025, 0.0375
 LOWEST_HEIGHT_M, DEFAULT_HEIGHT_M = 2.5, 3.0
-MIN_MARGIN_SHARE = 0.04    # of the shorter side of the figure's box
+MIN_MARGIN_SHARE = 0.02    # of the shorter side of the figure's box
 
 
 def thresholds(sensitivity: Sensitivity) -> Thresholds:
@@ -80,4 +82,4 @@ def margin_m(sensitivity: Sensitivity, camera_height_m: float) -> float:
     """Metres added around a figure's outline (the reference product: the higher the camera, the wider the mask)."""
     low_m = min(max(0.0, camera_height_m - LOWEST_HEIGHT_M), DEFAULT_HEIGHT_M - LOWEST_HEIGHT_M)
     high_m = max(0.0, camera_height_m - DEFAULT_HEIGHT_M)
-    return _TABLE[sensitivity].margin_m + MARGIN_PER_HEIGHT * low_m + MARGIN_PER_GREAT_HEIGHT * high_m
+    return _TABLE[sensitivity].margin_m + MARGIN_PER_HEIGHT * low_m + MARGIN_PER_SQUARE_HEIGHT * high_m ** 2

@@ -28,7 +28,7 @@ _CANVAS_PX = 64               # side of the canvas outlines are drawn on
 _CANVAS_REACH = (1.2, 1.1)    # how far beyond the box, in half sizes (x, y), a silhouette is followed
 _CORE_SHARE, _CORE_EXPONENT = 0.45, 2.5  # what of the box is masked even where the silhouette shows nobody
 _LARGEST_HEAD = 0.3           # radius over the box's longer side; a larger disc is a mistake
-_HEAD_SLACK = 1.15            # the disc is drawn this much larger: hair and hats
+_HEAD_SLACK = 1.4             # the disc is drawn this much larger: hair and hats
 _HEADROOM = (-1.0, 0.3, 6.0)  # where a head that was not seen may be: this part of the box (top, bottom; exponent)
 
 def _inner() -> Bools:
@@ -224,9 +224,7 @@ def outline(box: Float64, head: Float64, around: UInt8 | None, parts: Float64 | 
         body, canvas = rounded_box(), np.zeros((_CANVAS_PX, _CANVAS_PX), np.uint8)
     else:
         body = core
-        sure = np.where(around >= SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
-        # One pixel of the map is four of the tile: what is at the silhouette's edge is still person.
-        canvas = np.asarray(cv2.dilate(sure, np.ones((3, 3), np.uint8)), np.uint8)
+        canvas = np.where(around >= SILHOUETTE_LEVEL * 255, 255, 0).astype(np.uint8)
     cv2.fillPoly(canvas, [_to_canvas(body)], 255, shift=4)
     for part in () if parts is None else parts:
         there = np.asarray(box_math.to_local(box, box_math.to_pixels(part, core)))

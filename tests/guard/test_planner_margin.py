@@ -32,4 +32,11 @@ def test_masks_widen_with_the_camera_height_by_about_a_third(sensitivity: Sensit
 
 
 def test_the_margin_at_the_default_height_is_what_was_chosen() -> None:
-    assert margin_m(Sensitivity.HIGH, 3.0) == pytest.approx(0.0475)
+    assert margin_m(Sensitivity.HIGH, 3.0) == pytest.approx(0.0275)
+
+
+@pytest.mark.parametrize("sensitivity", list(Sensitivity))
+def test_rooms_a_little_higher_than_the_default_are_masked_little_wider(sensitivity: Sensitivity) -> None:
+    wider = [margin_m(sensitivity, height_m) - margin_m(sensitivity, 3.0) for height_m in (3.2, 3.5, 4.0, 5.0)]
+    assert 0 < wider[0] < wider[1] < 0.012
+    assert wider[1] < wider[2] < wider[3]
