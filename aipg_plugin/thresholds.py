@@ -35,9 +35,9 @@ class Thresholds:
 # Margins, with SILHOUETTE_LEVEL: the tightest masks that leave no more of people clear (`benchmarks.fit`). A low level
 # and a narrow margin follow unclear limbs, and are closer to what is clear than a high level and a wide margin.
 _TABLE = {
-    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.005),
-    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.01),
-    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.015),
+    Sensitivity.LOW: Thresholds(0.38, 0.18, MaskedForeground.NONE, 0.01),
+    Sensitivity.MEDIUM: Thresholds(0.29, 0.12, MaskedForeground.NEAR_TRACK, 0.015),
+    Sensitivity.HIGH: Thresholds(0.16, 0.08, MaskedForeground.ALL, 0.02),
 }
 MIN_SCORE = min(row.keep_score for row in _TABLE.values())  # detections below it are of no use to anybody
 
@@ -60,7 +60,7 @@ LARGEST_M2 = 3.0
 # Merging (chosen with `benchmarks.accuracy` on real_dev).
 TRUNCATED_WEIGHT = 0.6     # factor on the score of a box truncated by its tile's border, when tiles compete
 SILHOUETTE_WEIGHT = 0.4    # exponent of the silhouette's support in a detection's score
-SILHOUETTE_LEVEL = 0.12    # of the silhouette's probability: from here on a pixel is masked (`benchmarks.fit`)
+SILHOUETTE_LEVEL = 0.16    # of the silhouette's probability: from here on a pixel is masked (`benchmarks.fit`)
 
 # Tracks.
 GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is held for a shorter time
@@ -70,7 +70,7 @@ GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is hel
 # (test_planner_margin.py), and hardly wider at the heights of most rooms, where silhouettes are as sure as at 3.0 m.
 MARGIN_PER_HEIGHT, MARGIN_PER_SQUARE_HEIGHT = 0.025, 0.0375
 LOWEST_HEIGHT_M, DEFAULT_HEIGHT_M = 2.5, 3.0
-MIN_MARGIN_SHARE = 0.02    # of the shorter side of the figure's box
+MIN_MARGIN_SHARE = 0.04    # of the shorter side of the figure's box
 
 
 def thresholds(sensitivity: Sensitivity) -> Thresholds:
