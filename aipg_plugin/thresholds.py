@@ -70,7 +70,7 @@ GLIMPSE_SCORE = 0.5        # a person seen only once and below this score is hel
 # (test_planner_margin.py), and hardly wider at the heights of most rooms, where silhouettes are as sure as at 3.0 m.
 MARGIN_PER_HEIGHT, MARGIN_PER_SQUARE_HEIGHT = 0.025, 0.0375
 LOWEST_HEIGHT_M, DEFAULT_HEIGHT_M = 2.5, 3.0
-MIN_MARGIN_SHARE = 0.04    # of the shorter side of the figure's box
+MIN_MARGIN_SHARE = 0.02    # of the shorter side of the figure's box
 
 
 def thresholds(sensitivity: Sensitivity) -> Thresholds:
