@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from aipg_plugin.guard.looks import Beside
-from aipg_plugin.guard.release import Planned, Waiting
+from aipg_plugin.guard.planned import Planned, Waiting
 
 _MOST = 16  # frames that wait to be planned
 

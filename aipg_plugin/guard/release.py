@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from aipg_plugin.guard.hidden import hidden_places
 from aipg_plugin.guard.layout import Layout
 from aipg_plugin.guard.looks import Look, Status
 from aipg_plugin.guard.observer import Arrival, Known, Observer
+from aipg_plugin.guard.planned import Planned, Waiting
 from aipg_plugin.guard.planner import MaskPlanner, planner_of
 from aipg_plugin.guard.policy import Facts, age_of, decide
 from aipg_plugin.guard.references import References
@@ -43,51 +44,6 @@ _CHANGED = "much has changed since the last look"
 _BROKEN_OFF = "the stream broke off before what came after was looked at"
 _HIDDEN = "the stream that is looked at does not show all of this picture"
 _LOOKS_AFTER = 2  # who comes in half hidden is missed by the first look, and found by the next
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """A frame in the ring: our own copy of its planes, still clear, never handed out unmasked."""
-
-    arrival: Arrival
-    arrived_s: float  # by the computer's clock; a file's frames arrive at their own time
-    wanted: bool  # guarded when it came: it never leaves clear, even if the guard is switched off in between
-
-    @property
-    def t_s(self) -> float:
-        """Time of the frame."""
-        return self.arrival.t_s
-
-
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """A frame, still clear, and what is to be masked of it: `Release.paint` makes a guarded frame of it.
-
-    Without a plan it is blanked, unless the guard is off. `age_s` of the evidence and `people` are for the statistics.
-    """
-
-    frame: Frame
-    t_s: float
-    layout: Layout | None
-    plan: MaskPlan | None
-    state: State
-    reason: str
-    age_s: float = float("inf")
-    people: int = 0
-
-    def with_picture(self, again: Frame) -> Planned:
-        """The same with a copy of the picture, which was not kept; to be blanked if it is of another frame."""
-        own = self.frame
-        same = (again.seq, again.pts_s, again.format, again.size_wh) == (own.seq, own.pts_s, own.format, own.size_wh)
-        if not same or self.layout is None:
-            return replace(self, plan=None, state=State.FAILSAFE)
-        return replace(self, frame=replace(again, planes=self.layout.pool.copy(again.planes)))
-
-
-def without_picture(frame: Frame) -> Frame:
-    """A frame whose planes show nothing and take no memory."""
-    black = np.zeros(1, np.uint8)
-    return replace(frame, planes=tuple(np.broadcast_to(black, plane.shape) for plane in frame.planes))
 
 
 class Release:
@@ -226,7 +182,8 @@ class Release:
             status = replace(status, doubt=status.doubt or _BROKEN_OFF)
         state, reason = self._decide(waiting, status, guard)
         if state is State.OFF:
-            return Planned(arrival.frame, arrival.t_s, arrival.layout, None, state, reason, status.age_s)
+            return Planned(arrival.frame, arrival.t_s, arrival.layout, None, state, reason, status.age_s,
+                           thumbnail=arrival.thumbnail)
         figures = () if state in FULL_MOSAIC or known is None else self._figures(known, arrival.t_s, status)
         plan = planner.plan(figures, guard, full=state in FULL_MOSAIC)
         open_places = self._open_places(arrival, known, changes, plan, planner)
@@ -242,7 +199,8 @@ class Release:
         if known is not None and known.evidence.epoch != epoch:
             return self._plan(waiting, early=early)  # reset by another thread: the figures are gone that were trusted
         people = sum(figure.id >= 0 for figure in figures)
-        return Planned(arrival.frame, arrival.t_s, arrival.layout, plan, state, reason, status.age_s, people)
+        return Planned(arrival.frame, arrival.t_s, arrival.layout, plan, state, reason, status.age_s, people,
+                       arrival.thumbnail)
 
     def _unfinished(self, known: Known, t_s: float) -> bool:
         """Whether the looks that the look-ahead waits for are not over."""

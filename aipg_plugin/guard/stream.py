@@ -16,7 +16,8 @@ from aipg_plugin.guard.late import LatePlans
 from aipg_plugin.guard.layout import Layout, LayoutFinder
 from aipg_plugin.guard.looks import NOTHING_BESIDE
 from aipg_plugin.guard.observer import Arrival, Observer
-from aipg_plugin.guard.release import Planned, Release, Waiting, without_picture
+from aipg_plugin.guard.planned import Planned, Waiting, without_picture
+from aipg_plugin.guard.release import Release
 from aipg_plugin.guard.ring import MOST_WAITING, Ring
 from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.guard.turns import Turns

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.release import Planned
+from aipg_plugin.guard.planned import Planned
 from aipg_plugin.guard.stream import Admitted
 from aipg_plugin.hosts.stages import ahead
 from aipg_plugin.media.info import AudioPacket

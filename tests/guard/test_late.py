@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from aipg_plugin.guard.late import LatePlans
-from aipg_plugin.guard.release import Planned, Release, Waiting
+from aipg_plugin.guard.planned import Planned, Waiting
+from aipg_plugin.guard.release import Release
 from aipg_plugin.scene.observation import Observation
 from tests.guard.scenes import TruthAnalyzer, camera, frame, guard
 

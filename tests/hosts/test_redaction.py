@@ -214,3 +214,14 @@ def test_an_output_that_fails_midway_leaves_nothing_and_ends_every_stage(tmp_pat
                              Output(OutputKind.FILE))
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
     assert stages() == []
+
+
+def test_a_file_that_shows_something_else_when_decoded_again_is_blanked_there() -> None:
+    """It was written to between the two passes: the person of the second is elsewhere, at the same times."""
+    frames = walk()
+    second = [replace(frames[index + 40], seq=index, pts_s=frames[index].pts_s) if index >= 60 else frames[index]
+              for index in range(80)]
+    out = pictures(redaction(frames[:80], kept_bytes=NOTHING, second=second))
+    assert [one.state for one in out[:60]] == [one.state for one in pictures(redaction(frames[:80]))[:60]]
+    assert {one.state for one in out[60:]} == {"failsafe"}
+    assert all(np.ptp(plane) == 0 for one in out[60:] for plane in one.planes)
