@@ -160,7 +160,7 @@ class Silhouettes:
                 calm.widest = np.maximum(calm.widest, _disc(centre_m, radius_m, calm.cell_m))
             if _stays(point, one):
                 shifted = self._shifted(one, point, calm.cell_m)
-                for _ in range(1 if one.held is None else STILL_VOTES):
+                for _ in range(min(max(1, one.holds), STILL_VOTES)):
                     calm.votes += 1
                     _insert(calm.highest, shifted)
         calm.last, calm.count = new[-1], calm.count + len(new)

@@ -53,7 +53,7 @@ class TrackPoint:
     `lean_deg` is how far its angle is from "up" at its centre, `x_px` its centre's x unrolled over a panorama's
     seam, `place_m` (2,) its centre on the waist plane or NaN, `floor_m` (2,) its feet or NaN. `pose` is the person's
     own frame, placed where the filter (`walk`) has them. `held`: nobody was detected, but nothing has changed at the
-    place since they were; the detection is `sighting`.
+    place since they were, in so many looks (`holds`); the detection is `sighting`.
     """
 
     t_s: float
@@ -68,6 +68,7 @@ class TrackPoint:
     pose: Pose
     walk: Walk
     held: TrackPoint | None = None
+    holds: int = 0
 
     @property
     def sighting(self) -> TrackPoint:
@@ -140,7 +141,8 @@ class TrackHistory:
         However long that goes on, a track has two points of it: the detection and the end.
         """
         last = self.last
-        held = replace(last, t_s=t_s, walk=last.walk.seen(t_s, last.centre_px), held=last.sighting)
+        held = replace(last, t_s=t_s, walk=last.walk.seen(t_s, last.centre_px), held=last.sighting,
+                       holds=last.holds + 1)
         if last.held is None:
             self._append(held)
         else:
