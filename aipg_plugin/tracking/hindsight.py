@@ -102,7 +102,7 @@ def _joined(histories: list[TrackHistory]) -> list[TrackHistory]:
             chain.append(histories[index])
         joined.append(chain[0] if len(chain) == 1 else replace(
             chain[0], points=[point for part in chain for point in part.points], end_s=chain[-1].end_s,
-            misses=chain[-1].misses))
+            misses=chain[-1].misses, skipped=set[float]().union(*(part.skipped for part in chain)), _speeds={}))
     return joined
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aipg_plugin.geometry import Figure, seam, to_pixels
 from aipg_plugin.tracking import Tracker
+from aipg_plugin.tracking.hindsight import revised
 from tests.tracking.walkers import CAMERA, CEILING, at, covered, seen
 
 NOBODY = np.zeros((0, 5))
@@ -164,3 +165,21 @@ def test_who_was_missed_between_two_places_is_covered_where_they_stood() -> None
         assert covered(told(t, t_s), at([[2, 1]])[0]) > 0.97, t_s
     for t_s in (0.85, 0.9, 0.95):
         assert covered(told(t, t_s), at([[2.9, 1.4]])[0]) > 0.97, t_s
+
+
+def test_fragments_that_are_joined_end_at_the_pace_of_the_last_and_keep_who_was_missed() -> None:
+    """They had the pace of the first one's end, and forgot where somebody else may have been missed."""
+    stands, walks = tracker(), tracker()
+    for k in range(6):
+        stands.update(seen(at([[-1.0, 2.0]])), k / 5)
+    for k in range(8, 16):
+        walks.update(seen(at([[-1.0 + 0.2 * (k - 8), 2.0]] if k != 11 else np.zeros((0, 2)))), k / 5)
+    before, = stands._histories
+    after, = walks._histories
+    standing = before.speeds()
+    joined, = revised([before, after])
+    assert joined.first_seen_s == 0.0
+    assert np.allclose(joined.speeds()[0], after.speeds()[0])
+    assert np.hypot(*joined.speeds()[0]) > 0.4
+    assert np.array_equal(before.speeds()[0], standing[0])
+    assert joined.skipped == after.skipped != set()
