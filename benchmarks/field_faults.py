@@ -42,7 +42,7 @@ from aipg_plugin.guard.observer import MakeWorker
 from aipg_plugin.options import Camera, Lens, MaskingMethod, Models, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.resources import resource_path
 from aipg_plugin.scene.foreground import NO_FOREGROUND
-from aipg_plugin.scene.observation import NOWHERE, Analyzer, Observation
+from aipg_plugin.scene.observation import NOWHERE, Analyzer, Glance, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC
 from aipg_plugin.thresholds import thresholds
@@ -145,11 +145,9 @@ class TruthAnalyzer:
                            np.full((count, 3), np.nan, np.float32), tuple(outlines))
         return Observation(found, "", NO_FOREGROUND, complete=True, gone=lambda track: None)
 
-    idle = False
-
-    def nothing_new(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> bool:
+    def glance(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> Glance:
         """It looks at everything."""
-        return False
+        return Glance.NEWS
 
     def reset(self) -> None:
         """Nothing is learned."""

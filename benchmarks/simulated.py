@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aipg_plugin.detection.detections import Detections
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.guard.evidence import Evidence
-from aipg_plugin.guard.looks import Glance, Shown
+from aipg_plugin.guard.looks import Shown
 from aipg_plugin.guard.service import CameraWorker, DetectionService, _Waiting
 from aipg_plugin.scene import analyzer as analyzer_module
 from aipg_plugin.scene.picture import LookPicture
@@ -40,8 +40,7 @@ class SimulatedWorker:
         if self._job is not None and self.now_s >= self._job[3]:
             picture, t_s, shown, _ = self._job
             self._job = None
-            if self._evidence.glance(picture, t_s, shown) is not Glance.SAME:
-                self._evidence.look(picture, t_s, shown)
+            self._evidence.see(picture, t_s, shown)
 
     def wants(self, t_s: float, *, urgent: bool = False) -> bool:
         """Whether nothing is in hand and a look is due."""

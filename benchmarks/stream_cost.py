@@ -30,7 +30,7 @@ from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.evidence import Evidence
-from aipg_plugin.guard.looks import Glance, Shown
+from aipg_plugin.guard.looks import Shown
 from aipg_plugin.media.encoder import Encoder, EncoderSpec
 from aipg_plugin.media.pictures import to_picture
 from aipg_plugin.media.source import open_source
@@ -65,8 +65,7 @@ class InlineWorker:
     def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Look."""
         start_s = time.process_time()
-        if self._evidence.glance(picture, t_s, shown) is not Glance.SAME:
-            self._evidence.look(picture, t_s, shown)
+        self._evidence.see(picture, t_s, shown)
         InlineWorker.cpu_s += time.process_time() - start_s
         InlineWorker.count += 1
 

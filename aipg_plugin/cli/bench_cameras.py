@@ -12,7 +12,7 @@ from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.evidence import Evidence
-from aipg_plugin.guard.looks import Glance, Shown
+from aipg_plugin.guard.looks import Shown
 from aipg_plugin.guard.service import usable_cores
 from aipg_plugin.hosts.offline import open_video
 from aipg_plugin.media.encoder import Encoder, EncoderSpec
@@ -76,8 +76,7 @@ class _Inline:
     def offer(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
         """Look."""
         start_s = time.process_time()
-        if self._evidence.glance(picture, t_s, shown) is not Glance.SAME:
-            self._evidence.look(picture, t_s, shown)
+        self._evidence.see(picture, t_s, shown)
         _Inline.spent_s += time.process_time() - start_s
 
     def close(self, _timeout_s: float = 0.0) -> None:

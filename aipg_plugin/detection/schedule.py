@@ -58,7 +58,6 @@ class SweepSchedule:
         self._usual_cells = max(1.0, float(self._shown.sum(1).mean())) if self._count else 1.0
         self._oldest_worth = _OLDEST_WORTH * self._usual_cells
         self._cost_s = first_cost_s
-        self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
         self._few_cells, self._cover_worth = (_FEW_CELLS, _COVER_WORTH) if sparing else (1.0, 0.0)
         self._at_once = _ROUTINE_AT_ONCE if sparing else 1
         self.restart()
@@ -71,7 +70,7 @@ class SweepSchedule:
         self._cell_must = np.full(cells, _LOOKS_AFTER_CHANGE)  # of these, where time is short
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
-        self._nothing_left()
+        self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
         self.hurried = False
         self._told = False
         self._credit = 0.0
@@ -214,9 +213,6 @@ class SweepSchedule:
     def left_share(self) -> float:
         """Share of the places that tiles show which are `left`."""
         return float(self.left.sum()) / max(1.0, float(self._somewhere.sum()))
-
-    def _nothing_left(self) -> None:
-        self.left = np.zeros(self.coverage.grid_wh[::-1], bool)
 
     def _leave(self, chosen: list[int], *, short: bool) -> None:
         """Note what has changed and these tiles do not show, if there was too little time, now or when it changed."""

@@ -14,11 +14,11 @@ from aipg_plugin.geometry.arrays import Bools
 from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.guard.glimpses import Glimpse, figures_of, glimpses, near_any
 from aipg_plugin.guard.looked_at import LookedAt
-from aipg_plugin.guard.looks import NOTHING_BESIDE, NOTHING_KNOWN, Beside, Glance, Look, Shown, Status, Urgency
+from aipg_plugin.guard.looks import NOTHING_BESIDE, NOTHING_KNOWN, Beside, Look, Shown, Status, Urgency
 from aipg_plugin.options import PrivacyGuard, Sensitivity
 from aipg_plugin.scene.change import Thumbnail
 from aipg_plugin.scene.foreground import NO_FOREGROUND
-from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.scene.observation import Analyzer, Glance, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import MaskedForeground, thresholds
 from aipg_plugin.tracking.track import Track
@@ -135,11 +135,12 @@ class Evidence:
                 return Glance.NEWS
             boxes = self._tracker.boxes
         try:
-            if not self._analyzer.nothing_new(picture, t_s, boxes):
-                return Glance.NEWS
+            glance = self._analyzer.glance(picture, t_s, boxes)
         except Exception as error:  # as when a look fails
             self._failed(t_s, shown, error, epoch)
             return Glance.NEWS
+        if glance is Glance.NEWS:
+            return glance
         with self._lock:
             if epoch != self._epoch:
                 return Glance.SAME
@@ -148,7 +149,13 @@ class Evidence:
             unseen = None if last.thumbnail is None else np.zeros(last.thumbnail.luma.shape, bool)
             self._add(replace(last, t_s=t_s, until_s=-float("inf"), uncertainty_s=shown.uncertainty_s, places=unseen))
         self._tell(t_s, epoch)
-        return Glance.SAME if self._analyzer.idle else Glance.DUE
+        return glance
+
+    def see(self, picture: LookPicture, t_s: float, shown: Shown) -> None:
+        """Glance at a picture, and look at it where that does not do: for who has nothing else to do meanwhile. Total.
+        """
+        if self.glance(picture, t_s, shown) is not Glance.SAME:
+            self.look(picture, t_s, shown)
 
     def _look(self, picture: LookPicture, t_s: float, shown: Shown, budget_s: float | None, epoch: int,
               beside: Beside) -> None:
@@ -327,7 +334,7 @@ class Evidence:
         self._times.append(look.t_s)
         self._looks.append(look)
         self._settled = (self._hindsight and look.swept and not look.doubt and not len(look.foreground)
-                         and all(track.last_seen_s >= look.t_s for track in self._tracker.tracks))
+                         and self._tracker.all_seen(look.t_s))
         self._forget(look.t_s - self._memory_s)
 
     def _forget(self, before_s: float) -> None:

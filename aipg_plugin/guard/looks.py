@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,14 +82,6 @@ class Status:
 
 
 NOTHING_KNOWN = Shown()
-
-
-class Glance(Enum):
-    """What comparing a picture with the last one looked at says."""
-
-    NEWS = "news"  # it is to be looked at, as if nobody had compared it
-    DUE = "due"    # it shows the same, and some of it is to be looked at again
-    SAME = "same"  # it shows the same, and that is all
 
 
 class Beside:

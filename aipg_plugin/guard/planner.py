@@ -129,10 +129,11 @@ class MaskPlanner:
         return circle.cx_px, circle.cy_px, circle.radius_px
 
     def _rim(self, guard: PrivacyGuard) -> tuple[float, float, float] | None:
-        if not guard.circumferential_mosaic or not isinstance(self.projection, FisheyeCamera):
+        lens = self._lens()
+        if not guard.circumferential_mosaic or lens is None:
             return None
-        circle = self.projection.circle
-        return circle.cx_px, circle.cy_px, circle.radius_px * (1 - guard.circumferential_width)
+        cx_px, cy_px, radius_px = lens
+        return cx_px, cy_px, radius_px * (1 - guard.circumferential_width)
 
 
 def planner_of(camera: Camera, layout: Layout, source: Projection, areas: Areas = NO_AREAS) -> MaskPlanner:

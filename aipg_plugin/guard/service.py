@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 from aipg_plugin.detection.looker import NICE
 from aipg_plugin.guard.evidence import Evidence
-from aipg_plugin.guard.looks import Glance, Shown, Urgency
+from aipg_plugin.guard.looks import Shown, Urgency
+from aipg_plugin.scene.observation import Glance
 from aipg_plugin.scene.picture import LookPicture
 
 _log = logging.getLogger(__name__)

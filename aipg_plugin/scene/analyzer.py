@@ -21,7 +21,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.scene.background import BackgroundModel, MotionReport
 from aipg_plugin.scene.check import PictureCheck
 from aipg_plugin.scene.foreground import NO_FOREGROUND, ForegroundRegions, regions_over
-from aipg_plugin.scene.observation import NOWHERE, Observation
+from aipg_plugin.scene.observation import NOWHERE, Glance, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.scene.quality import Trouble
 from aipg_plugin.scene.tile_change import NO_CHANGE, TileChange
@@ -100,7 +100,6 @@ class SceneAnalyzer:
         self._moved: tuple[float, list[tuple[int, bytes]], MotionReport] | None = None
         self._compared_s: float | None = None  # time of the picture compared last, not looked at yet, …
         self._unlooked: Bools = NO_CHANGE      # … and where something has changed since the last look
-        self._idle = False
         self._looked = partial(_looked, self._schedule, (), np.zeros((0, 5)))
         self._looked_grid = self._schedule.shown_by(())
 
@@ -118,27 +117,21 @@ class SceneAnalyzer:
         self._sound_s = self._moved = self._shifted_s = None
         self._all_looked_at()
 
-    @property
-    def idle(self) -> bool:
-        """Whether no tile is due at the picture that showed nothing new."""
-        return self._idle
-
-    def nothing_new(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> bool:
-        """See `Analyzer.nothing_new`; after 2 s without a look, never: the empty scene and the picture are due."""
-        since_s = (self._sound_s, self._moved[0] if self._moved is not None else None)
-        if self._check.away or not all(at_s is not None and 0 <= t_s - at_s < _CALM_S for at_s in since_s):
-            return False
+    def glance(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> Glance:
+        """See `Analyzer.glance`; after 2 s without a look, always news: the empty scene and the picture are due."""
+        moved_s = self._moved[0] if self._moved is not None else None
+        if self._check.away or not _lately(self._sound_s, t_s) or not _lately(moved_s, t_s):
+            return Glance.NEWS
         changed = self._changes(picture, t_s)
         if changed.any():
             before_s = np.full(len(boxes), self._last_s)
             if np.count_nonzero(changed) > _FEW_CHANGED or not self._change.unchanged(boxes, before_s).all():
-                return False
+                return Glance.NEWS
             self._schedule.changed(self._change.cells(changed, self._schedule.coverage.grid_wh), t_s)
             self._unlooked = NO_CHANGE
         self._check.nothing_new()
         self._last_s = t_s
-        self._idle = self._schedule.rests(t_s)
-        return True
+        return Glance.SAME if self._schedule.rests(t_s) else Glance.DUE
 
     def look(self, picture: LookPicture, t_s: float, figures: tuple[Figure, ...], *,
              sweep_all: bool = False, changed_px: NDArray[np.float64] = NOWHERE,
@@ -187,7 +180,7 @@ class SceneAnalyzer:
 
     def _trouble(self, picture: LookPicture, t_s: float, *, calm: bool) -> Trouble | None:
         """What is wrong with the picture; of one that is as it was, what was found a moment ago."""
-        if calm and not self._check.away and self._sound_s is not None and 0 <= t_s - self._sound_s < _CALM_S:
+        if calm and not self._check.away and _lately(self._sound_s, t_s):
             self._check.nothing_new()
             return None
         trouble = self._check.check(np.ascontiguousarray(picture.ycrcb(self._scene.size_wh)[..., 0]), t_s)
@@ -197,7 +190,7 @@ class SceneAnalyzer:
     def _motion(self, picture: LookPicture, t_s: float, known: _Known, *, calm: bool) -> MotionReport:
         """What moves and differs from the empty scene; of a picture that is as it was, what did a moment ago."""
         people = [(figure.id, figure.box.tobytes()) for figure in known.figures]
-        if calm and self._moved is not None and 0 <= t_s - self._moved[0] < _CALM_S and people == self._moved[1]:
+        if calm and self._moved is not None and _lately(self._moved[0], t_s) and people == self._moved[1]:
             return self._moved[2]
         motion = self._scene.update(picture, t_s, known.outlines)
         still = replace(motion, moving=np.zeros_like(motion.moving), moving_px=np.zeros((0, 2)), global_change=False)
@@ -308,6 +301,11 @@ class SceneAnalyzer:
         elif t_s - self._shifted_s > _ACCEPT_SHIFT_S:
             self._check.accept_scene()
             self._scene.reset()
+
+
+def _lately(at_s: float | None, t_s: float) -> bool:
+    """Whether what was found at a moment still holds for a picture that is as it was."""
+    return at_s is not None and 0 <= t_s - at_s < _CALM_S
 
 
 def _looked(schedule: SweepSchedule, tiles: tuple[int, ...], followed: NDArray[np.float64],

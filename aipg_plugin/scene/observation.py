@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +50,14 @@ class Observation:
     hurried: bool = False
 
 
+class Glance(Enum):
+    """What comparing a picture with the last one looked at says."""
+
+    NEWS = "news"  # it is to be looked at, as if nobody had compared it
+    DUE = "due"    # it shows the same, and some of it is to be looked at again
+    SAME = "same"  # it shows the same, and that is all
+
+
 class Analyzer(Protocol):
     """Looks at pictures for the guard: detector, motion and picture quality in one."""
 
@@ -68,15 +77,10 @@ class Analyzer(Protocol):
         """
         ...
 
-    def nothing_new(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> bool:
+    def glance(self, picture: LookPicture, t_s: float, boxes: NDArray[np.float64]) -> Glance:
         """Whether a picture shows what the last look showed, but for places too small for a person and not at one of
         the people known, in `boxes` (N, 5). Never while a look is on; may raise anything.
         """
-        ...
-
-    @property
-    def idle(self) -> bool:
-        """Whether no tile is due in the picture that showed nothing new."""
         ...
 
     def reset(self) -> None:

@@ -23,7 +23,7 @@ from aipg_plugin.guard.observer import MakeWorker
 from aipg_plugin.guard.service import alone
 from aipg_plugin.options import Camera, Lens, PrivacyGuard, Sensitivity, Source, Stream
 from aipg_plugin.scene.foreground import NO_FOREGROUND
-from aipg_plugin.scene.observation import Analyzer, Observation
+from aipg_plugin.scene.observation import Analyzer, Glance, Observation
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.thresholds import thresholds
 from aipg_plugin.tracking.tracker import Tracker
@@ -130,10 +130,8 @@ class TruthAnalyzer:
         box[:, 2:4] = np.hypot(x1 - x0, y1 - y0)  # covers the upright square at any angle
         return box
 
-    idle = False
-
-    def nothing_new(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> bool:
-        return False
+    def glance(self, _picture: LookPicture, _t_s: float, _boxes: NDArray[np.float64]) -> Glance:
+        return Glance.NEWS
 
     def reset(self) -> None:
         self.swept = False

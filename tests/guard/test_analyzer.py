@@ -20,10 +20,10 @@ from aipg_plugin.geometry.mount import Mount
 from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.guard import Guard
-from aipg_plugin.guard.looks import NOTHING_KNOWN, Glance, Shown, Urgency
+from aipg_plugin.guard.looks import NOTHING_KNOWN, Shown, Urgency
 from aipg_plugin.options import Area, Camera, LensModelName, MountKind, PrivacyGuard, Sensitivity
 from aipg_plugin.scene.analyzer import SceneAnalyzer
-from aipg_plugin.scene.observation import Analyzer
+from aipg_plugin.scene.observation import Analyzer, Glance
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.tracking.tracker import Tracker
 from tests.guard.scenes import SIZE_WH, TruthAnalyzer, camera, clear_share, frame, observed, person_xywh

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aipg_plugin.guard.looks import Glance, Shown, Urgency
+from aipg_plugin.guard.looks import Shown, Urgency
 from aipg_plugin.guard.service import LOOK_S, DetectionService, _Waiting
 from aipg_plugin.options import Sensitivity
+from aipg_plugin.scene.observation import Glance
 from aipg_plugin.scene.picture import LookPicture
 from aipg_plugin.states import FULL_MOSAIC, State
 from benchmarks.simulated import DetectorClock, SimulatedService
