@@ -221,6 +221,11 @@ class GuardedFrame:
     def __init__(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise GuardError("a GuardedFrame cannot be constructed; only the guard makes one")
 
+    @property
+    def clear(self) -> bool:
+        """Whether it left unmasked, while the guard was off: it goes nowhere any more once the guard is on."""
+        return self.state is State.OFF
+
     def __init_subclass__(cls, **_kwargs: object) -> NoReturn:
         raise GuardError("a GuardedFrame has no other kinds")
 

@@ -127,6 +127,10 @@ class PrivacyGuard:
     detect_hz: float = 5.0
     off_token: str | None = field(default=None, repr=False)  # when set, guard OFF over MQTT needs it
 
+    def guards(self, stream_id: str) -> bool:
+        """Whether a stream of the camera leaves guarded."""
+        return self.enabled and stream_id in self.target_streams
+
 
 @dataclass(frozen=True)
 class Source:

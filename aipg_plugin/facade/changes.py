@@ -206,8 +206,7 @@ def _weaker(old: Camera, new: Camera) -> Iterator[str]:
         yield "enabled"
     shown = {stream.id: stream.outputs for stream in old.streams}
     for stream in new.streams:
-        guarded = new.privacy_guard.enabled and stream.id in new.privacy_guard.target_streams
-        if not guarded and stream.outputs and stream.outputs != shown.get(stream.id):
+        if not new.privacy_guard.guards(stream.id) and stream.outputs and stream.outputs != shown.get(stream.id):
             yield f"streams.{stream.id}.outputs"
 
 
@@ -232,6 +231,5 @@ def _weaker_details(old: Camera, new: Camera) -> Iterator[str]:
 
 
 def _shows_people(camera: Camera) -> bool:
-    guard = camera.privacy_guard
-    return camera.enabled and any(stream.outputs and not (guard.enabled and stream.id in guard.target_streams)
+    return camera.enabled and any(stream.outputs and not camera.privacy_guard.guards(stream.id)
                                   for stream in camera.streams)

@@ -129,7 +129,7 @@ class Facade:
             for stream in camera.streams:
                 figures = stats.get(camera.id, {}).get(stream.id, {})
                 status = self._app.statuses.get(camera.id, stream.id) if camera.enabled else None
-                target = guard.enabled and stream.id in guard.target_streams
+                target = guard.guards(stream.id)
                 streams[stream.id] = {"target": target, **_brief(figures, status)}
             cameras[camera.id] = {"name": camera.name or camera.id, "enabled": camera.enabled,
                                   "guard": guard.enabled, "streams": streams}

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.media.filesink import require_guarded
-from aipg_plugin.states import State
 
 Key = tuple[str, str]
 WIDTHS = (320, 640, 960, 1280, 1920)
@@ -42,6 +41,7 @@ class _Stream:
     bgr: NDArray[np.uint8] | None = None
     wall_time_s: float = 0.0
     state: str = ""
+    clear: bool = False
     left_s: float = 0.0
 
 
@@ -82,7 +82,7 @@ class LivePictures:
         if stream is None:
             return
         if not widths:
-            if stream.state == State.OFF and guarded.state is not State.OFF:
+            if stream.clear and not guarded.clear:
                 with self._came:
                     stream.bgr = None
             return
@@ -91,7 +91,7 @@ class LivePictures:
         bgr = guarded.to_bgr((width, max(1, round(h * width / w))))
         with self._came:
             stream.bgr, stream.wall_time_s, stream.state = bgr, guarded.wall_time_s, str(guarded.state)
-            stream.seq, stream.left_s = stream.seq + 1, time.time()
+            stream.clear, stream.seq, stream.left_s = guarded.clear, stream.seq + 1, time.time()
             self._came.notify_all()
         if self.on_new is not None:
             self.on_new(key)
@@ -138,7 +138,7 @@ class LivePictures:
         """Drop the pictures of cameras that are not among these, and those that left while a guard was off."""
         with self._came:
             for stream in self._streams.values():
-                if stream.state == State.OFF:
+                if stream.clear:
                     stream.bgr = None
         with self._lock:
             for key in [key for key in self._streams if key[0] not in cameras]:

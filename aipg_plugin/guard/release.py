@@ -67,8 +67,7 @@ class Release:
     @property
     def wanted(self) -> bool:
         """Whether the settings want this stream guarded."""
-        guard = self._camera.privacy_guard
-        return guard.enabled and self._stream.id in guard.target_streams
+        return self._camera.privacy_guard.guards(self._stream.id)
 
     @property
     def lookahead_s(self) -> float:

@@ -23,7 +23,6 @@ from aipg_plugin.guard.stats import StatsKeeper
 from aipg_plugin.guard.turns import Turns
 from aipg_plugin.masking.plan import FigureRegion
 from aipg_plugin.options import Camera, Stream
-from aipg_plugin.states import State
 
 _log = logging.getLogger(__name__)
 Admitted = Arrival | Frame  # a frame that failed in the intake stays what it was, and is blanked
@@ -71,7 +70,7 @@ class StreamGuard:
             settled, due = self._step(self.admit(frame, newest_s=newest_s), keep=True)
         guarded = [*self._painted(settled), *self._guarded(due)]
         wanted = self._release.wanted  # maybe since a moment ago: turns take time
-        return [one for one in guarded if not wanted or one.state is not State.OFF]
+        return [one for one in guarded if not (wanted and one.clear)]
 
     def plan(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> list[Planned]:
         """The first half of `process`: those whose time has come and what to mask of them. Total.

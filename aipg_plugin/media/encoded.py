@@ -23,7 +23,6 @@ from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.timeline import Timeline
 from aipg_plugin.media.tsmux import TsMux
 from aipg_plugin.options import Audio, Output
-from aipg_plugin.states import State
 
 CLOCK_HZ = 90_000
 _SNAPSHOT_EVERY_S = 1.0
@@ -104,7 +103,7 @@ class EncodedStream:
         self.frames += 1
         now_s = time.monotonic()
         time_s = self._timeline.next(guarded.pts_s, guarded.wall_time_s)
-        wanted, clear = self.wanted, guarded.state is State.OFF
+        wanted, clear = self.wanted, guarded.clear
         if (not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s
                 and (clear or not self._clear)):  # a clear one makes way for the first that is not
             return

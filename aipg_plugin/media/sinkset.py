@@ -19,7 +19,6 @@ from aipg_plugin.media.live import Backoff
 from aipg_plugin.media.session import reason_of
 from aipg_plugin.media.sink import Server, Sink, sink_plans
 from aipg_plugin.options import Output
-from aipg_plugin.states import State
 
 _log = logging.getLogger(__name__)
 _QUEUE_BYTES = 32_000_000  # six pictures of 1920 x 1920
@@ -259,7 +258,7 @@ class SinkSet:
 
 def _left_clear(item: Item) -> bool:
     """Whether it is a frame that left while the guard was off."""
-    return not isinstance(item, AudioPacket) and item.state is State.OFF
+    return not isinstance(item, AudioPacket) and item.clear
 
 
 def _size(item: Item) -> int:

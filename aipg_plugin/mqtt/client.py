@@ -135,7 +135,7 @@ class MqttLink:
     def cameras_changed(self, cameras: tuple[Camera, ...]) -> None:
         """Take the cameras (and their settings) now in force; what is gone disappears from the broker too."""
         self._cameras = cameras
-        self._outbox.forget_pictures()  # they may have left before a guard was switched on
+        self.forget_pictures()  # they may have left before a guard was switched on
         self._commands.cameras_changed(cameras)
         self._figures.cameras_changed(cameras)
         self._snapshots.keep(stream_keys(cameras))
@@ -281,6 +281,10 @@ class MqttLink:
         to_wh = None if scale == 1.0 else (max(1, round(w * scale)), max(1, round(h * scale)))
         self._snapshots.taken((camera, stream))
         self._figures.picture(topic, guarded.to_bgr(to_wh))
+
+    def forget_pictures(self) -> None:
+        """Publish no picture that was handed over before."""
+        self._figures.forget_pictures()
 
     def snapshot_relayed(self, camera: str, stream: str, jpeg: bytes) -> None:
         """Publish a JPEG that the server of a fleet's node made of a guarded picture."""

@@ -56,6 +56,7 @@ class FiguresWorker(Worker):
         self._watched: dict[str, _Watched] = {}
         self._reports: dict[str, _Reports] = {}
         self._pictures: dict[str, NDArray[np.uint8]] = {}
+        self._forgotten = 0                 # times that pictures were forgotten
         self._counting = threading.Lock()   # held while counting: the worker, and a change of cameras
         self._urgent = False
 
@@ -95,6 +96,13 @@ class FiguresWorker(Worker):
             self._urgent = True
             self._changed.notify()
 
+    def forget_pictures(self) -> None:
+        """Publish no picture that was handed over before, also none that is being encoded or waits to be sent."""
+        with self._changed:
+            self._pictures.clear()
+            self._forgotten += 1
+            self._outbox.forget_pictures()
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -103,11 +111,12 @@ class FiguresWorker(Worker):
                 self._urgent = False
                 reports, self._reports = self._reports, {}
                 pictures, self._pictures = self._pictures, {}
+                forgotten = self._forgotten
             try:
                 for camera, (t_s, tracks) in reports.items():
                     self._tell(camera, t_s, tracks)
                 for topic, bgr in pictures.items():
-                    self._encode(topic, bgr)
+                    self._encode(topic, bgr, forgotten)
             except Exception:
                 _log.exception("figures could not be told")
             if reports or pictures:
@@ -132,8 +141,10 @@ class FiguresWorker(Worker):
             watched.analytics_due_s = time.monotonic() + _ANALYTICS_EVERY_S
             self._outbox.telemetry(Message(self._topics.camera(camera, "analytics"), to_json(analytics)))
 
-    def _encode(self, topic: str, bgr: NDArray[np.uint8]) -> None:
+    def _encode(self, topic: str, bgr: NDArray[np.uint8], forgotten: int) -> None:
+        """Encode and publish a picture, unless pictures have been forgotten since there were so many times."""
         done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        if done:
-            self._outbox.picture(topic, jpeg.tobytes())
+        with self._changed:
+            if done and forgotten == self._forgotten:
+                self._outbox.picture(topic, jpeg.tobytes())
 

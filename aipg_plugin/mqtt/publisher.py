@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _TELEMETRY_LIMIT = 1000
 _PICTURES_LIMIT = 16
@@ -12,12 +12,13 @@ _PICTURES_LIMIT = 16
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to publish; an empty retained one clears its topic."""
+    """One message to publish; an empty retained one clears its topic. `picture`: what it holds is a picture."""
 
     topic: str
     payload: bytes
     qos: int = 0
     retain: bool = False
+    picture: bool = field(default=False, compare=False)
 
 
 class Outbox:
@@ -107,14 +108,16 @@ class Outbox:
                 return self._telemetry.popleft()
             if self._pictures:
                 topic = next(iter(self._pictures))
-                return Message(topic, self._pictures.pop(topic))
+                return Message(topic, self._pictures.pop(topic), picture=True)
             return None
 
     def put_back(self, message: Message) -> None:
-        """Return what could not be handed over; a newer state of the same topic wins."""
+        """Return what could not be handed over; a newer state or picture of the same topic wins."""
         with self._lock:
             if message.retain:
                 self._states.setdefault(message.topic, message.payload)
+            elif message.picture:
+                self._pictures.setdefault(message.topic, message.payload)
             elif len(self._telemetry) < self._limit:
                 self._telemetry.appendleft(message)
             else:

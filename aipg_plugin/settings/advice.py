@@ -11,8 +11,7 @@ from aipg_plugin.settings.rules import Finding, Findings, at
 def unguarded(settings: Settings) -> list[tuple[str, str]]:
     """Camera and id of every stream that shows people: it has outputs and the guard leaves it alone."""
     return [(camera.id, stream.id) for camera in settings.cameras if camera.enabled for stream in camera.streams
-            if stream.outputs and not (camera.privacy_guard.enabled
-                                       and stream.id in camera.privacy_guard.target_streams)]
+            if stream.outputs and not camera.privacy_guard.guards(stream.id)]
 
 
 def clear_outputs(settings: Settings) -> Findings:

@@ -126,7 +126,7 @@ def _camera_height(camera: Camera, _place: str) -> Value:
 def _guarded(camera: Camera, stream: str) -> Value:
     if stream not in {each.id for each in camera.streams}:
         raise KeyError(stream)
-    return camera.privacy_guard.enabled and stream in camera.privacy_guard.target_streams
+    return camera.privacy_guard.guards(stream)
 
 
 def _switch_guard(document: Document, stream: str, on: Value) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from aipg_plugin.errors import GuardError, MqttError
-from aipg_plugin.mqtt import MqttLink, TrackReport
+from aipg_plugin.mqtt import MqttLink, TrackReport, figures
 from aipg_plugin.options import Mqtt
 from aipg_plugin.states import State
 from tests.mqtt.broker import Watcher, wait_for
@@ -251,6 +252,27 @@ def test_nothing_but_a_guarded_frame_is_published(link, watcher, clear):
     with pytest.raises(GuardError):
         MqttLink(Mqtt(), (make_camera(),), version="1", apply=print).snapshot("lobby", "1", clear)
     assert "aipg/lobby/1/snapshot" not in watcher.last
+
+
+def test_a_snapshot_that_is_being_encoded_during_a_change_is_not_published(link, watcher, monkeypatch):
+    made = link()
+    encode, begun, go_on = figures.cv2.imencode, threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        assert go_on.wait(10)
+        return encode(*arguments)
+
+    monkeypatch.setattr(figures.cv2, "imencode", slow)
+    made.snapshot("lobby", "1", guarded_frame(size_wh=(640, 640)))
+    assert begun.wait(10)
+    made.cameras_changed((make_camera(),))
+    monkeypatch.setattr(figures.cv2, "imencode", encode)
+    go_on.set()
+    made.snapshot("lobby", "1", guarded_frame(size_wh=(64, 64)))
+    wait_for(lambda: watcher.last.get("aipg/lobby/1/snapshot"))
+    first = next(payload for topic, payload, _ in watcher.seen if topic.endswith("/snapshot"))
+    assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR).shape == (64, 64, 3)
 
 
 def test_when_a_snapshot_is_wanted(link, watcher):

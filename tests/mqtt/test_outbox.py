@@ -58,6 +58,19 @@ def test_a_newer_state_wins_over_one_put_back():
     assert [m.payload for m in drain(outbox)] == [b"2"]
 
 
+def test_a_picture_put_back_is_forgotten_like_one_that_waits():
+    outbox = Outbox()
+    outbox.picture("p", b"clear")
+    outbox.put_back(outbox.take())
+    outbox.forget_pictures()
+    assert not drain(outbox)
+    outbox.picture("p", b"old")
+    old = outbox.take()
+    outbox.picture("p", b"new")
+    outbox.put_back(old)
+    assert drain(outbox) == [Message("p", b"new")]
+
+
 def test_keep_only_clears_the_rest():
     outbox = Outbox()
     for topic in ("x/a", "x/b", "y/c"):
