@@ -128,6 +128,8 @@ class Observer:
             self._last = self._handed = None
         if known is None or arrival.layout is not known.layout:
             known = self._open(arrival)
+            if known is None:
+                return
         worker = self._worker
         if worker is not None:
             newest, arrival = arrival, self._pick(arrival, waiting)
@@ -222,10 +224,13 @@ class Observer:
             self._planner = planner_of(self._camera, known.layout, known.source)
         return self._planner
 
-    def _open(self, arrival: Arrival) -> Known:
+    def _open(self, arrival: Arrival) -> Known | None:
+        """Evidence for pictures of a new layout; none once this is closed, or a seat in the service would be left."""
         self.beside.settle()
         with self._lock:
             self._drop()
+            if not self._looking:
+                return None
             mount = mount_of(self._camera)
             analyzer = self._make_analyzer(arrival.layout.projection, mount, self._camera)
             source = analyzer.projection

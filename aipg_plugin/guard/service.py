@@ -260,7 +260,8 @@ class DetectionService:
         elif glance is not Glance.NEWS:
             seat.glanced_s = now_s
         if glance in (Glance.NEWS, Glance.DUE) and not seat.closed and not self._stop:
-            seat.waiting = replace(waiting, glanced=glance)
+            if seat.waiting is None:  # else a newer one came meanwhile, which is compared with the same
+                seat.waiting = replace(waiting, glanced=glance)
             self._asked.notify()
         else:
             self._done.append(now_s)

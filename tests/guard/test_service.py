@@ -282,6 +282,28 @@ def test_a_waiting_picture_gives_way_to_a_newer_one_but_not_its_urgency() -> Non
     service.service.close()
 
 
+@pytest.mark.parametrize("says", [Glance.NEWS, Glance.DUE])
+def test_a_newer_picture_that_came_during_a_glance_is_not_lost(says: Glance) -> None:
+    service = DetectionService(1)
+    looked, newer = list[float](), Shown(new_scene=True, urgency=Urgency.SCENE)
+
+    class Comes(Looks):
+        def glance(self, _picture: object, _t_s: float, _shown: Shown, _epoch: int) -> Glance:
+            seat.offer(PICTURE, 0.3, newer)  # asked for before the glance began
+            return says
+
+        def look(self, _picture: object, t_s: float, shown: Shown, *, budget_s: float | None = None,
+                 epoch: int | None = None) -> None:
+            assert shown is newer
+            looked.append(t_s)
+
+    seat = service.worker(Comes("one", Told()), "one")  # type: ignore[arg-type]
+    seat.offer(PICTURE, 0.0, Shown())
+    until(lambda: bool(looked) and seat.waiting is None and not seat.in_hand)
+    service.close(WAIT_S)
+    assert looked == [0.3]
+
+
 @pytest.mark.parametrize("look_s", [0.02, 0.12, 0.2])
 def test_four_cameras_of_one_slow_detector_leave_nobody_clear(look_s: float) -> None:
     """Looks take up to four times as long as there is time for: a known scene is not masked whole, nobody is clear."""

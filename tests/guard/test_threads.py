@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 
 from aipg_plugin.frames import Frame, GuardedFrame
+from aipg_plugin.guard.observer import Arrival, Known
+from aipg_plugin.guard.service import DetectionService
 from aipg_plugin.options import MaskingMethod, Sensitivity, Source, Stream
 from tests.guard.scenes import camera, clear_share, frame, guard
 
@@ -56,3 +58,21 @@ def test_settings_may_change_under_running_streams() -> None:
     assert not leaked, leaked[:5]
     assert all(one.faults == 0 for one in stats.values()), stats
     assert all(one.frames_out > one.full_mosaic_frames for one in stats.values())
+
+
+def test_a_frame_on_its_way_when_a_camera_is_closed_leaves_no_seat_in_the_service() -> None:
+    service = DetectionService(1)
+    subject = guard(camera(), live=True, make_worker=service.worker)
+    observer, stream = subject._observer, subject.stream("1")
+    arrival = stream._intake(frame(0))
+    opened = observer._open
+
+    def closed_just_before(one: Arrival) -> Known | None:
+        subject.close()
+        return opened(one)
+
+    observer._open = closed_just_before  # type: ignore[assignment, method-assign]
+    observer.observe(arrival)
+    assert observer.known() is None
+    assert service.load().cameras == 0
+    service.close()
