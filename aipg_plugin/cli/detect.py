@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, input_path
+from aipg_plugin.cli.told import told
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.errors import AipgError, MediaError, UsageError
 from aipg_plugin.hosts.offline import DetectedPerson, find_people
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             rows += _rows(file, overlay, options)
         except AipgError as error:
             failed += 1
-            print(f"aipg: {file.name}: not done: {error}", file=sys.stderr, flush=True)
+            print(f"aipg: {file.name}: not done: {told(error)}", file=sys.stderr, flush=True)
     print(_text(rows, pretty=options.pretty))
     return _SOME_FAILED if failed else 0
 

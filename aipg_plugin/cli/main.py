@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from aipg_plugin.cli.heap import bound_heap
+from aipg_plugin.cli.told import told
 from aipg_plugin.dumps import forbid_core_dumps
 from aipg_plugin.errors import AipgError, UsageError
 from aipg_plugin.version import __version__
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except AipgError as error:
-        print(f"aipg: {_translated(error)}", file=sys.stderr)
+        print(f"aipg: {told(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("aipg: interrupted", file=sys.stderr)
@@ -101,13 +102,6 @@ def _run(arguments: list[str]) -> int:
     forbid_core_dumps()
     code: int = importlib.import_module(COMMANDS[options.command][0]).run(options)
     return code
-
-
-def _translated(error: AipgError) -> str:
-    from aipg_plugin.resources import translator
-
-    language = os.environ.get("AIPG_LANGUAGE") or os.environ.get("LANG", "en")[:2]
-    return error.text(translator(language))
 
 
 if __name__ == "__main__":

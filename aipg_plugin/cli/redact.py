@@ -20,6 +20,7 @@ from aipg_plugin.cli.folder import Job, jobs_in, target_for
 from aipg_plugin.cli.heap import reuse_heap, trim_heap
 from aipg_plugin.cli.picture import picture_warnings
 from aipg_plugin.cli.sharing import share_processor
+from aipg_plugin.cli.told import told
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, MediaError, UsageError
@@ -120,11 +121,11 @@ class _Redactor:
         if target.exists() and target.samefile(source):
             raise UsageError("IN and OUT are both {file}; the clear file would be lost", file=str(source))
         bar = _Bar(label, quiet=self._quiet or progress is not None)
-        told = progress or bar
+        progress = progress or bar
         try:
             if is_picture(source) and target.suffix.lower() not in FORMATS:
-                return self._picture(source, target, told)
-            return self._video(source, target, told)
+                return self._picture(source, target, progress)
+            return self._video(source, target, progress)
         finally:
             bar.close()
             trim_heap()
@@ -212,7 +213,7 @@ class _Folder:
             _make_folder(job.target.parent)
             return self._redactor.one(job.source, job.target, label), ""
         except AipgError as error:
-            return None, str(error)
+            return None, told(error)
         except Exception as error:  # whatever is wrong with one file, the others are done
             _log.info("%s failed", job.source, exc_info=True)
             return None, f"{type(error).__name__}: {error}"

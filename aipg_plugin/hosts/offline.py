@@ -89,7 +89,8 @@ def _guarded_pages(picture: PictureFile, camera: Camera, net: PersonNet, report:
         (guarded,) = guard.process(_frame_of(page, stream))
         stats = guard.stats()[stream]
         report.frames_in += 1
-        report.people += stats.people
+        # An animation shows the same people over and over, a document's pages each their own.
+        report.people = max(report.people, stats.people) if page.shown_s > 0 else report.people + stats.people
         report.count(guarded, stats.masked_share)
         progress("masking", report.frames_in, picture.pages, report.people)
         yield guarded, page.shown_s

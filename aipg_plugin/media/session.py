@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -75,6 +76,14 @@ def reason_of(error: Exception) -> str:
     return redacted_url(str(text)).strip().rstrip(".")
 
 
+def _empty(url: str) -> str:
+    """The reason why a file without content cannot be opened; "" for everything else."""
+    if source_kind(url) not in {SourceKind.RTSP, SourceKind.NETWORK, SourceKind.WEBCAM}:
+        with suppress(OSError):
+            return "" if os.path.getsize(local_path(url)) else "the file is empty"
+    return ""
+
+
 class AvSession:
     """A session on anything FFmpeg reads. The first picture is decoded at once, so `info` is what really comes.
 
@@ -109,7 +118,7 @@ class AvSession:
         try:
             self._container = self._open()
         except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
-            raise cannot_open(self._source.url, reason_of(error)) from None
+            raise cannot_open(self._source.url, _empty(self._source.url) or reason_of(error)) from None
         try:
             self._prepare()
         except BaseException:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -58,6 +59,7 @@ def test_a_folder_is_done_or_named_file_by_file(tmp_path: Path, small: bytes,
     assert names(target) == ["b_ok.jpg", "d.3gp"]
     for name in ("a_huge.png", "notes.txt", "empty.mp4", "gone.jpg", "sub"):
         assert f"aipg: {name}: not done: " in told.err, name
+    assert "empty.mp4: the file is empty" in told.err
     assert "--recursive" in told.err
     assert "2 of 7 done, 5 not" in told.err
     assert "Traceback" not in told.err
@@ -205,6 +207,32 @@ def test_every_page_of_a_picture_is_masked(tmp_path: Path, small: bytes, capsys:
             assert (np.asarray(out.convert("RGB")) != np.asarray(page)).any(axis=2).mean() > 0.01
     assert redact(tmp_path / "in.tif", tmp_path / "out.jpg") == 2
     assert "has 2 pages" in capsys.readouterr().err
+
+
+def test_the_people_of_an_animation_are_counted_once(tmp_path: Path, small: bytes,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    page = Image.fromarray(cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].copy())
+    counts = []
+    forms: dict[str, dict[str, Any]] = {"a.png": {}, "a.tif": {"save_all": True, "append_images": [page]},
+                          "a.webp": {"save_all": True, "append_images": [page.rotate(180)], "duration": 100}}
+    for name, options in forms.items():
+        page.save(tmp_path / name, **options)
+        assert redact(tmp_path / name, tmp_path / f"out-{name}", "--json") == 0
+        counts.append(json.loads(capsys.readouterr().out)["people"])
+    one, document, animation = counts
+    assert one > 0
+    assert document == 2 * one
+    assert 0 < animation < 1.4 * one
+
+
+def test_what_is_not_done_of_a_folder_is_told_in_the_users_language(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "empty.mp4").touch()
+    monkeypatch.setenv("AIPG_LANGUAGE", "de")
+    assert redact(tmp_path / "in", tmp_path / "out") == 1
+    assert "cannot open" not in (said := capsys.readouterr().err)
+    assert "kann nicht" in said or "lässt sich nicht" in said
 
 
 def test_a_picture_cannot_be_masked_by_background_and_says_so(tmp_path: Path, small: bytes,
