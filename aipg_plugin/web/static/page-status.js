@@ -6,7 +6,7 @@ import { admin, at, cameraName, cameras, store } from "./store.js";
 import { button, empty, h } from "./ui.js";
 import { chart, heatMap } from "./chart.js";
 import { words } from "./form.js";
-import { figures, pill, stateOf } from "./view.js";
+import { explain, figures, pill, stateOf } from "./view.js";
 
 const EVERY_MS = 10000;
 
@@ -31,7 +31,7 @@ export function show(content, wanted) {
     now.dataset.key = key;
     empty(now, Object.entries(store.state?.cameras ?? {}).flatMap(([id, camera]) => Object.entries(camera.streams).map(([stream, one]) => {
       const { key: word, tone } = camera.enabled ? stateOf(one, one.target) : { key: "disabled", tone: "muted" };
-      return h("article", { class: "card stack" }, h("div", { class: "section-title" }, h("h3", {}, `${cameraName(id)} · ${stream}`), h("span", { class: "spring" }), pill(word, tone)), one.reason && h("p", { class: "muted" }, one.reason), figures(one));
+      return h("article", { class: "card stack" }, h("div", { class: "section-title" }, h("h3", {}, `${cameraName(id)} · ${stream}`), h("span", { class: "spring" }), pill(word, tone)), explain(word, one.reason), figures(one));
     })));
   };
 
