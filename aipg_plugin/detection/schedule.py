@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -30,6 +31,7 @@ _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, o
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first, where there is time: who comes in later is
                                         # seen on their way too
+_BESIDE = np.ones((3, 3), np.uint8)
 
 
 class SweepSchedule:
@@ -44,8 +46,11 @@ class SweepSchedule:
     urgent one beside them, exceed it. The cost of a tile is learned from `done`.
 
     A budget given to `next` bounds these too. Then `left` says which places have changed and have not been looked at
-    since: nobody knows who is there, so they are to be covered. They are left until they are looked at. `hurried`:
-    there was time for one tile beside the late ones at most, so that who comes in may be found too late.
+    since: nobody knows who is there, so they are to be covered. They are left until they are looked at. While there is
+    less time than usual that holds for places that are not late yet too: frames leave before these are looked at. It
+    does not for what is at people who are known, and it does until the second look for what is far from them, since
+    the first one may miss who is coming in. `hurried`: there was time for one tile beside the late ones at most, so
+    that who comes in may be found too late.
     """
 
     def __init__(self, tiles: Sequence[Tile], size_wh: tuple[int, int], *, budget_s: float | None = 0.08,
@@ -70,6 +75,8 @@ class SweepSchedule:
         self._cell_must = np.full(cells, _LOOKS_AFTER_CHANGE)  # of these, where time is short
         self._cell_pace = np.ones(cells)
         self._unseen: Bools = np.zeros(cells, bool)
+        self._foreign: Bools = np.zeros(cells, bool)   # of these, what is not at people who are known …
+        self._newcomers: Bools = np.zeros(cells, bool)  # … and what is far from them, until two looks have shown it
         self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
         self.hurried = False
         self._told = False
@@ -82,14 +89,18 @@ class SweepSchedule:
         """Whether every tile has been looked at since the last restart."""
         return bool(np.isfinite(self._seen_s).all())
 
-    def changed(self, cells: Bools, t_s: float, unexplained: Bools | None = None) -> None:
+    def changed(self, cells: Bools, t_s: float, unexplained: Bools | None = None, foreign: Bools | None = None) -> None:
         """Tell which cells (h, w) of `coverage`'s grid have changed at `t_s`, and which of them far from all who are
-        known: somebody may be coming in there, so they are looked at again in 0.4 of `max_age_s`.
+        known: somebody may be coming in there, so they are looked at again in 0.4 of `max_age_s`. `foreign` are those
+        that are not at anybody who is known, though maybe beside them (not given: none).
         """
         self._told = True
         new = cells.reshape(-1)
         if unexplained is not None:
             self._cell_pace[new] = np.where(unexplained.reshape(-1)[new], _NEWCOMERS, 1.0)
+            self._newcomers |= unexplained.reshape(-1)
+        if foreign is not None:
+            self._foreign |= foreign.reshape(-1)
         self._cell_since_s[new & (self._cell_left <= 0)] = t_s
         self._cell_left[new] = np.maximum(self._cell_left[new], _LOOKS_AFTER_CHANGE)
         self._cell_must[new] = _LOOKS_AFTER_CHANGE
@@ -157,7 +168,7 @@ class SweepSchedule:
             urgent_chosen += bool(urgent[tile] > 0)
             shown = self._shown[tile] > 0
             late[shown], waiting[shown], routine[tile], worth[asked[tile]] = 0, 0, False, 0
-        self._leave(chosen, short=short)
+        self._leave(chosen, short=short, pressed=pressed)
         return tuple(chosen)
 
     def done(self, tiles: Sequence[int], t_s: float, took_s: float) -> None:
@@ -171,7 +182,8 @@ class SweepSchedule:
         self._cell_since_s[shown] = t_s
         self._cell_left[shown] -= 1
         self._cell_must[shown] -= 1
-        self._unseen[shown] = False
+        self._unseen[shown] = self._foreign[shown] = False
+        self._newcomers &= self._cell_must > 0
         self._credit = max(0.0, self._credit - len(chosen))
         self._cost_s += _COST_SMOOTHING * (max(took_s, 0.0) / len(tiles) - self._cost_s)
 
@@ -214,10 +226,15 @@ class SweepSchedule:
         """Share of the places that tiles show which are `left`."""
         return float(self.left.sum()) / max(1.0, float(self._somewhere.sum()))
 
-    def _leave(self, chosen: list[int], *, short: bool) -> None:
+    def _leave(self, chosen: list[int], *, short: bool, pressed: bool = False) -> None:
         """Note what has changed and these tiles do not show, if there was too little time, now or when it changed."""
-        unseen = self._unseen_cells() & ~self._shown[chosen].any(0)
-        self.left = unseen.reshape(self.left.shape) & (self.left | short)
+        shown = self._shown[chosen].any(0)
+        shape = self.left.shape
+        left = self._unseen_cells() & ~shown & (self.left.reshape(-1) | short)
+        if pressed:  # with the cells beside: what has changed is the part of somebody that stands out
+            waits = (self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))
+            left |= (cv2.dilate(waits.reshape(shape).view(np.uint8), _BESIDE).reshape(-1) > 0) & self._somewhere
+        self.left = left.reshape(shape)
 
     def _affordable(self, budget_s: float) -> int:
         """How many tiles can be looked at in this time: one at least."""

@@ -200,9 +200,10 @@ class SceneAnalyzer:
     def _tell_changes(self, changed: NDArray[np.bool_], t_s: float, known: _Known) -> None:
         """Tell the schedule where the picture has changed, and where somebody is expected whom the last look missed."""
         grid_wh = self._schedule.coverage.grid_wh
-        unexplained = None
+        foreign = unexplained = None
         if self._live and changed.any():  # frames leave before all places have been looked at again
-            unexplained = self._change.cells(self._change.large(changed & ~known.near(_SHADOW_REACH)), grid_wh)
+            foreign, unexplained = (self._change.cells(self._change.large(changed & ~known.near(reach)), grid_wh)
+                                    for reach in (_OWN_REACH, _SHADOW_REACH))
         cells = self._change.cells(changed, grid_wh) if changed.any() else np.zeros(grid_wh[::-1], bool)
         missed_s = max(_AT_RISK_AGE_S, _MISSED_LOOKS * (t_s - self._last_s))
         self._last_s = t_s
@@ -211,7 +212,7 @@ class SceneAnalyzer:
         theirs = np.zeros(cells.shape, np.uint8)
         theirs[y, x] = 1
         cells = cells | cv2.dilate(theirs, np.ones((3, 3), np.uint8)).view(bool)  # as large as a head
-        self._schedule.changed(cells, t_s, unexplained)
+        self._schedule.changed(cells, t_s, unexplained, foreign)
 
     def _foreign(self, moving_px: NDArray[np.float64],
                  known: _Known) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

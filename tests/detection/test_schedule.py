@@ -281,3 +281,47 @@ def test_a_rest_is_over_and_one_that_is_none_changes_nothing() -> None:
         other.done(tiles, look / 5, 0.02)
         rests += rested
     assert rests > 150
+
+
+def changed_schedule(at: tuple[int, int]) -> tuple[SweepSchedule, np.ndarray]:
+    """A calm schedule after its looks at the start, with little time, and the cells around a place where it changes."""
+    schedule = SweepSchedule(TILES, SIZE_WH, max_age_s=0.8)
+    for look in range(200):
+        schedule.changed(nowhere(schedule), look / 5)
+        chosen = schedule.next(look / 5, budget_s=0.012)
+        schedule.done(chosen, look / 5, 0.015 * len(chosen))
+    cells = nowhere(schedule)
+    cells[at[1] - 2:at[1] + 2, at[0] - 2:at[0] + 2] = True
+    return schedule, cells
+
+
+@given(angle=numbers(0, 2 * np.pi), radius=numbers(0.2, 0.8))
+@settings(max_examples=15, deadline=None)
+def test_where_time_is_short_who_may_be_coming_in_is_covered_until_two_looks_have_shown_them(
+        angle: float, radius: float) -> None:
+    """Frames leave before a place is late: one that nobody has looked at, or one look alone, is not known."""
+    w, h = SweepSchedule(TILES, SIZE_WH).coverage.grid_wh
+    x, y = ((0.5 + 0.5 * radius * np.array([np.cos(angle), np.sin(angle)])) * (w, h)).astype(int).tolist()
+    schedule, cells = changed_schedule((x, y))
+    looks = 0
+    for look in range(200, 230):
+        new = cells if look == 200 else nowhere(schedule)
+        schedule.changed(new, look / 5, new, new)
+        chosen = list(schedule.next(look / 5, budget_s=0.012))
+        schedule.done(chosen, look / 5, 0.015 * len(chosen))
+        looks += bool(schedule.coverage.shown[chosen, y * w + x].any())
+        assert schedule.left[y, x] or looks >= 2
+    assert not schedule.left.any()
+
+
+def test_where_time_is_short_what_changes_beside_somebody_is_covered_until_it_is_looked_at() -> None:
+    schedule, cells = changed_schedule((20, 30))
+    looks = 0
+    for look in range(200, 230):
+        new = cells if look == 200 else nowhere(schedule)
+        schedule.changed(new, look / 5, nowhere(schedule), new)
+        chosen = list(schedule.next(look / 5, budget_s=0.012))
+        schedule.done(chosen, look / 5, 0.015 * len(chosen))
+        looks += bool(schedule.coverage.shown[chosen, 30 * schedule.coverage.grid_wh[0] + 20].any())
+        assert schedule.left[30, 20] or looks
+    assert not schedule.left.any()
