@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aipg_plugin.detection.onnx import PersonNet, load_model
-from aipg_plugin.detection.remote import DetectorProcesses
 from aipg_plugin.errors import HostError, SettingsError
 from aipg_plugin.frames import GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.policy import under_load
+from aipg_plugin.guard.remote import AnyGuard, GuardProcesses
 from aipg_plugin.guard.service import DetectionService, Load, spare_threads, usable_cores
 from aipg_plugin.guard.turns import Turns
 from aipg_plugin.hooks import Health
 from aipg_plugin.media.info import StreamInfo
+from aipg_plugin.media.preset import with_presets
 from aipg_plugin.media.server import Extend, StreamServer
 from aipg_plugin.media.sinkset import SinkSet
 from aipg_plugin.mqtt.client import MqttLink
 from aipg_plugin.mqtt.commands import Command
 from aipg_plugin.mqtt.reports import TrackReport
-from aipg_plugin.options import SERVED_KINDS, Settings, Web, stream_keys
+from aipg_plugin.options import SERVED_KINDS, Camera, Settings, Web, stream_keys
 from aipg_plugin.settings.change import apply_change, changed_paths, kept_running
 from aipg_plugin.settings.changes import Change, changes
 from aipg_plugin.settings.installation import installation_id
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 _STATS_EVERY_S = 10.0
 _COMPLAIN_EVERY_S = 10.0
 _LOOK_ENDS_S = 2.0
-_MANY_CAMERAS = 2  # from so many on, detectors run in processes of their own
+_MANY_CAMERAS = 2  # from so many on, guards run in processes of their own
 
 Metadata = Callable[[str, str, dict[str, object]], None]
 Edit = Callable[[Settings], tuple[Settings, dict[str, Any]]]
@@ -81,10 +82,11 @@ class App:
         # The service's threads each run the net by themselves: a look that is spread over threads costs more.
         self._net = load_model(replace(settings.models, threads=1))
         threads = settings.models.threads or spare_threads()
-        self._detectors = DetectorProcesses(self._net, replace(settings.models, threads=1), threads)
-        self._looks = DetectionService(threads, yields=self._many())
+        self._processes = GuardProcesses(replace(settings.models, threads=1), usable_cores(), threads,
+                                         sum(camera.enabled for camera in settings.cameras))
+        self._looks = DetectionService(threads)
         self._turns = Turns(usable_cores() // 2)
-        self._guards: dict[str, Guard] = {}
+        self._guards: dict[str, AnyGuard] = {}
         self.statuses = StatusRegistry(stream_keys(settings.cameras))
         self.statuses.watch(_log_status)
         self._stop = threading.Event()
@@ -119,7 +121,7 @@ class App:
     @property
     def load(self) -> Load:
         """How much of the looking that is wanted gets done."""
-        return self._looks.load()
+        return self._processes.load(self._looks.load())
 
     def start(self) -> None:
         """Start the stream server (if an output is served or there are pages), the broker link and the statistics."""
@@ -129,13 +131,15 @@ class App:
             self.server = StreamServer(self._settings.web, extend=self._pages(self) if self._pages else None,
                                        health=self._health_word)
             self.server.start()
+        if self._many():
+            self._processes.start()
         self.link.start()
         self.link.status({"host": self._host, "model": self._net.name, "provider": self._net.provider})
         thread = threading.Thread(target=self._tell_stats, name="aipg-stats", daemon=True)
         thread.start()
         self._threads.append(thread)
 
-    def guard(self, camera_id: str) -> Guard:
+    def guard(self, camera_id: str) -> AnyGuard:
         """The guard of a camera, made on first use. Raises HostError for one the settings do not have."""
         with self._lock:
             if camera_id not in self._guards:
@@ -143,25 +147,31 @@ class App:
                 if camera is None:
                     raise HostError("{camera!r} is no enabled camera", path="cameras", camera=camera_id,
                                     cure="Name it there, or enable it")
-                guard = make_guard(camera, self._net, live=True, make_worker=self._looks.worker,
-                                   make_detector=self._detectors.detector if self._many() else None,
-                                   turns=self._turns)
+                guard = self._processes.guard(camera, self._guard_here) if self._many() else self._guard_here(camera)
                 guard.on_look = lambda t_s, tracks: self._tell_figures(camera_id, guard, t_s, tracks)
                 self._guards[camera_id] = guard
             return self._guards[camera_id]
 
+    def _guard_here(self, camera: Camera) -> Guard:
+        """A guard in this process."""
+        return make_guard(camera, self._net, live=True, make_worker=self._looks.worker, turns=self._turns)
+
     def _many(self) -> bool:
-        """Whether there are so many cameras that looks would hold up the frames in one process."""
+        """Whether there are so many cameras that their frames would hold up each other in one process."""
         cameras = sum(camera.enabled for camera in self._settings.cameras)
-        return cameras >= _MANY_CAMERAS and self._detectors.possible()
+        return cameras >= _MANY_CAMERAS and self._processes.possible()
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
         """Tell what became of a frame: a changed state, a snapshot that is due. Never waits, never raises."""
-        state, reason = under_load(guarded.state, guarded.reason, self._looks.overload)
+        state, reason = under_load(guarded.state, guarded.reason, self._overload)
         self.statuses.report(camera_id, guarded.stream, state, reason)
         self._tell("snapshots", partial(self._tell_snapshot, camera_id, guarded))
         for watcher in self.watchers:
             self._tell("pages", partial(watcher.guarded, camera_id, guarded))
+
+    @property
+    def _overload(self) -> str:
+        return self._looks.overload or self._processes.overload
 
     def _tell_snapshot(self, camera_id: str, guarded: GuardedFrame) -> None:
         if self.link.wants_snapshot(camera_id, guarded.stream):
@@ -269,7 +279,8 @@ class App:
         for camera in self._settings.cameras:
             for stream in camera.streams:
                 if (camera.id, stream.id) == (camera_id, stream_id):
-                    return SinkSet(stream.outputs, info, name=f"{camera_id}/{stream_id}", server=self.server,
+                    return SinkSet(with_presets(stream, info, self._settings.cameras, usable_cores()), info,
+                                   name=f"{camera_id}/{stream_id}", server=self.server,
                                    told=partial(self.statuses.report_outputs, camera_id, stream_id))
         raise HostError("the settings have no stream {camera}/{stream}", camera=camera_id, stream=stream_id,
                         cure="Name it under cameras")
@@ -286,7 +297,7 @@ class App:
                 guard.close()
             self._guards.clear()
         self._looks.close(_LOOK_ENDS_S)
-        self._detectors.close()
+        self._processes.close()
         self.link.stop()
         if self.server is not None:
             self.server.close()
@@ -322,7 +333,7 @@ class App:
                      change.text)
         self._changed(settings)
 
-    def _tell_figures(self, camera_id: str, guard: Guard, t_s: float, tracks: tuple[Track, ...]) -> None:
+    def _tell_figures(self, camera_id: str, guard: AnyGuard, t_s: float, tracks: tuple[Track, ...]) -> None:
         size_wh = guard.picture_wh
         if size_wh is None:
             return

@@ -160,7 +160,7 @@ class Output:
     target: str = ""                         # path, folder or URL; empty for served kinds
     codec: str = "h264"
     encoder: str = "auto"                    # auto | libx264 | h264_vaapi | h264_nvenc | …
-    preset: str = "veryfast"
+    preset: str = "auto"                     # auto: veryfast, or a faster one where there is much to encode
     crf: int = 23
     bitrate_kbps: int | None = None
     gop_s: float = 2.0

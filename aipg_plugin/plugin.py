@@ -11,7 +11,7 @@ from typing import Any
 from aipg_plugin.app import App, Metadata
 from aipg_plugin.errors import GuardError, HostError
 from aipg_plugin.frames import Frame, GuardedFrame
-from aipg_plugin.guard.guard import Guard
+from aipg_plugin.guard.remote import AnyGuard
 from aipg_plugin.hooks import Health, Host, ReconfigurableHost
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.server import Extend
@@ -40,7 +40,7 @@ class GuardPlugin:
 
     def on_stream_start(self, camera: str, stream: str) -> None:
         """A stream is about to deliver frames. Raises HostError or GuardError for one the settings do not name."""
-        self._app.guard(camera).stream(stream).begin()
+        self._app.guard(camera).begin(stream)
         self._last_seq[camera, stream] = None
         self._app.statuses.started(camera, stream)
 
@@ -57,7 +57,7 @@ class GuardPlugin:
 
     def on_stream_lost(self, camera: str, stream: str, reason: str) -> list[GuardedFrame]:
         """No frames come: what waited, and a masked picture to keep the guarded stream alive."""
-        def step(guard: Guard) -> list[GuardedFrame]:
+        def step(guard: AnyGuard) -> list[GuardedFrame]:
             waiting, picture = guard.flush(stream), guard.lost(stream, reason)
             return waiting + ([picture] if picture is not None else [])
 
@@ -92,7 +92,7 @@ class GuardPlugin:
         """Stop everything the plugin started."""
         self._app.close()
 
-    def _guarded(self, camera: str, stream: str, step: Callable[[Guard], list[GuardedFrame]]) -> list[GuardedFrame]:
+    def _guarded(self, camera: str, stream: str, step: Callable[[AnyGuard], list[GuardedFrame]]) -> list[GuardedFrame]:
         """What a step with the guard releases, told; nothing for a stream that the settings have no more."""
         if not self._app.statuses.keeps(camera, stream):
             return []

@@ -229,8 +229,7 @@ class Facade:
     def _projection(self, camera_id: str, stream_id: str) -> Projection | None:
         if not self._camera(camera_id).enabled:
             return None
-        layout = self._app.guard(camera_id).stream(stream_id).layout
-        return None if layout is None else layout.projection
+        return self._app.guard(camera_id).shown(stream_id)
 
     # -- change ----------------------------------------------------------------------------------------------------
 

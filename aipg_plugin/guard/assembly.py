@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Protocol
-
-from aipg_plugin.detection.detector import Detector, FisheyeDetector
+from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet
 from aipg_plugin.detection.tiles import LIVE, TilePlan
 from aipg_plugin.geometry.mount import Mount
@@ -23,29 +20,21 @@ from aipg_plugin.tracking.hindsight import SUFFICES_S
 from aipg_plugin.tracking.tracker import HISTORY_S, Tracker
 
 
-class MakeDetector(Protocol):
-    """Makes a camera's detector."""
-
-    def __call__(self, projection: Projection, mount: Mount, *, plan: TilePlan) -> Detector: ...
-
-
 def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = LIVE, hindsight_s: float = SUFFICES_S,
                most_waiting: int = MOST_WAITING, single_image: bool = False,
-               make_worker: MakeWorker = alone, make_detector: MakeDetector | None = None,
-               turns: Turns | None = None) -> Guard:
+               make_worker: MakeWorker = alone, turns: Turns | None = None, own_frames: bool = False) -> Guard:
     """A guard for one camera around a loaded net.
 
     `hindsight_s`, `most_waiting`: for files alone, see Guard; `single_image`: every frame is a picture of its own,
-    without motion; `make_detector`: in place of one in this process around the net; `turns`: see Guard.
+    without motion; `turns`, `own_frames`: see Guard.
     """
-    making = make_detector or partial(FisheyeDetector, net)
     if live or single_image:
         hindsight_s = 0.0
 
     def analyzer(projection: Projection, mount: Mount, of: Camera) -> Analyzer:
         drawn = bool(of.privacy_guard.prohibited_areas or of.privacy_guard.always_mask_areas)
-        return SceneAnalyzer(making(projection, mount, plan=plan), mount, live=live, single_image=single_image,
-                             areas_drawn=drawn)
+        return SceneAnalyzer(FisheyeDetector(net, projection, mount, plan=plan), mount, live=live,
+                             single_image=single_image, areas_drawn=drawn)
 
     def tracker(projection: Projection, mount: Mount, of: Camera) -> Tracker:
         limits = thresholds(of.privacy_guard.sensitivity)
@@ -53,4 +42,4 @@ def make_guard(camera: Camera, net: PersonNet, *, live: bool, plan: TilePlan = L
                        keep_score=limits.keep_score, history_s=HISTORY_S + hindsight_s)
 
     return Guard(camera, analyzer, tracker, live=live, hindsight_s=hindsight_s, most_waiting=most_waiting,
-                 make_worker=make_worker, turns=turns)
+                 make_worker=make_worker, turns=turns, own_frames=own_frames)

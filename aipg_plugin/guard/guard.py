@@ -14,7 +14,7 @@ from aipg_plugin.guard.service import alone
 from aipg_plugin.guard.stats import StreamStats
 from aipg_plugin.guard.stream import StreamGuard
 from aipg_plugin.guard.turns import Turns
-from aipg_plugin.options import Camera
+from aipg_plugin.options import Camera, Stream
 from aipg_plugin.tracking.track import Track
 
 
@@ -27,15 +27,17 @@ class Guard:
     `live`: looks run in a thread of their own, and a frame leaves after its look-ahead with the best evidence there is.
     Otherwise looks run within the call, so that nothing depends on the speed of the machine, and a frame leaves once
     `hindsight_s` of what follows has been looked at, or `most_waiting` frames wait. `make_worker` is for measurements
-    with looks of known duration. `turns`: in which frames are worked on, shared with other cameras.
+    with looks of known duration. `turns`: in which frames are worked on, shared with other cameras. `own_frames`: the
+    planes of frames are handed over with them and painted in place, not borrowed for the call.
     `process`, `flush` and `lost` never raise for a stream of the camera.
     """
 
     def __init__(self, camera: Camera, make_analyzer: MakeAnalyzer, make_tracker: MakeTracker, *, live: bool,
                  hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING,
-                 make_worker: MakeWorker = alone, turns: Turns | None = None) -> None:
+                 make_worker: MakeWorker = alone, turns: Turns | None = None, own_frames: bool = False) -> None:
         self._camera = camera
         self._turns = turns
+        self._own_frames = own_frames
         self._live = live
         self._hindsight_s, self._most_waiting = hindsight_s, most_waiting
         self._lock = threading.RLock()
@@ -56,6 +58,10 @@ class Guard:
     @on_look.setter
     def on_look(self, listener: OnLook | None) -> None:
         self._observer.on_look = listener
+
+    def begin(self, stream_id: str) -> None:
+        """A source of a stream is opened. Raises GuardError for a stream the camera does not have."""
+        self.stream(stream_id).begin()
 
     def process(self, frame: Frame) -> list[GuardedFrame]:
         """Take one frame; returns the frames whose time has come, guarded, oldest first."""
@@ -87,14 +93,11 @@ class Guard:
         """The guard of one stream. Raises GuardError for a stream the camera does not have."""
         with self._lock:
             if stream_id not in self._streams:
-                settings = next((s for s in self._camera.streams if s.id == stream_id), None)
-                if settings is None:
-                    raise GuardError("{stream!r} is not a stream of camera {camera!r}", stream=stream_id,
-                                     path=f"cameras.{self._camera.id}.streams", camera=self._camera.id,
-                                     cure="Name it there or use one of the streams that are")
+                settings = stream_of(self._camera, stream_id)
                 self._streams[stream_id] = StreamGuard(self._camera, settings, self._observer, live=self._live,
                                                       projections=self._projection, hindsight_s=self._hindsight_s,
-                                                      most_waiting=self._most_waiting, turns=self._turns)
+                                                      most_waiting=self._most_waiting, turns=self._turns,
+                                                      own_frames=self._own_frames)
             return self._streams[stream_id]
 
     def stats(self) -> dict[str, StreamStats]:
@@ -106,6 +109,11 @@ class Guard:
         """Size of the pictures whose pixels the tracks' boxes are in; None before the first frame."""
         known = self._observer.known()
         return None if known is None else known.source.size_wh
+
+    def shown(self, stream_id: str) -> Projection | None:
+        """What a stream's pictures show; None before the first. Raises GuardError for one the camera does not have."""
+        layout = self.stream(stream_id).layout
+        return None if layout is None else layout.projection
 
     def tracks(self) -> tuple[Track, ...]:
         """Everybody tracked now."""
@@ -124,6 +132,16 @@ class Guard:
 
     def _newest_s(self) -> float:
         return max((stream.now_s for stream in list(self._streams.values())), default=-float("inf"))
+
+
+def stream_of(camera: Camera, stream_id: str) -> Stream:
+    """The settings of a stream. Raises GuardError for one that the camera does not have."""
+    for stream in camera.streams:
+        if stream.id == stream_id:
+            return stream
+    raise GuardError("{stream!r} is not a stream of camera {camera!r}", stream=stream_id,
+                     path=f"cameras.{camera.id}.streams", camera=camera.id,
+                     cure="Name it there or use one of the streams that are")
 
 
 def _geometry(camera: Camera) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aipg_plugin.frames import OVERREAD, PixelFormat, Planes, plane_shapes
+from aipg_plugin.geometry.arrays import UInt8
 
 
 def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
@@ -24,6 +26,21 @@ def _references(buffers: list[NDArray[np.uint8]]) -> list[int]:
 _COPIES = 128  # some ten seconds: what none of so many copies needed is let go
 
 
+def planes_in(buffer: UInt8, pixel_format: PixelFormat, size_wh: tuple[int, int]) -> Planes:
+    """The planes of a picture that lie in a buffer, one after the other."""
+    views, start = [], 0
+    for shape in plane_shapes(pixel_format, size_wh):
+        size = math.prod(shape)
+        views.append(buffer[start:start + size].reshape(shape))
+        start += size
+    return tuple(views)
+
+
+def buffer_bytes(pixel_format: PixelFormat, size_wh: tuple[int, int]) -> int:
+    """How large a buffer is that holds a picture, and what may be read past its end."""
+    return sum(math.prod(shape) for shape in plane_shapes(pixel_format, size_wh)) + OVERREAD
+
+
 class BufferPool:
     """Plane buffers of one picture layout, used again once no frame refers to them any more.
 
@@ -31,8 +48,8 @@ class BufferPool:
     """
 
     def __init__(self, pixel_format: PixelFormat, size_wh: tuple[int, int], keep: int = 256) -> None:
-        self._shapes = plane_shapes(pixel_format, size_wh)
-        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
+        self.format, self.size_wh = pixel_format, size_wh
+        self._bytes = buffer_bytes(pixel_format, size_wh)
         self._keep = keep
         self._buffers: list[NDArray[np.uint8]] = []
         self._copies = self._needed = 0
@@ -42,15 +59,10 @@ class BufferPool:
 
     def copy(self, planes: Planes) -> Planes:
         """A writable copy of `planes` in a pooled buffer."""
-        buffer = self._idle()
-        copies = []
-        start = 0
-        for plane, shape, size in zip(planes, self._shapes, self._sizes, strict=True):
-            view = buffer[start:start + size].reshape(shape)
-            np.copyto(view, plane)
-            copies.append(view)
-            start += size
-        return tuple(copies)
+        copies = planes_in(self._idle(), self.format, self.size_wh)
+        for copy, plane in zip(copies, planes, strict=True):
+            np.copyto(copy, plane)
+        return copies
 
     def _idle(self) -> NDArray[np.uint8]:
         idle = [index for index, count in enumerate(_references(self._buffers)) if count <= _IDLE_REFERENCES]
@@ -63,10 +75,14 @@ class BufferPool:
             self._copies = self._needed = 0
         if idle:
             return self._buffers[idle[0]]
-        buffer = np.empty(sum(self._sizes) + OVERREAD, np.uint8)
+        buffer = self.make(self._bytes)
         if len(self._buffers) < self._keep:
             self._buffers.append(buffer)
         return buffer
+
+    def make(self, size: int) -> UInt8:
+        """A new buffer of so many bytes."""
+        return np.empty(size, np.uint8)
 
 
 class Timed(Protocol):

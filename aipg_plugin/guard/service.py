@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from aipg_plugin.detection.looker import NICE
 from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.looks import Shown, Urgency
 from aipg_plugin.scene.observation import Glance
@@ -20,6 +19,7 @@ from aipg_plugin.scene.picture import LookPicture
 
 _log = logging.getLogger(__name__)
 
+NICE = 5                   # of looks where there are many cameras: frames come first, looks take what is left
 LOOK_S = 0.08              # of the detector's time: the most a look gets when there is too much work …
 _LEAST_SHARE = 0.15        # … and this share of it the least, beside what keeps every tile in time
 _LATE, _EARLY = 0.5, 0.25  # of a look period that looks wait: above it they get less time, below it more

@@ -33,12 +33,13 @@ class StreamGuard:
 
     def __init__(self, camera: Camera, stream: Stream, observer: Observer, *, live: bool,
                  projections: Projections, hindsight_s: float = 0.0, most_waiting: int = MOST_WAITING,
-                 turns: Turns | None = None) -> None:
+                 turns: Turns | None = None, own_frames: bool = False) -> None:
         self._camera = camera
         self._stream = stream
         self._observer = observer
         self._live = live
         self._hindsight_s = hindsight_s
+        self._own_frames = own_frames
         self._clock: Clock = LiveClock() if live else FileClock()
         self._layouts = LayoutFinder(stream)
         self._now_s = -float("inf")
@@ -83,7 +84,8 @@ class StreamGuard:
         """The first step of `plan`, for each frame in order; a file's may run ahead in a thread of its own. Total."""
         try:
             arrival = self._intake(frame, newest_s)
-            own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if keep else frame
+            borrowed = keep and not self._own_frames
+            own = replace(frame, planes=arrival.layout.pool.copy(frame.planes)) if borrowed else frame
             return replace(arrival, frame=own)
         except Exception:
             _log.exception("camera %s stream %s: a frame failed in the intake", self._camera.id, frame.stream)

@@ -19,6 +19,7 @@ from aipg_plugin.errors import MediaError
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.media.info import Colour, StreamInfo
 from aipg_plugin.media.pictures import even
+from aipg_plugin.media.preset import with_preset
 from aipg_plugin.options import Output
 
 _log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def _threads(name: str, spec: EncoderSpec) -> int:
 
 
 def _options(name: str, output: Output, spec: EncoderSpec) -> dict[str, str]:
+    output = with_preset(output)
     options = {"forced-idr": "1"}
     if output.bitrate_kbps:
         options |= {"maxrate": f"{output.bitrate_kbps}k", "bufsize": f"{2 * output.bitrate_kbps}k"}

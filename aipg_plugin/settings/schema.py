@@ -134,7 +134,7 @@ OUTPUT = Shorthand(Table("output", {
     _output("target"): Target(),
     _output("codec"): Choice(("h264", "hevc")),
     _output("encoder"): Text(r"[a-z0-9_]+", "auto or the name of an encoder, such as libx264"),
-    _output("preset"): Text(r"[a-z0-9_-]+", "the name of a preset, such as veryfast"),
+    _output("preset"): Text(r"[a-z0-9_-]+", "auto or the name of a preset, such as veryfast"),
     _output("crf"): Whole(0, 51),
     _output("bitrate_kbps"): Optionally(Whole(32, 200_000, unit="kbit/s")),
     _output("gop_s"): Number(0.1, 60, unit="s"),
