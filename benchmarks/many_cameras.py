@@ -6,8 +6,9 @@
 A quarter of the cameras are busy (the sample to and fro, seven people), the others calm (its room with sensor noise,
 into which somebody walks once). They are 960² at 10 frames a second, play in real time through the standalone host and
 are recorded, once one camera alone and once all of them, each in a process of its own; of several runs, which
-alternate, medians are printed. Needs an idle machine: `others_cores` says what other processes took meanwhile. The
-clips are made once and kept in the folder for temporary files.
+alternate, medians are printed. The first 12 s and the last 1.5 s of each camera do not count, but for `frames_lost`.
+Needs an idle machine: `others_cores` says what other processes took meanwhile. The clips are made once and kept in the
+folder for temporary files.
 
 `--simulate CORES` needs none: frames and looks are run one after the other and their processor time is counted; in a
 simulated time that machine of so many cores decodes, guards and encodes every frame first, and looks in what is left.
@@ -45,6 +46,7 @@ from aipg_plugin.options import Camera, MaskingMethod, Models, Output, OutputKin
 from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, CameraClip, ClipMaker, MaskJudge, clips_folder, hidden
 
 START_S = 12.0         # everything before counts as the start: eight cameras are swept one after the other, twice
+_END_S = 1.5           # of each camera: what leaves when its stream is broken off waited for looks that never came
 _NEAR = 0.06           # of the picture's side: a track this near to somebody has found them
 _FILL = "#ff00ff"
 
@@ -84,7 +86,7 @@ class Notes:
         """The figures of the run."""
         judges = {kind: MaskJudge() for kind in ("busy", "calm")}
         whole = dict.fromkeys(judges, 0)
-        lost = failsafe = count = 0
+        lost = lost_later = failsafe = count = 0
         reasons, states = Counter[str](), Counter[str]()
         delays, late = list[float](), list[float]()
         for seen in self.seen.values():
@@ -92,11 +94,14 @@ class Notes:
                 lost += 1
                 continue
             first_s = min(came for _, _, came, _ in seen.frames.values())
+            last_s = max(came for _, _, came, _ in seen.frames.values())
             lost += max(seen.frames) - min(seen.frames) + 1 - len(seen.frames)
+            later = [seq for seq, (_, _, came, _) in seen.frames.items() if came >= first_s + START_S]
+            lost_later += max(later) - min(later) + 1 - len(later) if later else 0
             kind = "busy" if seen.clip.newcomer is None else "calm"
             judge = judges[kind]
             for seq, (state, reason, came_s, left_s) in sorted(seen.frames.items()):
-                if came_s < first_s + START_S:
+                if came_s < first_s + START_S or came_s > last_s - _END_S:
                     continue
                 count += 1
                 states[state] += 1
@@ -108,9 +113,10 @@ class Notes:
                 masked = np.unpackbits(seen.masked[seq], count=side * side).reshape(side, side).astype(bool)
                 judge.judge(seen.clip, seq % len(seen.clip.people), masked)
             delays += newcomers(seen)
-        return {"frames": count, "frames_lost": lost, "failsafe": failsafe, "reasons": dict(+reasons),
-                "states": dict(states), **{kind: {**judge.result(), "whole": round(whole[kind] / judge.frames, 3)}
-                                           for kind, judge in judges.items() if judge.frames},
+        return {"frames": count, "frames_lost": lost, "lost_after_start": lost_later, "failsafe": failsafe,
+                "reasons": dict(+reasons), "states": dict(states),
+                **{kind: {**judge.result(), "whole": round(whole[kind] / judge.frames, 3)}
+                   for kind, judge in judges.items() if judge.frames},
                 "newcomers": len(delays), "newcomer_median_s": round(float(np.median(delays)), 3) if delays else None,
                 "late_median_s": round(float(np.median(late)), 3),
                 "late_p99_s": round(float(np.quantile(late, 0.99)), 3)}

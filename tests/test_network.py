@@ -79,7 +79,7 @@ def test_run_talks_to_configured_addresses_only(tmp_path: Path) -> None:
     net = walker_net(tmp_path / "walker.onnx")
     clip = str(write_walk(tmp_path / "walk.mp4", 40))
     config.write_text(yaml.safe_dump({
-        "cameras": {camera: {  # two, so that there are detector processes
+        "cameras": {camera: {  # two, so that there are guard processes
             "streams": {"1": {"source": {"url": clip, "loop": True}, "outputs": ["http", "rtsp_serve"]}},
             "privacy_guard": {"enabled": True, "target_streams": "all"}} for camera in ("lobby", "yard")},
         "web": {"port": port, "rtsp_port": free_port()}, "mqtt": {"broker": "127.0.0.1", "port": broker.port},
@@ -92,7 +92,7 @@ def test_run_talks_to_configured_addresses_only(tmp_path: Path) -> None:
             wait_for(lambda: time.monotonic() > until_s or not guard.running, 60, "the time watched")
             assert guard.running, guard.output()
             programs = [" ".join(one.cmdline()) for one in psutil.Process(guard.pid).children(recursive=True)]
-            assert any("detection.looker" in program for program in programs)
+            assert any("guard.worker" in program for program in programs)
             for traced_process in psutil.Process(guard.pid).children():  # strace, told to end, would leave it running
                 traced_process.terminate()
             wait_for(lambda: not guard.running, 30, "the end of the product")

@@ -31,7 +31,7 @@ class EndedError(Exception):
     """The process has ended, or does not answer and was ended."""
 
 
-class Run:
+class ProcessRun:
     """A guard process, from its start to its end."""
 
     def __init__(self, beginning: Beginning, told: Callable[[Looked], None]) -> None:
@@ -113,7 +113,7 @@ class GuardProcess:
     def __init__(self, beginning: Beginning) -> None:
         self._beginning = beginning
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._run: ProcessRun | None = None
         self._deaths: list[float] = []
         self._closed = False
         self.listeners: dict[int, Callable[[Looked], None]] = {}  # of each camera, by its key
@@ -124,14 +124,14 @@ class GuardProcess:
         """Whether it has ended too often of late, or is closed."""
         return self._closed or len([at for at in self._deaths if time.monotonic() - at < _DEATHS_S]) >= _MOST_DEATHS
 
-    def run(self) -> Run:
+    def run(self) -> ProcessRun:
         """The process, running. Raises EndedError."""
         with self._lock:
             if self._closed:
                 raise EndedError("closed")
             if self._run is None:
                 try:
-                    self._run = Run(self._beginning, self._told)
+                    self._run = ProcessRun(self._beginning, self._told)
                 except (OSError, EndedError) as error:
                     self._died(error)
                     raise EndedError(str(error)) from error
@@ -142,7 +142,7 @@ class GuardProcess:
         with suppress(EndedError):
             self.run()
 
-    def failed(self, run: Run, error: BaseException) -> None:
+    def failed(self, run: ProcessRun, error: BaseException) -> None:
         """A request of this run failed: end it."""
         with self._lock:
             if self._run is run:

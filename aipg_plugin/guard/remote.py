@@ -26,7 +26,7 @@ from aipg_plugin.geometry.projection import Projection
 from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.guard import Guard, stream_of
 from aipg_plugin.guard.observer import OnLook
-from aipg_plugin.guard.processes import EndedError, GuardProcess, Run
+from aipg_plugin.guard.processes import EndedError, GuardProcess, ProcessRun
 from aipg_plugin.guard.service import Load
 from aipg_plugin.guard.slots import SharedMemory, SharedPool
 from aipg_plugin.guard.stats import StreamStats
@@ -128,7 +128,7 @@ class RemoteGuard:
     def __init__(self, camera: Camera, process: GuardProcess, key: int, make_here: MakeGuard) -> None:
         self._camera, self._process, self._key, self._make_here = camera, process, key, make_here
         self._lock = threading.RLock()
-        self._run: Run | None = None  # that `_requests` go to
+        self._run: ProcessRun | None = None  # that `_requests` go to
         self._requests: Connection | None = None
         self._memory = SharedMemory()
         self._frames: dict[str, _StreamFrames] = {}
