@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -31,7 +30,6 @@ _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, o
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first, where there is time: who comes in later is
                                         # seen on their way too
-_BESIDE = np.ones((3, 3), np.uint8)
 
 
 class SweepSchedule:
@@ -231,9 +229,8 @@ class SweepSchedule:
         shown = self._shown[chosen].any(0)
         shape = self.left.shape
         left = self._unseen_cells() & ~shown & (self.left.reshape(-1) | short)
-        if pressed:  # with the cells beside: what has changed is the part of somebody that stands out
-            waits = (self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))
-            left |= (cv2.dilate(waits.reshape(shape).view(np.uint8), _BESIDE).reshape(-1) > 0) & self._somewhere
+        if pressed:
+            left |= ((self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))) & self._somewhere
         self.left = left.reshape(shape)
 
     def _affordable(self, budget_s: float) -> int:
