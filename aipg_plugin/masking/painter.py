@@ -67,7 +67,8 @@ class MaskPainter:
             self._soften(picture, plan)
             self._blacken(picture)
             return self._region.share()
-        for part, bits in parts:  # all colours are taken before anything is painted: cells of neighbours overlap
+        # All colours are taken before anything is painted, since cells of neighbours overlap: by who is on top first.
+        for part, bits in reversed(parts):
             self._mosaic.sample(picture, part, bits, self._region.nothing)
         _paint(picture, parts, self._mosaic)
         if plan.method is MaskingMethod.BACKGROUND and background is not None:

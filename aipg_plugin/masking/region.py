@@ -9,7 +9,8 @@ The order, weakest first, is fixed here and nowhere else:
 5. the full mosaic, also whenever a polygon is doubtful (not finite, or too large to be true).
 
 Each masks more than the one before, so "wins over" means that nothing a later rule masks is ever cleared. Where
-several grids meet, the one with the largest cells is used; of two figures with the same one, that of the higher key.
+several grids meet, the one with the largest cells is used; of two figures with the same one, that of the lower key, but
+those without a name (below 0) come under all others.
 
 Everything is decided in **blocks** of 2 × 2 px, the size of a chroma sample, rounded outward: no clear chroma is
 left under masked luma, and all pixel formats get the same mask. The last block of an odd picture is cut.
@@ -152,7 +153,8 @@ class RegionMap:
 
     def _figures(self, plan: MaskPlan, cell_px_by_key: dict[int, int], prohibited: list[Patch]) -> None:
         before, self._drawn_figures = self._drawn_figures, {}
-        for figure in sorted(plan.figures, key=lambda figure: figure.key):  # a plan's order changes with every look
+        # A plan's order changes with every look. Who was there first covers who comes or is counted anew.
+        for figure in sorted(plan.figures, key=lambda figure: (figure.key >= 0, -figure.key)):
             kept = before.get(figure.key)
             patches = kept[1] if kept is not None and kept[0] is figure else figure_patches(figure, self._blocks_wh)
             self._drawn_figures[figure.key] = figure, patches

@@ -137,6 +137,17 @@ def test_who_is_on_top_does_not_depend_on_the_order_of_a_plan(method: MaskingMet
     assert same(one, other)
 
 
+def test_who_comes_changes_nothing_where_somebody_was_before() -> None:
+    there, newcomer = figure(LEFT, key=4, cell_px=16), figure(rectangle(50, 40, 230, 120), key=9, cell_px=16)
+    nameless = figure(rectangle(20, 30, 100, 100), key=-1, cell_px=16)
+    alone, joined = picture(I420), picture(I420)
+    MaskPainter(I420, SIZE).paint(alone, MaskPlan(figures=(there,)), 0.0)
+    MaskPainter(I420, SIZE).paint(joined, MaskPlan(figures=(there, newcomer, nameless)), 0.0)
+    for x in (slice(24, 46), slice(54, 84)):  # away from edges, which are softened
+        assert np.array_equal(alone[0][44:96, x], joined[0][44:96, x])
+    assert np.array_equal(alone[1][12:68, 7:42], joined[1][12:68, 7:42])
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_head_alone_tells_nothing_at_all(share: float) -> None:
     head = MaskPlan(figures=(figure(rectangle(10, 20, 38, 48), cell_px=16),), cell_share=share)
@@ -192,7 +203,7 @@ def test_an_outline_lies_within_the_mask_and_tells_nothing(pixel_format: PixelFo
 
 def test_people_cover_each_others_lines() -> None:
     work, painter = copy(noise(I420, SIZE)), MaskPainter(I420, SIZE)
-    both = (figure(LEFT, key=1, cell_px=16), figure(rectangle(50, 40, 150, 120), key=2, cell_px=32))
+    both = (figure(LEFT, key=2, cell_px=16), figure(rectangle(50, 40, 150, 120), key=1, cell_px=32))
     painter.paint(work, MaskPlan(figures=both, method=MaskingMethod.FILLING, fill_outline=True), 0.0)
     filled = work[0][80, 30]
     assert (work[0][46:114, 84:96] == filled).all(), "the line of the first, under the second"
