@@ -18,6 +18,7 @@ from aipg_plugin.options import BlurIntensity
 from benchmarks.heads import SIDE
 
 F64 = NDArray[np.float64]
+_NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
 
 HEAD_M = 0.25
 FPS = 25
@@ -82,8 +83,8 @@ def room() -> F64:
     return np.clip(soft, 0, 255)
 
 
-def over_scene(setup: Setup, head: F64, scene: F64, t_s: float) -> tuple[F64, tuple[slice, slice]]:
-    """The head (SIDE, SIDE, 3) in the room: the part of the picture that differs from the room, and where it is."""
+def over_scene(setup: Setup, heads: F64, scene: F64, t_s: float) -> tuple[F64, tuple[slice, slice]]:
+    """Heads (heads, SIDE, SIDE, 3), each in the room: the part that differs from the room, and where it is."""
     start = setup.corner_px(t_s)
     pixels, windows = [], []
     for origin in start:
@@ -92,10 +93,9 @@ def over_scene(setup: Setup, head: F64, scene: F64, t_s: float) -> tuple[F64, tu
         pixels.append(setup.coverage(origin, low, low + 1))
         windows.append(slice(first, first + len(low)))
     (px, py), window, alpha = pixels, (windows[1], windows[0]), outline()
-    part = scene[window] * (1 - py @ alpha @ px.T)[..., None]
-    for c in range(3):
-        part[..., c] += py @ (alpha * head[..., c]) @ px.T
-    return part, window
+    behind = scene[window] * (1 - py @ alpha @ px.T)[..., None]
+    shown = py @ np.moveaxis(alpha[..., None] * heads, -1, 1) @ px.T
+    return behind + np.moveaxis(shown, 1, -1), window
 
 
 def scene_planes(scene: F64) -> Planes:
@@ -150,36 +150,37 @@ class Observed:
 
 def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observed, Observed]:
     """Film each head (heads, SIDE, SIDE, 3), mask it with the real painter, and read the colours it shows."""
-    empty, lumas, hues = scene_planes(scene), [], []
-    offsets = pattern((-(-SCENE_PX // setup.cell_px),) * 2)
-    for head in heads:
-        painter = MaskPainter(PixelFormat.I420, (SCENE_PX, SCENE_PX))
-        values: list[float] = []
-        at: list[tuple[int, int, int]] = []
-        figures: list[tuple[float, float, float]] = []
-        taken: list[int] = []
-        for n, t_s in enumerate(setup.times_s):
+    empty, offsets = scene_planes(scene), pattern((-(-SCENE_PX // setup.cell_px),) * 2)
+    painters = [MaskPainter(PixelFormat.I420, (SCENE_PX, SCENE_PX)) for _ in heads]
+    values: list[list[float]] = [[] for _ in heads]
+    figures: list[list[tuple[float, float, float]]] = [[] for _ in heads]
+    at: list[tuple[int, int, int]] = []
+    taken: list[int] = []
+    for n, t_s in enumerate(setup.times_s):
+        parts, (rows, columns) = over_scene(setup, heads, scene, t_s)
+        halves = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
+        masked = plan(setup, t_s)
+        for k, (painter, part) in enumerate(zip(painters, parts, strict=True)):
             planes = tuple(plane.copy() for plane in empty)
-            part, (rows, columns) = over_scene(setup, head, scene, t_s)
-            halves = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
             for plane, new, place in zip(planes, scene_planes(part), ((rows, columns), halves, halves), strict=True):
                 plane[place] = new
-            painter.paint(planes, plan(setup, t_s), t_s)
+            painter.paint(planes, masked, t_s)
             # The attacker is told more than a real one would know: the figure's own luma, and which cells took a new
             # colour in this frame.
-            figure = painter._mosaic._figures[1]
+            figure, grid = painter._mosaic._figures[1], painter._mosaic._grids.get(setup.cell_px)
             own = figure.shown(t_s)[0]
-            grid = painter._mosaic._grids[setup.cell_px]
-            for row, column in np.argwhere(grid._taken_s == t_s).tolist():
-                at.append((n, row, column))
-                shown = _shown_luma(planes[0], painter.mask, row, column, setup.cell_px)
-                values.append((shown - float(offsets[row, column]) - own) / CELL_SOFTENING)
+            cells_taken = [] if grid is None else np.argwhere(grid._taken_s == t_s).tolist()
+            mask = painter.mask if cells_taken else _NO_MASK
+            for row, column in cells_taken:
+                shown = _shown_luma(planes[0], mask, row, column, setup.cell_px)
+                values[k].append((shown - float(offsets[row, column]) - own) / CELL_SOFTENING)
             if figure.taken_s == t_s:
-                taken.append(n)
                 held = figure.held
-                figures.append((128 + (held[0] - 128) / SOFTENING, held[1] - 128, held[2] - 128))
-        lumas.append(np.array([*values, *(luma for luma, *_ in figures)]))
-        hues.append(np.array([chroma for _, *chroma in figures]).reshape(-1, 2))
+                figures[k].append((128 + (held[0] - 128) / SOFTENING, held[1] - 128, held[2] - 128))
+        at += [(n, row, column) for row, column in cells_taken]  # the same for all heads
+        taken += [n] if figure.taken_s == t_s else []
+    lumas = [[*of_cells, *(luma for luma, *_ in own)] for of_cells, own in zip(values, figures, strict=True)]
+    hues = [[chroma for _, *chroma in own] for own in figures]
     cells = np.array(at, np.intp).reshape(-1, 3)
     whole, whole_known = _figure_model(setup, taken, scene)
     matrix, known = model(setup, cells, scene, WINDOW)
@@ -191,7 +192,7 @@ def observe_ours(setup: Setup, heads: F64, scene: F64) -> tuple[Observed, Observ
     # Only the direction of the mean chroma is shown; the attacker is told how far from grey it is on the average.
     means = np.einsum("nt,htc->hnc", whole, heads.reshape(len(heads), -1, 3)) + whole_known
     far = np.hypot(*np.moveaxis(means[..., 1:] - 128, -1, 0)).mean() if taken else 0.0
-    seen, first = 128 + directions(np.array(hues)) * far, np.array(taken, np.intp) == 0
+    seen, first = 128 + directions(np.array(hues).reshape(len(heads), -1, 2)) * far, np.array(taken, np.intp) == 0
     u, v = (Observed(seen[..., c], whole, whole_known[:, c + 1], first, np.ones_like(first)) for c in range(2))
     return luma, u, v
 
@@ -257,7 +258,7 @@ def model(setup: Setup, at: NDArray[np.intp], scene: F64, window: int) -> tuple[
         middle = (at[at[:, 0] == n][:, 1:] + 0.5) * setup.cell_px
         low = np.maximum(middle - window * setup.cell_px / 2, 0)
         high = np.minimum(middle + window * setup.cell_px / 2, SCENE_PX)
-        part, place = over_scene(setup, np.zeros((SIDE, SIDE, 3)), scene, n / FPS)
+        (part,), place = over_scene(setup, np.zeros((1, SIDE, SIDE, 3)), scene, n / FPS)
         change = _integral(part - scene[place])
         offset = np.array([place[0].start, place[1].start])
         in_part = [np.clip(edge - offset, 0, part.shape[:2]) for edge in (low, high)]

@@ -28,9 +28,9 @@ from aipg_plugin.options import BlurIntensity, MaskingMethod, Source, Web
 from aipg_plugin.resources import resource_path
 from aipg_plugin.settings.loader import load
 from aipg_plugin.web import make_pages
-from benchmarks.attack import Heads, Prior, attack
+from benchmarks.attack import attack, make_heads
 from benchmarks.attack_film import MOTIONS, outline
-from benchmarks.heads import SIDE, people
+from benchmarks.heads import SIDE
 
 Bgr = NDArray[np.uint8]
 _FRAME = 110
@@ -77,14 +77,12 @@ def methods(out: Path) -> None:
 
 def attacked(out: Path) -> None:
     """Heads rebuilt from a film of a plain mosaic, and of ours, by the attack of `benchmarks.attack`."""
-    found = people("drawn", 60, 200)
-    if found is None:
+    groups = make_heads("drawn", 60, 200, groups=1)
+    if groups is None:
         raise SystemExit("drawn heads are missing")
-    probes, gallery, learned = (each.reshape(len(each), -1, 3).astype(float) for each in found)
-    heads = Heads("drawn", probes, gallery, Prior.learn(learned))
-    rows, rebuilt = attack(heads, BlurIntensity.LOW, MOTIONS[0])
+    rows, rebuilt = attack(groups, BlurIntensity.LOW, MOTIONS[0])
     of = {(row.mosaic, row.frames): (row, picture) for row, picture in zip(rows, rebuilt, strict=True)}
-    lines = [("clear", heads.probes)]
+    lines = [("clear", groups[0].probes)]
     for mosaic, words in (("plain", "plain mosaic"), ("body", "our mosaic")):
         row, picture = of[mosaic, "all"]
         lines.append((f"{words}: {row.rank1:.0%} named", picture))
