@@ -227,8 +227,9 @@ class App:
                 if getattr(old, name) != getattr(settings, name):
                     _log.warning("%s: changed settings take effect after a restart", name)
             for camera in settings.cameras:
-                if camera.id in self._guards and camera.enabled:
-                    self._guards[camera.id].configure(camera)
+                guard = self._guards.get(camera.id)
+                if guard is not None and camera.enabled and camera != guard.camera:
+                    guard.configure(camera)  # the others may be waiting for a process that hangs
             kept = {camera.id for camera in settings.cameras if camera.enabled}
             for camera_id in self._guards.keys() - kept:
                 self._guards.pop(camera_id).close()

@@ -34,6 +34,7 @@ from aipg_plugin.guard.worker import Beginning, Failure, Left, Looked
 from aipg_plugin.options import Camera, Models
 from aipg_plugin.states import State
 
+_log = logging.getLogger(__name__)
 _ANSWERS_S = 30.0  # a process that takes longer is ended; all its cameras may wait for each other
 _LEAST_CAMERAS = 2
 _ENDED = "the guard's process ended"
@@ -185,7 +186,11 @@ class RemoteGuard:
             if not self._connected():
                 frames.fallen.append(frame)
                 return self._blanks(frame.stream)
-            held = self._hold(frames, frame)
+            try:
+                held = self._hold(frames, frame)
+            except (OSError, MemoryError):  # no memory for it
+                _log.exception("camera %s stream %s: a frame found no memory", self._camera.id, frame.stream)
+                return [*self._blanks(frame.stream), *_blanks([frame])]
             try:
                 left = self._ask("process", frame.stream, frame.seq, frame.pts_s, frame.wall_time_s, frame.format,
                                  frame.size_wh, held.place)
@@ -209,8 +214,8 @@ class RemoteGuard:
 
     def configure(self, camera: Camera) -> None:
         """See `Guard.configure`."""
+        self._camera = camera  # what leaves counts by these from now on, whatever the process is still at
         with self._lock:
-            self._camera = camera
             for gone in self._frames.keys() - {stream.id for stream in camera.streams}:
                 del self._frames[gone]
             if (here := self._if_here()) is not None:
@@ -265,14 +270,13 @@ class RemoteGuard:
             with suppress(EndedError):
                 if self._requests is not None:
                     left = self._ask(what, stream_id, *arguments)
-                    return [*self._blanks(stream_id), *self._released(stream_id, left)]
+                    return self._shown_now(stream_id, [*self._blanks(stream_id), *self._released(stream_id, left)])
             return self._blanks(stream_id)
 
     def _shown_now(self, stream_id: str, guarded: list[GuardedFrame]) -> list[GuardedFrame]:
         """What may leave by the settings of now: the guard may have been switched on while the process was asked."""
-        guard = self._camera.privacy_guard
-        wanted = guard.enabled and stream_id in guard.target_streams
-        return [one for one in guarded if not wanted or one.state is not State.OFF]
+        wanted = self._camera.privacy_guard.guards(stream_id)
+        return [one for one in guarded if not (wanted and one.clear)]
 
     def _frames_of(self, stream_id: str) -> _StreamFrames:
         return self._frames.setdefault(stream_id, _StreamFrames())
@@ -289,11 +293,18 @@ class RemoteGuard:
         return held
 
     def _released(self, stream_id: str, left: Iterable[Left]) -> list[GuardedFrame]:
-        """The frames that the process gives back; those that came before them and are not among them are gone."""
+        """The frames that the process gives back; those that came before them and are not among them are gone.
+
+        Raises EndedError where one is not the frame that was put there: what the process still holds is not known then.
+        """
         frames, guarded = self._frames_of(stream_id), list[GuardedFrame]()
         for one in left:
-            planes = one.planes if one.place is None else self._given_back(frames, one.place)
+            planes = one.planes if one.place is None else self._given_back(frames, one)
             if planes is None:
+                run = self._run
+                self._disconnect()
+                if run is not None:
+                    self._process.failed(run, EndedError("a frame that is not known came back"))
                 raise EndedError("a frame that is not known came back")
             guarded.append(_mint_guarded(stream=stream_id, seq=one.seq, pts_s=one.pts_s, wall_time_s=one.wall_time_s,
                                          format=one.format, size_wh=one.size_wh, planes=planes, state=one.state,
@@ -301,22 +312,24 @@ class RemoteGuard:
         return guarded
 
     @staticmethod
-    def _given_back(frames: _StreamFrames, place: int) -> Planes | None:
-        while frames.held:
-            held = frames.held.popleft()
-            if held.place == place:
-                frames.last = held.frame.planes
-                return held.frame.planes
+    def _given_back(frames: _StreamFrames, left: Left) -> Planes | None:
+        """The planes of a frame; None where it is not the one that was put there."""
+        for index, held in enumerate(frames.held):
+            if held.place == left.place:
+                own = held.frame
+                if (own.seq, own.format, own.size_wh) != (left.seq, left.format, left.size_wh):
+                    return None
+                for _ in range(index + 1):
+                    frames.held.popleft()
+                frames.last = own.planes
+                return own.planes
         return None
 
     def _blanks(self, stream_id: str) -> list[GuardedFrame]:
         """Blanks in place of the frames that ended with the process."""
         frames = self._frames_of(stream_id)
         fallen, frames.fallen = frames.fallen, []
-        return [_mint_guarded(stream=stream_id, seq=one.seq, pts_s=one.pts_s, wall_time_s=one.wall_time_s,
-                              format=one.format, size_wh=one.size_wh,
-                              planes=placeholder.blank(one.format, one.size_wh), state=State.FAILSAFE, reason=_ENDED)
-                for one in fallen]
+        return _blanks(fallen)
 
     def _if_here(self) -> Guard | None:
         """The guard of this process, while the other one cannot be had."""
@@ -378,6 +391,13 @@ class RemoteGuard:
         self._requests = self._run = None
         for frames in self._frames.values():
             frames.fall()
+
+
+def _blanks(frames: Iterable[Frame]) -> list[GuardedFrame]:
+    """A blank in place of each."""
+    return [_mint_guarded(stream=one.stream, seq=one.seq, pts_s=one.pts_s, wall_time_s=one.wall_time_s,
+                          format=one.format, size_wh=one.size_wh, planes=placeholder.blank(one.format, one.size_wh),
+                          state=State.FAILSAFE, reason=_ENDED) for one in frames]
 
 
 AnyGuard = Guard | RemoteGuard

@@ -208,6 +208,66 @@ def test_an_answer_that_was_not_taken_is_not_the_next_ones(made: Callable[[Camer
     np.testing.assert_array_equal(out.planes[0], shown(2).planes[0])
 
 
+@pytest.mark.parametrize("wrong", [{"seq": 7}, {"place": -1}])
+def test_a_frame_that_is_not_the_one_put_there_leaves_as_a_blank(made: Callable[[Camera], RemoteGuard],
+                                                                 monkeypatch: pytest.MonkeyPatch,
+                                                                 wrong: dict[str, int]) -> None:
+    """What lies at a place may be another frame by now, under the masks of the first."""
+    guard = made(scenes.camera(enabled=False, lookahead_s=0.0))
+    fed(guard, 0, 2)
+    (process,) = children()
+    ask = guard._ask
+
+    def mixed_up(*message: object) -> object:
+        left = ask(*message)
+        return [one._replace(**wrong) for one in left] if message[0] == "process" else left
+
+    monkeypatch.setattr(guard, "_ask", mixed_up)
+    (lost,) = guard.process(shown(2))
+    assert (lost.seq, is_blank(lost)) == (2, True)
+    monkeypatch.undo()
+    assert not process.is_running()  # nobody knows what it holds
+    (out,) = guard.process(shown(3))
+    np.testing.assert_array_equal(out.planes[0], shown(3).planes[0])
+
+
+@pytest.mark.parametrize("step", ["process", "flush"])
+def test_a_guard_that_is_switched_on_while_the_process_is_at_it_lets_nothing_clear_out(
+        made: Callable[[Camera], RemoteGuard], step: str) -> None:
+    off, on = scenes.camera(enabled=False, lookahead_s=10.0), scenes.camera(lookahead_s=10.0)
+    guard = made(off)
+    fed(guard, 0, 2)
+    (process,) = children()
+    process.suspend()
+    out = list[GuardedFrame]()
+
+    def asked() -> None:
+        out.extend(guard.process(shown(2)) if step == "process" else guard.flush("1"))
+
+    threads = [threading.Thread(target=asked), threading.Thread(target=guard.configure, args=(on,))]
+    threads[0].start()
+    wait_for(lambda: guard._lock._is_owned() or not guard._lock.acquire(blocking=False))  # type: ignore[attr-defined]
+    threads[1].start()
+    wait_for(lambda: guard.camera is on)
+    process.resume()
+    for thread in threads:
+        thread.join(20)
+    assert not any(one.clear for one in out)
+
+
+def test_a_frame_without_memory_leaves_as_a_blank(guard: RemoteGuard, monkeypatch: pytest.MonkeyPatch) -> None:
+    fed(guard, 0, 1)
+
+    def full(_size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(guard._memory, "make", full)
+    out = [one for index in range(1, 40) for one in guard.process(shown(index))]
+    assert [one.seq for one in out if is_blank(one)]
+    monkeypatch.undo()
+    assert not any(one.clear for one in out)
+
+
 def test_cameras_are_guarded_here_when_processes_die_again_and_again(guard: RemoteGuard) -> None:
     index = 0
     for _ in range(processes._MOST_DEATHS):
