@@ -73,9 +73,9 @@ class Mosaic:
         grid = self._grid(cell_px)
         rows, columns = cell_range(rect, cell_px)
         due = grid.due(rows, columns, self.t_s)
-        cells = np.argwhere(due if masked is None or not due.any() else due & _any_in_cell(masked, rect, cell_px))
-        if len(cells):
-            cells += (rows.start, columns.start)
+        found = (due if masked is None or not due.any() else due & _any_in_cell(masked, rect, cell_px)).nonzero()
+        if len(found[0]):
+            cells = np.stack((found[0] + rows.start, found[1] + columns.start), axis=1)
             windows = self._luma(picture.window_means(cell_px, cells, WINDOW, nothing))
             grid.put(cells, np.asarray((windows - figure.luma) * share, np.float32), self.t_s)
 

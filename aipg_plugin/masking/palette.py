@@ -34,6 +34,7 @@ class FigureColour:
         self.luma = GREY                      # the mean as it was taken
         self.taken_s = -np.inf
         self.held = (GREY, GREY, GREY)        # luma and chroma to be shown
+        self._rounded = (round(GREY),) * 3
         self._level: int | None = None
         self._hue: int | None = None
         self._before = self.held
@@ -61,11 +62,14 @@ class FigureColour:
                 GREY + strength * math.sin(turn))
         if held != self.held or not known:
             self.held, self._before, self._changed_s = held, before if known else held, t_s
+            self._rounded = round(held[0]), round(held[1]), round(held[2])
         self.taken_s = t_s
 
     def shown(self, t_s: float) -> tuple[int, int, int]:
         """Luma and chroma at `t_s`, before the pattern."""
         share = min(max((t_s - self._changed_s) / FADE_S, 0.0), 1.0)
+        if share == 1.0:
+            return self._rounded
         y, u, v = (round(old + (new - old) * share) for old, new in zip(self._before, self.held, strict=True))
         return y, u, v
 

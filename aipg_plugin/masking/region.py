@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -219,7 +218,7 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
 
     Every block with a pixel centre inside the widened polygon is included. Raises DoubtfulPolygonError.
     """
-    points = 2 * _block_points(polygon) + 0.5  # in pixels as cv2 counts them
+    points = _points(polygon) - 0.5  # in pixels as cv2 counts them
     if len(points) == 0:
         return None
     if not math.isfinite(margin_px):
@@ -235,14 +234,16 @@ def rasterise(polygon: Polygon, margin_px: float, blocks_wh: tuple[int, int]) ->
         raise DoubtfulPolygonError("a polygon spans {span} blocks of 2 px", span=(w, h))
     # Drawn beyond the picture's edge as well, so that a hole cut open by the edge is still a hole.
     drawn: UInt8 = np.zeros((2 * h, 2 * w), np.uint8)
-    fixed = _fixed(points - (2 * x, 2 * y))
-    cv2.fillPoly(drawn, [fixed], 1, shift=_SHIFT)
-    cv2.polylines(drawn, [fixed], True, 1, pen_px, shift=_SHIFT)
-    bits: UInt8 = ((drawn[0::2] | drawn[1::2]).view(np.uint16) != 0).view(np.uint8)
+    fixed = [_fixed(points - (2 * x, 2 * y))]
+    cv2.fillPoly(drawn, fixed, 1, shift=_SHIFT)
+    cv2.polylines(drawn, fixed, True, 1, pen_px, shift=_SHIFT)
+    pairs = drawn.view(np.uint16)
+    bits = ((pairs[0::2] | pairs[1::2]) != 0).view(np.uint8)
     contours, parents = cv2.findContours(bits, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    for n, contour in enumerate(contours):
-        if parents[0, n, 3] >= 0:
-            cv2.drawContours(bits, [contour], 0, 1, cv2.FILLED)
+    if len(contours) > 1:
+        for contour, (*_, parent) in zip(contours, parents[0].tolist(), strict=True):
+            if parent >= 0:
+                cv2.drawContours(bits, [contour], 0, 1, cv2.FILLED)
     rect = BlockRect(max(x, 0), max(y, 0), min(x + w, blocks_wh[0]), min(y + h, blocks_wh[1]))
     return Patch(rect, bits[rect.y0 - y:rect.y1 - y, rect.x0 - x:rect.x1 - x])
 
@@ -306,6 +307,11 @@ def _area_bits(points: Float64, rect: BlockRect, bounds: Bounds, slack: tuple[fl
 
 def _block_points(polygon: Polygon) -> Float64:
     """Polygon in block coordinates as cv2 counts them (block centres are integers). Raises DoubtfulPolygonError."""
+    return _points(polygon) / 2 - 0.5
+
+
+def _points(polygon: Polygon) -> Float64:
+    """Polygon (K, 2) in px as it was given. Raises DoubtfulPolygonError."""
     try:
         points = np.asarray(polygon, np.float64)
     except (TypeError, ValueError) as error:
@@ -314,14 +320,15 @@ def _block_points(polygon: Polygon) -> Float64:
         return np.zeros((0, 2))
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise DoubtfulPolygonError("a polygon of shape {shape} is not a finite (K, 2)", shape=points.shape)
-    return points / 2 - 0.5
+    return points
 
 
 def _fixed(points: Float64) -> Int32:
-    return np.round(points * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
 
 
-def _level(cell_px: Any) -> int:
+@lru_cache(maxsize=256)
+def _level(cell_px: float) -> int:
     return LADDER_PX.index(snap_up(cell_px)) + 1
 
 
