@@ -176,12 +176,8 @@ class App:
     def _tell_snapshot(self, camera_id: str, guarded: GuardedFrame) -> None:
         if self.link.wants_snapshot(camera_id, guarded.stream):
             self.link.snapshot(camera_id, guarded.stream, guarded)
-            if guarded.clear and self._wants_guard(camera_id, guarded.stream):  # since it left
+            if guarded.clear and self._settings.guards(camera_id, guarded.stream):  # since it left
                 self.link.forget_pictures()
-
-    def _wants_guard(self, camera_id: str, stream: str) -> bool:
-        """Whether the settings in force want a stream guarded."""
-        return any(camera.id == camera_id and camera.privacy_guard.guards(stream) for camera in self._settings.cameras)
 
     def _tell(self, what: str, step: Callable[[], None]) -> None:
         """Tell somebody something. Their failure is logged, at most every 10 s, and goes no further."""

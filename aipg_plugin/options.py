@@ -290,6 +290,10 @@ class Settings:
     instance_id: str = "aipg"
     language: str = "en"
 
+    def guards(self, camera_id: str, stream_id: str) -> bool:
+        """Whether a stream leaves guarded."""
+        return any(camera.id == camera_id and camera.privacy_guard.guards(stream_id) for camera in self.cameras)
+
 
 def stream_keys(cameras: tuple[Camera, ...]) -> frozenset[tuple[str, str]]:
     """Camera and stream of every stream of the enabled cameras."""

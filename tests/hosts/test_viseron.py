@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from aipg_plugin.cli.main import main
 from aipg_plugin.errors import HostError
 from aipg_plugin.hosts import viseron
 from aipg_plugin.hosts.viseron import component
-from aipg_plugin.hosts.viseron.safety import refuse_unsafe
+from aipg_plugin.hosts.viseron.safety import COMPONENT, refuse_unsafe
 from tests.hosts.viseron_double import Camera, SharedFrames, Viseron, installed
 from tests.hosts.walk import SIDE_PX, clear_share, picture, walker_net
 from tests.servers import wait_for
@@ -127,6 +128,20 @@ def test_look_ahead_only_delays(vis: Viseron, tmp_path: Path) -> None:
     for index in range(20):
         assert clear_share(shown(lobby, index)) < 0.02
         time.sleep(0.03)
+
+
+def test_what_left_clear_is_shown_no_more_once_the_guard_is_on(vis: Viseron, tmp_path: Path) -> None:
+    whole = config()
+    whole["aipg"] = ours(walker_net(tmp_path / "walker.onnx"), lookahead_s=0.4, enabled=False)
+    assert vis.start(whole)
+    lobby, plugin = vis.cameras["lobby"], vis.data[COMPONENT].plugin
+    wait_for(lambda: clear_share(shown(lobby, 20)) > 0.5, 20, "the walker")
+    settings = plugin.settings
+    (camera,) = settings.cameras
+    plugin.on_settings(replace(settings, cameras=(
+        replace(camera, privacy_guard=replace(camera.privacy_guard, enabled=True)),)))
+    for _ in range(3):  # at once: no look is over yet
+        assert clear_share(shown(lobby, 20)) < 0.02
 
 
 RAW = {"host": "192.0.2.10", "port": 554, "path": "/stream1"}

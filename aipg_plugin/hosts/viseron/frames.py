@@ -47,7 +47,9 @@ class FrameGate:
         shared_frames.create = getattr(shared_frames.create, "__wrapped__", shared_frames.create)
 
     def guarded_bytes(self, shared_frame: Any, frame_bytes: bytes) -> bytes:
-        """The picture to store in place of a frame: the newest whose look-ahead is over, grey before the first."""
+        """The picture to store in place of a frame: the newest whose look-ahead is over, grey before the first, and
+        before the first after the guard was switched on.
+        """
         camera = shared_frame.camera_identifier
         stream = self._streams.get(camera)
         if stream is None:
@@ -58,6 +60,8 @@ class FrameGate:
             for guarded in self._plugin.on_frame(camera, frame):
                 self._last[camera] = guarded
             last = self._last.get(camera)
+            if last is not None and last.clear and self._plugin.settings.guards(camera, stream):
+                last = None  # of before the guard was switched on
             if last is not None and last.size_wh == size_wh and last.format is frame.format:
                 return b"".join(plane.tobytes() for plane in last.planes)
         except Exception:
