@@ -107,6 +107,8 @@ class EncodedStream:
         if (not wanted and now_s - self._picture_s < _SNAPSHOT_EVERY_S and now_s > self._snapshots_until_s
                 and (clear or not self._clear)):  # a clear one makes way for the first that is not
             return
+        if self._clear and not clear:
+            self._drop_waiting()
         picture = to_picture(guarded)
         picture.color_range = 2 if self._spec.colour.full_range else 1
         with self._new_picture:
@@ -186,10 +188,19 @@ class EncodedStream:
         return (picture_s, self._jpegs.encode(picture, picture_s, width_px)) if picture_s > after_s else (after_s, None)
 
     def forget_clear(self) -> None:
-        """Keep no picture that left while the guard was off: it is on now. Any thread."""
+        """Keep nothing that left while the guard was off: it is on now. Any thread."""
         with self._new_picture:
-            if self._clear:
+            clear = self._clear
+            if clear:
                 self._picture, self._picture_s = None, 0.0
+        if clear:
+            self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        """Send nobody what they were too slow for; they go on with a key frame."""
+        if self.packets.drop_waiting() + self.ts.drop_waiting():
+            self._last_key_s = 0.0
+            self._key_wanted.set()
 
     def _drop_mux(self) -> None:
         mux, self._mux = self._mux, None

@@ -68,6 +68,14 @@ class Subscription:
             self._chunks.clear()
             self._bytes, self._started = 0, False
 
+    def drop_waiting(self) -> bool:
+        """As `restart`, if anything waits; whether anything did."""
+        with self._lock:
+            waited = bool(self._chunks)
+            self._chunks.clear()
+            self._bytes, self._started = 0, self._started and not waited
+        return waited
+
     def close(self) -> None:
         """End the subscription from either side."""
         with self._lock:
@@ -109,6 +117,10 @@ class Fanout:
             subscription.offer(chunk)
             if subscription.closed:
                 self.remove(subscription)
+
+    def drop_waiting(self) -> int:
+        """Let nobody have what they have not taken yet; how many had not."""
+        return sum(subscription.drop_waiting() for subscription in self._subscriptions)
 
     def close(self) -> None:
         """Close every subscription."""

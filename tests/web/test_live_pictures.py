@@ -74,3 +74,21 @@ def test_a_served_still_is_clear_no_longer_than_the_guard_is_off() -> None:
     stream.forget_clear()
     assert stream.jpeg() is not None
     stream.close()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_slow_reader_is_sent_nothing_clear_once_the_guard_is_on(told: bool) -> None:
+    stream = served()
+    slow, quick = (stream.subscribe(stream.packets, lambda: None) for _ in range(2))
+    for _ in range(5):
+        stream.write(frame(State.OFF))
+        quick.take()
+    if told:
+        stream.forget_clear()
+        assert not slow.take()
+    for _ in range(3):
+        stream.write(frame(State.GUARDING, 20))
+    first, *_ = slow.take()
+    assert first.key
+    assert quick.take()[0].pts == first.pts  # who has kept up misses nothing
+    stream.close()
