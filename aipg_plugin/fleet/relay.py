@@ -82,6 +82,11 @@ class RelayedStream(EncodedStream):
             self._last_key_s = 0.0
         super().write(frame)
 
+    def forget_clear(self) -> None:
+        """See `EncodedStream.forget_clear`; what came from a node may be clear or not."""
+        super().forget_clear()
+        self._drop_waiting()
+
     def jpeg(self, width_px: int = 0) -> bytes | None:
         """The node's newest picture, or the still. Any thread; may wait for the node."""
         feed = self.feed

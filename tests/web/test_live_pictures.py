@@ -8,6 +8,7 @@ import pytest
 from aipg_plugin import frames
 from aipg_plugin.facade import pictures as pictures_module
 from aipg_plugin.facade.pictures import LivePictures
+from aipg_plugin.fleet.relay import RelayedStream
 from aipg_plugin.frames import GuardedFrame, PixelFormat
 from aipg_plugin.media.encoded import EncodedStream
 from aipg_plugin.media.info import StreamInfo
@@ -91,4 +92,17 @@ def test_a_slow_reader_is_sent_nothing_clear_once_the_guard_is_on(told: bool) ->
     first, *_ = slow.take()
     assert first.key
     assert quick.take()[0].pts == first.pts  # who has kept up misses nothing
+    stream.close()
+
+
+def test_a_slow_reader_of_a_nodes_stream_is_sent_nothing_of_before_a_change() -> None:
+    stream = RelayedStream(Output(OutputKind.HTTP), StreamInfo((64, 48), fps=25.0), name="lobby/1")
+    slow = stream.subscribe(stream.packets, lambda: None)
+    for index, key in enumerate((True, False)):
+        stream.pass_on(b"\0\0\1\x65", index / 25, key=key, size_wh=(64, 48))
+    stream.forget_clear()
+    assert not slow.take()
+    for index, key in enumerate((False, True), 2):
+        stream.pass_on(b"\0\0\1\x65", index / 25, key=key, size_wh=(64, 48))
+    assert [chunk.key for chunk in slow.take()] == [True]
     stream.close()
