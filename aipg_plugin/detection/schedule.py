@@ -76,6 +76,7 @@ class SweepSchedule:
         self._foreign: Bools = np.zeros(cells, bool)   # of these, what is not at people who are known …
         self._newcomers: Bools = np.zeros(cells, bool)  # … and what is far from them, until two looks have shown it
         self.left: Bools = np.zeros(self.coverage.grid_wh[::-1], bool)
+        self._late_left: Bools = np.zeros(cells, bool)  # of these
         self.hurried = False
         self._told = False
         self._credit = 0.0
@@ -187,9 +188,9 @@ class SweepSchedule:
 
     def rests(self, t_s: float) -> bool:
         """Whether nothing need be looked at now, if nothing has changed; if so, this decision is over."""
-        before = self._credit, self.hurried, self.left
+        before = self._credit, self.hurried, self.left, self._late_left
         if not self.complete or self.next(t_s, budget_s=self._given_s):
-            self._credit, self.hurried, self.left = before
+            self._credit, self.hurried, self.left, self._late_left = before
             return False
         self._last_s = t_s
         return True
@@ -221,16 +222,17 @@ class SweepSchedule:
 
     @property
     def left_share(self) -> float:
-        """Share of the places that tiles show which are `left`."""
-        return float(self.left.sum()) / max(1.0, float(self._somewhere.sum()))
+        """Share of the places that tiles show which are `left` because they are late, or were."""
+        return float(self._late_left.sum()) / max(1.0, float(self._somewhere.sum()))
 
     def _leave(self, chosen: list[int], *, short: bool, pressed: bool = False) -> None:
         """Note what has changed and these tiles do not show, if there was too little time, now or when it changed."""
         shown = self._shown[chosen].any(0)
         shape = self.left.shape
-        left = self._unseen_cells() & ~shown & (self.left.reshape(-1) | short)
+        self._late_left = left = self._unseen_cells() & ~shown & (self._late_left | short)
         if pressed:
-            left |= ((self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))) & self._somewhere
+            waits = (self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))
+            left = left | (waits & self._somewhere)
         self.left = left.reshape(shape)
 
     def _affordable(self, budget_s: float) -> int:
