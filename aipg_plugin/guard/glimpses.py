@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from aipg_plugin.geometry.figure import Figure
 from aipg_plugin.scene.foreground import ForegroundRegions
 from aipg_plugin.tracking.figures import glimpse_uncertainty_m
 
+_STEP_M = 0.05  # live, uncertainty is rounded up to: masks are drawn anew a few times a second, not for each frame
+_NO_HEAD = np.full(3, np.nan)
+
 
 @dataclass(frozen=True, eq=False)
 class Glimpse:
@@ -20,12 +24,12 @@ class Glimpse:
 
     seen_s: float
     box: NDArray[np.float64]
-    outline: NDArray[np.floating]
+    outline: NDArray[np.float64]
 
 
 def glimpses(regions: ForegroundRegions, seen_s: float) -> list[Glimpse]:
     """Each region of a look."""
-    return [Glimpse(seen_s, box, outline) for box, outline in zip(regions.boxes, regions.outlines, strict=True)]
+    return [Glimpse(seen_s, box, outline) for box, outline in regions.each]
 
 
 def near_any(glimpse: Glimpse, boxes: Iterable[NDArray[np.float64]]) -> bool:
@@ -40,15 +44,18 @@ def figures_of(found: Sequence[Glimpse], t_s: float, people: tuple[Figure, ...],
     Where a region is also in the other look, or one of the `people` explains it, both looks show where they are; as
     they do where all that came after is known (`known_after`), for who walks on from there is tracked.
     """
-    return tuple(_figure(index, one, t_s, bracketed=known_after or _shown_again(one, found, people))
+    step_m = 0.0 if known_after else _STEP_M
+    return tuple(_figure(index, one, t_s, step_m, bracketed=known_after or _shown_again(one, found, people))
                  for index, one in enumerate(found))
 
 
-def _figure(index: int, glimpse: Glimpse, t_s: float, *, bracketed: bool) -> Figure:
+def _figure(index: int, glimpse: Glimpse, t_s: float, step_m: float, *, bracketed: bool) -> Figure:
     age_s = abs(t_s - glimpse.seen_s)
-    return Figure(id=-1 - index, box=glimpse.box, outline=np.asarray(glimpse.outline, np.float64),
-                  head=np.full(3, np.nan), score=0.0, seen_s=glimpse.seen_s, age_s=age_s,
-                  position_uncertainty_m=glimpse_uncertainty_m(age_s, bracketed=bracketed))
+    uncertainty_m = glimpse_uncertainty_m(age_s, bracketed=bracketed)
+    if step_m:
+        uncertainty_m = math.ceil(uncertainty_m / step_m) * step_m
+    return Figure(id=-1 - index, box=glimpse.box, outline=glimpse.outline, head=_NO_HEAD, score=0.0,
+                  seen_s=glimpse.seen_s, age_s=age_s, position_uncertainty_m=uncertainty_m)
 
 
 def _shown_again(one: Glimpse, found: Sequence[Glimpse], people: tuple[Figure, ...]) -> bool:

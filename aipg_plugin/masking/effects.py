@@ -19,8 +19,6 @@ benchmarks/attack.py measures what is left to an attacker; run it before changin
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 
@@ -94,7 +92,7 @@ class Mosaic:
         return figure
 
     def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
-        """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
+        """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels; of one hue."""
         cell_px = LADDER_PX[part.level - 1]
         rows, columns = cell_range(rect, cell_px)
         luma_shown, *chroma = self._figures.get(part.key, _NOBODY).shown(self.t_s)
@@ -122,32 +120,13 @@ class Mosaic:
         return self._grids[cell_px]
 
 
-class Effect(Protocol):
-    """Colours of masked cells."""
-
-    def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
-        """Colours (rows, columns, 3) of the part's cells that `rect` touches, in the format's channels."""
-
-
-def own_effect(plan: MaskPlan, pixel_format: PixelFormat) -> Effect | None:
-    """The effect of a masking method that takes no colours from the picture; None for the methods over a mosaic."""
+def fill_colour(plan: MaskPlan, pixel_format: PixelFormat) -> UInt8 | None:
+    """The one colour (3,) of a masking method that takes none from the picture; None for those over a mosaic."""
     match plan.method:
         case MaskingMethod.FILLING:
-            return Filling(native_colour(pixel_format, plan.fill_colour_bgr))
+            return native_colour(pixel_format, plan.fill_colour_bgr)
         case MaskingMethod.BLURRING | MaskingMethod.BACKGROUND:
             return None
-
-
-class Filling:
-    """One colour everywhere, whatever is below."""
-
-    def __init__(self, colour: UInt8) -> None:
-        self._colour = colour
-
-    def colours(self, part: MaskPart, rect: BlockRect) -> UInt8:
-        """The colour for each of the cells that `rect` touches, (rows, columns, 3)."""
-        rows, columns = cell_range(rect, LADDER_PX[part.level - 1])
-        return np.broadcast_to(self._colour, (rows.stop - rows.start, columns.stop - columns.start, 3))
 
 
 def outline_colour(pixel_format: PixelFormat, bgr: tuple[int, int, int]) -> UInt8:

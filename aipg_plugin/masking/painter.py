@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.geometry.arrays import UInt8
 from aipg_plugin.masking.cells import LADDER_PX, SteadyCells
-from aipg_plugin.masking.effects import Effect, Mosaic, outline_colour, own_effect
+from aipg_plugin.masking.effects import Mosaic, fill_colour, outline_colour
 from aipg_plugin.masking.plan import Background, MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, bands, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart, RegionMap
@@ -58,15 +58,15 @@ class MaskPainter:
         self._mosaic.cell_share, self._mosaic.t_s = plan.cell_share, self._t_s
         cells = self._steady.update({figure.key: figure.cell_px for figure in plan.figures}, self._t_s)
         self._region.compose(plan, cells)
-        effect = own_effect(plan, self._format)
-        parts = [(part, None if self._region.full else self._bits(part)) for part in self._region.parts]
-        if effect is not None:
-            _paint(picture, parts, effect)
+        filling = fill_colour(plan, self._format)
+        if filling is not None:
+            self._fill(picture, filling, self._region.level)
             if plan.fill_outline:
                 self._outline(picture, outline_colour(self._format, plan.fill_colour_bgr))
             self._soften(picture, plan)
             self._blacken(picture)
             return self._region.share()
+        parts = [(part, None if self._region.full else self._bits(part)) for part in self._region.parts]
         # All colours are taken before anything is painted, since cells of neighbours overlap: by who is on top first.
         for part, bits in reversed(parts):
             self._mosaic.sample(picture, part, bits, self._region.nothing)
@@ -110,12 +110,14 @@ class MaskPainter:
         nothing = self._region.nothing
         if nothing is None:
             return
-        colour = native_colour(self._format, (0, 0, 0))
-        for part in self._region.parts:
-            for band in bands(part.rect):
-                if cv2.countNonZero(nothing[band.slices]):
-                    masked = np.asarray(self._region.level[band.slices] > 0).view(np.uint8)
-                    picture.fill_blocks(band, masked & nothing[band.slices], colour)
+        masked = np.asarray(cv2.copyTo(self._region.level, nothing), np.uint8)
+        self._fill(picture, native_colour(self._format, (0, 0, 0)), masked)
+
+    def _fill(self, picture: PicturePlanes, colour: UInt8, blocks: NDArray[np.integer]) -> None:
+        """One colour where `blocks` (H/2, W/2) are not 0."""
+        x, y, w, h = cv2.boundingRect(blocks)
+        for band in bands(BlockRect(x, y, x + w, y + h)) if w and h else ():
+            picture.fill_blocks(band, np.asarray(blocks[band.slices], np.uint8), colour)
 
     def _copy_background(self, picture: PicturePlanes, background: Background) -> None:
         """The empty scene where it is known, under figures only: areas hide the scene itself.
@@ -141,16 +143,16 @@ class MaskPainter:
                 picture.copy_blocks(scene, band, bits & (1 - stays[band.slices]))
 
 
-def _paint(picture: PicturePlanes, parts: list[tuple[MaskPart, UInt8 | None]], effect: Effect) -> None:
+def _paint(picture: PicturePlanes, parts: list[tuple[MaskPart, UInt8 | None]], mosaic: Mosaic) -> None:
     """Paint each part's blocks (None: all of the picture)."""
     for part, bits in parts:
         cell_px = LADDER_PX[part.level - 1]
         if bits is None:
-            picture.paint_all(cell_px, effect.colours(part, part.rect))
+            picture.paint_all(cell_px, mosaic.colours(part, part.rect))
             continue
         for band in bands(part.rect):
             rows = bits[band.y0 - part.rect.y0:band.y1 - part.rect.y0]
-            picture.paint_cells(band, rows, cell_px, effect.colours(part, band))
+            picture.paint_cells(band, rows, cell_px, mosaic.colours(part, band))
 
 
 def _known_blocks(known: NDArray[np.generic], rect: BlockRect) -> UInt8:

@@ -85,11 +85,15 @@ class PicturePlanes:
     def paint_cells(self, rect: BlockRect, bits: UInt8, cell_px: int, colours: UInt8) -> None:
         """Paint the blocks of `rect` where `bits` (h, w) is nonzero with their cells' colours.
 
-        `colours` (rows, columns, 3) holds the cells that `rect` touches.
+        `colours` (rows, columns, 3) holds the cells that `rect` touches; they have one hue: chroma planes get the
+        first's.
         """
         for layout, plane in self._layouts():
             scale, side = 2 // layout.step, cell_px // layout.step
             target = _part(plane, rect, scale)
+            if layout.step == 2:
+                _fill(target, _samples(bits, target, scale), _channels(colours[0, 0], layout))
+                continue
             source = _enlarged(_channels(colours, layout), side)
             y, x = rect.y0 * scale % side, rect.x0 * scale % side
             cv2.copyTo(source[y:y + target.shape[0], x:x + target.shape[1]], _samples(bits, target, scale), target)
@@ -104,8 +108,7 @@ class PicturePlanes:
         for layout, plane in self._layouts():
             scale = 2 // layout.step
             target = _part(plane, rect, scale)
-            chosen = _samples(bits, target, scale) != 0
-            np.copyto(target, _channels(colour, layout), where=chosen[..., None] if target.ndim == 3 else chosen)
+            _fill(target, _samples(bits, target, scale), _channels(colour, layout))
 
     def paint_all(self, cell_px: int, colours: UInt8) -> None:
         """Paint everything with the colours (rows, columns, 3) of all cells."""
@@ -150,6 +153,13 @@ def _contiguous_rows(plane: UInt8) -> bool:
 
 def _part(plane: UInt8, rect: BlockRect, scale: int) -> UInt8:
     return plane[rect.y0 * scale:rect.y1 * scale, rect.x0 * scale:rect.x1 * scale]
+
+
+def _fill(target: UInt8, chosen: UInt8, colour: UInt8) -> None:
+    """One colour, of one channel () or of several (C,), where `chosen` (h, w) is nonzero."""
+    source = np.empty(target.shape, np.uint8)
+    source[:] = colour
+    cv2.copyTo(source, chosen, target)
 
 
 def _enlarged(colours: UInt8, side: int) -> UInt8:

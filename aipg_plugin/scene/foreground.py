@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -30,6 +31,12 @@ class ForegroundRegions:
 
     boxes: Float64
     outlines: tuple[Float32, ...]
+
+    @cached_property
+    def each(self) -> tuple[tuple[Float64, Float64], ...]:
+        """Box (5,) and outline (K, 2) of each; the same arrays whenever they are asked for, so that masks are kept."""
+        return tuple((np.array(box), outline.astype(np.float64))
+                     for box, outline in zip(self.boxes, self.outlines, strict=True))
 
     def __len__(self) -> int:
         return len(self.boxes)
