@@ -30,6 +30,7 @@ _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, o
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first, where there is time: who comes in later is
                                         # seen on their way too
+_MOST_NEWCOMERS = 0.1                   # of all places; more that changes at once is nobody coming in
 
 
 class SweepSchedule:
@@ -231,8 +232,10 @@ class SweepSchedule:
         shape = self.left.shape
         self._late_left = left = self._unseen_cells() & ~shown & (self._late_left | short)
         if pressed:
-            waits = (self._foreign & ~shown) | (self._newcomers & (self._cell_must > shown))
-            left = left | (waits & self._somewhere)
+            once = self._somewhere & self._newcomers & (self._cell_must > shown)
+            if np.count_nonzero(once) > _MOST_NEWCOMERS * np.count_nonzero(self._somewhere):
+                once[:] = False  # that is light, not somebody: one look will do
+            left = left | once | (self._somewhere & self._foreign & ~shown)
         self.left = left.reshape(shape)
 
     def _affordable(self, budget_s: float) -> int:

@@ -325,3 +325,18 @@ def test_where_time_is_short_what_changes_beside_somebody_is_covered_until_it_is
         looks += bool(schedule.coverage.shown[chosen, 30 * schedule.coverage.grid_wh[0] + 20].any())
         assert schedule.left[30, 20] or looks
     assert not schedule.left.any()
+
+
+def test_where_time_is_short_a_change_of_light_is_covered_until_one_look_has_shown_it() -> None:
+    schedule, _ = changed_schedule((20, 30))
+    lit = ~nowhere(schedule)
+    shown = nowhere(schedule)
+    for look in range(200, 215):
+        new = lit if look == 200 else nowhere(schedule)
+        schedule.changed(new, look / 5, new, new)
+        chosen = list(schedule.next(look / 5, budget_s=0.012))
+        schedule.done(chosen, look / 5, 0.015 * len(chosen))
+        shown |= (schedule.coverage.shown[chosen] > 0).any(0).reshape(shown.shape)
+        waiting = (schedule.coverage.shown > 0).any(0).reshape(shown.shape) & ~shown
+        if waiting.mean() > 0.1:
+            np.testing.assert_array_equal(schedule.left, waiting)
