@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aipg_plugin.frames import PixelFormat, Planes
 from aipg_plugin.masking import FigureRegion, MaskPainter, MaskPlan
 from aipg_plugin.masking.effects import WINDOW
-from aipg_plugin.masking.palette import CELL_SOFTENING, SOFTENING, core, pattern
+from aipg_plugin.masking.palette import CELL_SOFTENING, SOFTENING, body, core, pattern
 from aipg_plugin.masking.region import RegionMap
 from aipg_plugin.options import BlurIntensity
 from benchmarks.heads import SIDE
@@ -116,7 +116,8 @@ def plan(setup: Setup, t_s: float) -> MaskPlan:
     body = np.stack([x + r + 1.8 * r * np.cos(a), y + 4.5 * r + 3 * r * np.sin(a)], axis=1)
     hull = np.asarray(cv2.convexHull(np.concatenate([head, body]).astype(np.float32)), np.float64).reshape(-1, 2)
     polygon = hull if setup.body else head
-    return MaskPlan((FigureRegion(1, (polygon,), 2.0, setup.cell_px),), default_cell_px=setup.cell_px,
+    own = FigureRegion(1, (polygon,), 2.0, setup.cell_px, head_px=(x + r, y + r, r))
+    return MaskPlan((own,), default_cell_px=setup.cell_px,
                     cells_per_metre=setup.head_px / HEAD_M / setup.cell_px, cell_share=setup.cell_share)
 
 
@@ -234,7 +235,7 @@ def _figure_model(setup: Setup, frames: list[int], scene: F64) -> tuple[F64, F64
     for i, n in enumerate(frames):
         region.compose(plan(setup, n / FPS), {})
         weights = np.zeros(region.level.shape)
-        weights[region.parts[0].rect.slices] = core(region.parts[0].patch.bits)
+        weights[region.parts[0].rect.slices] = body(core(region.parts[0].patch.bits), region.parts[0])
         weights /= weights.sum()
         x, y = setup.corner_px(n / FPS)
         cover_y, cover_x = setup.coverage(y, edges, edges + 2), setup.coverage(x, edges, edges + 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ def carried(regions: Sequence[FigureRegion], source: Projection, target: Project
     polygons = [_outlines(region, source, target) for region in regions]
     places = [_middle(each) if each else (np.nan, np.nan) for each in polygons]
     densities = pixels_per_metre(target, mount, np.array(places, np.float64).reshape(-1, 2))
-    return [_region(region.key, found, float(density), intensity)
+    return [replace(_region(region.key, found, float(density), intensity), head_px=_head(region, source, target))
             for region, found, density in zip(regions, polygons, densities, strict=True) if found]
 
 
@@ -55,6 +56,16 @@ def _region(key: int, found: list[tuple[NDArray[np.float64], Rect]], per_metre: 
         per_metre = max(float(np.ptp(polygon, axis=0).min()) for polygon, _ in found) / 0.5
     return FigureRegion(key, tuple(np.asarray(polygon, np.float32) for polygon, _ in found), 0.0,
                         cell_px_for(intensity, per_metre), tuple(rect for _, rect in found))
+
+
+def _head(region: FigureRegion, source: Projection, target: Projection) -> tuple[float, float, float] | None:
+    if region.head_px is None:
+        return None
+    x, y, radius = region.head_px
+    around = np.array([(x, y), (x + radius, y), (x - radius, y), (x, y + radius), (x, y - radius)])
+    shown = target.ray_to_pixel(source.pixel_to_ray(around))
+    away = np.hypot(*(shown[1:] - shown[0]).T)
+    return (float(shown[0, 0]), float(shown[0, 1]), float(away.max())) if np.isfinite(away).all() else None
 
 
 def _middle(found: list[tuple[NDArray[np.float64], Rect]]) -> tuple[float, float]:

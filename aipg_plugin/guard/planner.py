@@ -99,7 +99,8 @@ class MaskPlanner:
                 polygons_px=(np.asarray(outline, np.float32),),
                 margin_px=max((margin_m + figure.position_uncertainty_m) * per_metre,
                               thresholds.MIN_MARGIN_SHARE * smaller_px, 2.0),
-                cell_px=cell_px_for(intensity, per_metre))
+                cell_px=cell_px_for(intensity, per_metre),
+                head_px=_head_px(figure, scale_wh))
             self._kept[figure.id] = (margin_m, intensity), figure, region
             regions.append(region)
         return regions
@@ -134,6 +135,12 @@ class MaskPlanner:
             return None
         cx_px, cy_px, radius_px = lens
         return cx_px, cy_px, radius_px * (1 - guard.circumferential_width)
+
+
+def _head_px(figure: Figure, scale_wh: Float64) -> tuple[float, float, float] | None:
+    x, y, radius = figure.head.tolist()
+    known = math.isfinite(x) and math.isfinite(y) and math.isfinite(radius)
+    return (x * scale_wh[0], y * scale_wh[1], radius * scale_wh.max()) if known else None
 
 
 def planner_of(camera: Camera, layout: Layout, source: Projection, areas: Areas = NO_AREAS) -> MaskPlanner:

@@ -4,7 +4,7 @@ Why the mosaic is not simply the mean of each cell in each frame: a figure that 
 than a cell shows the grid new means in every frame, and a few seconds of them can be solved for a picture much sharper
 than the cells ("super-resolution"). So a cell shows
 
-- the brightness and the hue of the whole figure, rounded to a few levels and to one of palette.HUES_DEG,
+- the brightness and the hue of the figure apart from its head, rounded to a few levels and to one of palette.HUES_DEG,
 - in its luma, at the intensities that have a cells.CELL_SHARE, how far the mean of a window WINDOW times as wide as the
   cell lies from the figure's, which leaves little of what is finer than the window; rounded to levels with
   hysteresis, so that noise does not dither it, taken once and kept for HOLD_S or longer, whether or not the cell stays
@@ -24,8 +24,9 @@ import numpy as np
 
 from aipg_plugin.frames import PixelFormat
 from aipg_plugin.geometry.arrays import Bools, Float32, Int16, Ints, UInt8
+from aipg_plugin.masking import palette
 from aipg_plugin.masking.cells import CELL_SHARE, LADDER_PX, LUMA_STEP
-from aipg_plugin.masking.palette import CELL_SOFTENING, HOLD_S, HYSTERESIS, FigureColour, core, pattern
+from aipg_plugin.masking.palette import CELL_SOFTENING, HOLD_S, HYSTERESIS, LEAST_BODY, FigureColour
 from aipg_plugin.masking.plan import MaskPlan
 from aipg_plugin.masking.planes import PicturePlanes, native_colour
 from aipg_plugin.masking.region import BlockRect, MaskPart
@@ -84,8 +85,9 @@ class Mosaic:
         figure = self._figures.setdefault(part.key, FigureColour())
         if figure.due(self.t_s) and cv2.countNonZero(part.patch.bits) >= max(part.least_blocks, 1):
             bits = part.patch.bits if nothing is None else part.patch.bits & (1 - nothing[part.rect.slices])
-            if bits.any():
-                bits = core(bits) if part.least_blocks else bits
+            if part.least_blocks:
+                bits = palette.body(palette.core(bits), part)
+            if cv2.countNonZero(bits) >= max(part.least_blocks * LEAST_BODY, 1):
                 figure.put(self._to_yuv(picture.masked_mean(part.rect, bits)[None])[0], self.t_s)
             if len(self._figures) > _MOST_FIGURES:
                 del self._figures[min(self._figures, key=lambda key: self._figures[key].taken_s)]
@@ -141,7 +143,7 @@ class _Grid:
 
     def __init__(self, size_wh: tuple[int, int], cell_px: int) -> None:
         shape = (-(-size_wh[1] // cell_px), -(-size_wh[0] // cell_px))
-        self._pattern = pattern(shape)
+        self._pattern = palette.pattern(shape)
         self._levels = np.zeros(shape, np.float32)
         self._shown = self._pattern.copy()
         self._taken_s = np.full(shape, -np.inf)

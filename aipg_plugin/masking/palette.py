@@ -9,6 +9,7 @@ import numpy as np
 
 from aipg_plugin.geometry.arrays import Float32, Int16, UInt8
 from aipg_plugin.masking.cells import LUMA_STEP
+from aipg_plugin.masking.region import MaskPart
 
 HOLD_S = 4.0                    # no cell and no figure takes a new colour sooner than this
 FADE_S = 1.0                    # a figure's new colour comes in over so long
@@ -24,6 +25,8 @@ PALE, VIVID = 5.0, 7.0
 HYSTERESIS = 0.2                # of a step: how far past the midpoint a mean must be to change a level
 PATTERN = (-8, -4, 0, 4, 8)     # luma that cells differ by whatever is under them
 CORE = 0.12                     # of the root of a mask's area: so far from its edge it is more figure than floor
+HEAD_ROOM = 1.5                 # of a head's radius: so far around its middle nothing counts for the figure's colour
+LEAST_BODY = 0.5                # of what is more than a head: so much must be left without it
 GREY = 128.0
 
 
@@ -94,3 +97,13 @@ def core(bits: UInt8) -> UInt8:
     reach = round(CORE * math.sqrt(cv2.countNonZero(bits)))
     inner = cv2.erode(bits, np.ones((2 * reach + 1,) * 2, np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(inner, np.uint8) if inner.any() else bits
+
+
+def body(bits: UInt8, part: MaskPart) -> UInt8:
+    """The blocks (h, w) of a part without those of its figure's head: half of what is shown there may be the head's."""
+    if part.head_px is None or not all(math.isfinite(value) for value in part.head_px):
+        return bits
+    x, y, radius = part.head_px
+    rows, columns = np.ogrid[part.rect.y0:part.rect.y1, part.rect.x0:part.rect.x1]
+    away = np.hypot(2.0 * columns + 1 - x, 2.0 * rows + 1 - y)
+    return np.asarray(bits & (away > HEAD_ROOM * radius + 2), np.uint8)

@@ -23,7 +23,8 @@ class FigureRegion:
     +0.5 (several where a panorama's seam or several views split it), `margin_px` how far they are widened, `cell_px`
     its mosaic cell.
     `bounds_px` are rectangles x0, y0, x1, y1, one for each polygon, past which its margin does not reach (the view
-    it lies in); none for the whole picture.
+    it lies in); none for the whole picture. `head_px` is x, y and radius of its head, of which the mosaic's colours are
+    to tell nothing; None where it is not known.
     """
 
     key: int
@@ -31,6 +32,7 @@ class FigureRegion:
     margin_px: float
     cell_px: int
     bounds_px: tuple[Bounds, ...] = ()
+    head_px: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,13 +72,14 @@ class Patch:
 class MaskPart:
     """A patch, the level of its cells, and whose it is: a figure's key, or one of those below for what is no figure.
 
-    `least_blocks`: so many of a figure are more than a head.
+    `least_blocks`: so many of a figure are more than a head. `head_px`: x, y and radius of its head, if known.
     """
 
     patch: Patch
     level: int
     key: int
     least_blocks: int = 0
+    head_px: tuple[float, float, float] | None = None
 
     @property
     def rect(self) -> BlockRect:
@@ -160,7 +161,8 @@ class RegionMap:
             if any(_inside(patches, area) for area in prohibited):
                 continue
             for patch in patches:
-                self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px), figure.key)
+                self._add(patch, cell_px_by_key.get(figure.key, figure.cell_px), figure.key,
+                          head_px=figure.head_px)
 
     def _circumferential(self, plan: MaskPlan) -> None:
         if plan.circumferential is None:
@@ -184,14 +186,15 @@ class RegionMap:
         self.area.fill(1)
         self.parts = [MaskPart(Patch(self._all, self.area), level, _FULL_KEY)]
 
-    def _add(self, patch: Patch, cell_px: float, key: int, *, area: bool = False) -> None:
+    def _add(self, patch: Patch, cell_px: float, key: int, *, area: bool = False,
+             head_px: tuple[float, float, float] | None = None) -> None:
         level = _level(cell_px)
         target = self.level[patch.rect.slices]
         np.maximum(target, patch.bits * np.uint8(level), out=target)
         if area:
             np.maximum(self.area[patch.rect.slices], patch.bits, out=self.area[patch.rect.slices])
         least = 0 if area else math.ceil(self._least_cells * (LADDER_PX[level - 1] / 2) ** 2)
-        self.parts.append(MaskPart(patch, level, key, least))
+        self.parts.append(MaskPart(patch, level, key, least, head_px))
 
 
 def figure_patches(figure: FigureRegion, blocks_wh: tuple[int, int]) -> tuple[Patch, ...]:

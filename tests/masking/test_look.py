@@ -157,6 +157,22 @@ def test_a_head_alone_tells_nothing_at_all(share: float) -> None:
     assert same(one, other)
 
 
+def test_a_figures_colour_tells_nothing_of_its_head() -> None:
+    """Of 240 heads with a known body 12 were named from brightness and hue, three times as many as by chance."""
+    whole = replace(figure(LEFT, cell_px=16), head_px=(50.0, 45.0, 16.0))
+    y, x = np.mgrid[:160, :240] + 0.5
+    head = np.hypot(x - 50, y - 45) < 17
+    shown = []
+    for colour in (20, 235):
+        work = picture(I420)
+        work[0][head] = colour
+        work[1][head[::2, ::2]], work[2][head[::2, ::2]] = colour, 255 - colour
+        MaskPainter(I420, SIZE).paint(work, MaskPlan(figures=(whole,), cell_share=0.0), 0.0)
+        shown.append(work)
+    assert same(*shown)
+    assert shown[0][2][60, 20] > 128, "it still has the body's hue"
+
+
 def _painted(painter: MaskPainter, planes: tuple[np.ndarray, ...], masked: MaskPlan) -> np.ndarray:
     """The mask of a plan that is painted into a picture."""
     painter.paint(planes, masked, 0.0)
