@@ -107,3 +107,20 @@ def test_a_figure_that_stays_is_drawn_once_until_it_or_the_settings_change() -> 
         fresh = RegionMap(CAMERA.size_wh)
         fresh.compose(replace(planner, same=True).plan((each,), PrivacyGuard(), full=False), {})
         assert np.array_equal(drawn.level, fresh.level)
+
+
+@pytest.mark.parametrize("target", [CAMERA, *(dewarped(mode) for mode in SIZES)])
+def test_the_head_is_where_the_other_view_shows_it(target: Projection) -> None:
+    """A mask's colours leave it out, in every stream."""
+    box = standing_boxes(CAMERA, CEILING, [(0.05, -1.2)])[0]
+    head = np.array([box[0], box[1], 9.0])
+    planner = MaskPlanner(target, CAMERA, CEILING, same=target is CAMERA)
+    regions = planner.regions((Figure(1, box, OVAL, head, 0.9, 0.0),), PrivacyGuard())
+    place = target.ray_to_pixel(CAMERA.pixel_to_ray(head[None, :2]))[0]
+    if np.isfinite(place).all() and regions:
+        shown = regions[0].head_px
+        assert shown is not None
+        assert shown[:2] == pytest.approx(place, abs=0.5)
+        assert 2 < shown[2] < 200
+    nowhere = Figure(2, box, OVAL, np.full(3, np.nan), 0.9, 0.0)
+    assert all(region.head_px is None for region in planner.regions((nowhere,), PrivacyGuard()))
