@@ -64,8 +64,8 @@ def _head(region: FigureRegion, source: Projection, target: Projection) -> tuple
     x, y, radius = region.head_px
     around = np.array([(x, y), (x + radius, y), (x - radius, y), (x, y + radius), (x, y - radius)])
     shown = target.ray_to_pixel(source.pixel_to_ray(around))
-    away = np.hypot(*(shown[1:] - shown[0]).T)
-    return (float(shown[0, 0]), float(shown[0, 1]), float(away.max())) if np.isfinite(away).all() else None
+    away = np.sort(np.hypot(*(shown[1:] - shown[0]).T))  # the farthest may lie across a panorama's seam
+    return (float(shown[0, 0]), float(shown[0, 1]), float(away[-2])) if np.isfinite(away).all() else None
 
 
 def _middle(found: list[tuple[NDArray[np.float64], Rect]]) -> tuple[float, float]:
