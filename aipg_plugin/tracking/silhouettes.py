@@ -26,7 +26,7 @@ _FINE = 2                # contours are drawn at this many times a field's size
 # Chosen with `benchmarks.fit`, and no less than `benchmarks.field_faults` asks for (0.2 m leaked in a burst).
 SHRINK_M_S = 0.5         # a silhouette's edge comes in no faster than this …
 SHRINK_M = 0.1           # … and no farther, however long ago;
-LEGS_SHRINK_M_S, LEGS_SHRINK_M = 2.0, 0.4  # the same of the lower half where what came after is known (files)
+KNOWN_SHRINK_M_S, KNOWN_SHRINK_M = 2.0, 0.4  # the same where what came after is known (files)
 WINDOW_S = 0.3           # sightings shape those around them, and the next ones in any case;
 STILL_S = 2.0            # who stays where they are is as wide as any sightings of so long a time show them …
 STILL_SHRINK_M = 0.02    # … less this …
@@ -154,7 +154,7 @@ class Silhouettes:
             if one is point:
                 continue
             if one in around:
-                shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight)
+                shrunk = _shrunk(abs(one.t_s - point.t_s), hindsight=hindsight, head=_head_m(point) > 0)
                 calm.widest = np.maximum(calm.widest, self._own(one, calm.cell_m) - shrunk)
             for centre_m, radius_m in _heads_lacked(point, one):
                 calm.widest = np.maximum(calm.widest, _disc(centre_m, radius_m, calm.cell_m))
@@ -238,14 +238,15 @@ def _insert(highest: list[Float32], one: Float32) -> None:
             one = np.minimum(before, one)
 
 
-def _shrunk(dt_s: float, hindsight: bool) -> Float32:
+def _shrunk(dt_s: float, *, hindsight: bool, head: bool) -> Float32:
     """(64, 1) metres by which a silhouette may have shrunk in a time, by the field's rows.
 
-    Legs swing, and in hindsight each swing is known; a head that one look leaves out is there still.
+    Limbs swing, and in hindsight each swing is known. A head that one look leaves out is there still: the upper half of
+    a sighting without one (`head`) shrinks slowly all the same.
     """
     shrunk = np.full((_SIDE, 1), min(SHRINK_M_S * dt_s, SHRINK_M), np.float32)
     if hindsight:
-        shrunk[_SIDE // 2:] = min(LEGS_SHRINK_M_S * dt_s, LEGS_SHRINK_M)
+        shrunk[0 if head else _SIDE // 2:] = min(KNOWN_SHRINK_M_S * dt_s, KNOWN_SHRINK_M)
     return shrunk
 
 

@@ -101,6 +101,19 @@ def test_with_hindsight_legs_follow_their_swing_and_a_head_left_out_stays() -> N
         assert (covered(mask, leg) > 0.9) == (not hindsight)
 
 
+def test_with_hindsight_arms_follow_their_swing_where_a_sighting_has_its_head() -> None:
+    box = np.array([480.0, 480, 100, 160, 0])
+    arm = np.array([(0.4, -0.5), (1.0, -0.5), (1.0, -0.3), (0.4, -0.3)])
+    head = np.array([480.0, 430, 10])
+    for known in (False, True):
+        first = replace(point(0.0, box, OVAL * (0.4, 1.0)), head=head if known else np.full(3, np.nan))
+        history = TrackHistory(1, 0.0, [first, point(0.2, box, arm)], 0.0, 0.0)
+        for hindsight in (False, True):
+            outline = Silhouettes().at(history, first, hindsight=hindsight)
+            reached = painted((_polygon(in_picture(first.pose, outline)),))[448, 518]
+            assert bool(reached) == (not (known and hindsight))
+
+
 @pytest.mark.parametrize(("radius_px", "later_s", "kept"), [(np.nan, 0.4, True), (7.0, 0.4, True), (9.0, 0.4, False),
                                                             (np.nan, 0.7, False), (60.0, 0.4, True)])
 def test_a_head_that_a_sighting_lacks_or_has_smaller_is_kept_for_a_moment(radius_px: float, later_s: float,
