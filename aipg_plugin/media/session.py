@@ -249,8 +249,14 @@ class AvSession:
         return Picture(pts_s, pixel_format, shape.shown_wh(stored_wh), shape.shown(pixel_format, stored_wh, planes))
 
     def close(self) -> None:
-        """Close the connection; safe to call twice, from the thread that reads."""
+        """Close the connection; safe to call twice, from the thread that reads.
+
+        What is being read refers to this session and is let go, or the decoder's pictures stayed in memory until the
+        garbage collector finds both.
+        """
         self._container.close()
+        self._first = None
+        self._decoded, self._packets = iter(()), iter(())
 
 
 def _unheard(_packet: AudioPacket) -> None:

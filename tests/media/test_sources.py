@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 import time
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from aipg_plugin.media import webcam
 from aipg_plugin.media.images import encode_pages
 from aipg_plugin.media.info import AudioPacket
 from aipg_plugin.media.live import Lost
+from aipg_plugin.media.session import AvSession
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Source
 from tests.media.clips import guarded, number_of, write_clip
@@ -47,6 +49,20 @@ def test_pictures_are_freed_without_the_garbage_collector(clip: Path) -> None:
     finally:
         gc.enable()
     assert len(left) <= 3, "no more than those at work and the first, whose side data was read"
+
+
+def test_a_closed_session_is_freed_without_the_garbage_collector(clip: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        session = AvSession(Source(str(clip), hardware_decode="none"), live=True)
+        next(iter(session.pictures(None)))
+        gone = weakref.ref(session)
+        session.close()
+        del session
+        assert gone() is None, "what is read, and with it the decoder's pictures, refers to the session"
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("url", [
