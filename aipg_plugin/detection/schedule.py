@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -30,6 +31,7 @@ _LONGEST_S, _LONGEST_LATE_S = 0.3, 0.4  # how long enough tiles for newcomers, o
 _LOOKS_AFTER_CHANGE = 2                 # of a place that has changed, until looking again tells nothing new
 _LOOKS_AT_START = 8                     # … and of all places at first, where there is time: who comes in later is
                                         # seen on their way too
+_BESIDE = np.ones((5, 5), np.uint8)     # two cells to each side
 _MOST_NEWCOMERS = 0.1                   # of all places; more that changes at once is nobody coming in
 
 
@@ -235,7 +237,10 @@ class SweepSchedule:
             once = self._somewhere & self._newcomers & (self._cell_must > shown)
             if np.count_nonzero(once) > _MOST_NEWCOMERS * np.count_nonzero(self._somewhere):
                 once[:] = False  # that is light, not somebody: one look will do
-            left = left | once | (self._somewhere & self._foreign & ~shown)
+            waits = once | (self._somewhere & self._foreign & ~shown)
+            # A far head changes too little for itself, and in a place of its own.
+            beside = cv2.dilate(waits.reshape(shape).view(np.uint8), _BESIDE).reshape(-1) > 0
+            left = left | waits | (self._unseen_cells() & ~shown & beside)
         self.left = left.reshape(shape)
 
     def _affordable(self, budget_s: float) -> int:

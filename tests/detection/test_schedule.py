@@ -340,3 +340,16 @@ def test_where_time_is_short_a_change_of_light_is_covered_until_one_look_has_sho
         waiting = (schedule.coverage.shown > 0).any(0).reshape(shown.shape) & ~shown
         if waiting.mean() > 0.1:
             np.testing.assert_array_equal(schedule.left, waiting)
+
+
+def test_where_time_is_short_what_little_changes_beside_a_newcomer_is_covered_with_them() -> None:
+    """A far head is smaller than what counts by itself; the same change elsewhere is none of anybody's."""
+    schedule, cells = changed_schedule((20, 30))
+    little = cells.copy()
+    little[26:28, 20] = little[50, 40] = True
+    schedule.changed(little, 40.0, cells, cells)
+    chosen = list(schedule.next(40.0, motion_px=[(500.0, 320.0)], budget_s=0.012))
+    shown = (schedule.coverage.shown[chosen] > 0).any(0).reshape(little.shape)
+    assert not shown[26:32, 18:22].any()
+    assert schedule.left[26:28, 20].all()
+    assert not schedule.left[50, 40]
