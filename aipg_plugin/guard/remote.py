@@ -13,31 +13,27 @@ import os
 import socket
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
 
-from aipg_plugin.frames import Frame, GuardedFrame, Planes, _mint_guarded
+from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.geometry.projection import Projection
-from aipg_plugin.guard import placeholder
 from aipg_plugin.guard.guard import Guard, stream_of
+from aipg_plugin.guard.held import Held, StreamFrames
 from aipg_plugin.guard.observer import OnLook
 from aipg_plugin.guard.processes import EndedError, GuardProcess, ProcessRun
 from aipg_plugin.guard.service import Load
-from aipg_plugin.guard.slots import SharedMemory, SharedPool
+from aipg_plugin.guard.slots import SharedMemory
 from aipg_plugin.guard.stats import StreamStats
-from aipg_plugin.guard.worker import Beginning, Failure, Left, Looked
+from aipg_plugin.guard.worker import Beginning, Failure, Looked
 from aipg_plugin.options import Camera, Models
-from aipg_plugin.states import State
 
 _log = logging.getLogger(__name__)
 _ANSWERS_S = 30.0  # a process that takes longer is ended; all its cameras may wait for each other
 _LEAST_CAMERAS = 2
-_ENDED = "the guard's process ended"
 
 MakeGuard = Callable[[Camera], Guard]
 
@@ -94,32 +90,6 @@ class GuardProcesses:
             process.close()
 
 
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """A frame that the process has: where it lies, and our hold on its memory."""
-
-    frame: Frame
-    place: int
-
-
-class _StreamFrames:
-    """One stream's frames that the process has, the last it gave back, which it may still look at, and those that
-    ended with it.
-    """
-
-    def __init__(self) -> None:
-        self.pool: SharedPool | None = None
-        self.held: deque[_Held] = deque()
-        self.last: Planes | None = None
-        self.fallen: list[Frame] = []
-
-    def fall(self) -> None:
-        """The process has ended."""
-        self.fallen += [held.frame for held in self.held]
-        self.held.clear()
-        self.last = None
-
-
 class RemoteGuard:
     """A live guard in another process, or here while there is none to be had (`guard.Guard`).
 
@@ -132,7 +102,7 @@ class RemoteGuard:
         self._run: ProcessRun | None = None  # that `_requests` go to
         self._requests: Connection | None = None
         self._memory = SharedMemory()
-        self._frames: dict[str, _StreamFrames] = {}
+        self._frames: dict[str, StreamFrames] = {}
         self._here: Guard | None = None
         self._picture_wh: tuple[int, int] | None = None
         self._on_look: OnLook | None = None
@@ -180,23 +150,15 @@ class RemoteGuard:
         """See `Guard.process`."""
         with self._lock:
             stream_of(self._camera, frame.stream)
-            if (here := self._if_here()) is not None:
-                return [*self._blanks(frame.stream), *here.process(frame)]
             frames = self._frames_of(frame.stream)
-            if not self._connected():
-                frames.fallen.append(frame)
-                return self._blanks(frame.stream)
-            try:
-                held = self._hold(frames, frame)
-            except (OSError, MemoryError):  # no memory for it
-                _log.exception("camera %s stream %s: a frame found no memory", self._camera.id, frame.stream)
-                return [*self._blanks(frame.stream), *_blanks([frame])]
-            try:
-                left = self._ask("process", frame.stream, frame.seq, frame.pts_s, frame.wall_time_s, frame.format,
-                                 frame.size_wh, held.place)
-                guarded = [*self._blanks(frame.stream), *self._released(frame.stream, left)]
-            except EndedError:
-                guarded = self._blanks(frame.stream)
+            if (here := self._if_here()) is not None:
+                return [*frames.blanks(), *here.process(frame)]
+            held = self._held(frames, frame) if self._connected() else None
+            if held is None:
+                frames.refuse(frame)
+                return frames.blanks()
+            guarded = self._released(frames, "process", frame.stream, frame.seq, frame.pts_s, frame.wall_time_s,
+                                     frame.format, frame.size_wh, held.place)
         return self._shown_now(frame.stream, guarded)
 
     def flush(self, stream_id: str) -> list[GuardedFrame]:
@@ -265,71 +227,38 @@ class RemoteGuard:
         """What a request for a stream releases."""
         with self._lock:
             stream_of(self._camera, stream_id)
+            frames = self._frames_of(stream_id)
             if (here := self._if_here()) is not None:
-                return [*self._blanks(stream_id), *here_step(here)]
-            with suppress(EndedError):
-                if self._requests is not None:
-                    left = self._ask(what, stream_id, *arguments)
-                    return self._shown_now(stream_id, [*self._blanks(stream_id), *self._released(stream_id, left)])
-            return self._blanks(stream_id)
+                return [*frames.blanks(), *here_step(here)]
+            guarded = frames.blanks() if self._requests is None else self._released(frames, what, stream_id, *arguments)
+        return self._shown_now(stream_id, guarded)
+
+    def _held(self, frames: StreamFrames, frame: Frame) -> Held | None:
+        """A frame, put where the process sees it; None where there is no memory for it."""
+        try:
+            return frames.hold(frame)
+        except (OSError, MemoryError):
+            _log.exception("camera %s stream %s: a frame found no memory", self._camera.id, frame.stream)
+            return None
 
     def _shown_now(self, stream_id: str, guarded: list[GuardedFrame]) -> list[GuardedFrame]:
         """What may leave by the settings of now: the guard may have been switched on while the process was asked."""
         wanted = self._camera.privacy_guard.guards(stream_id)
         return [one for one in guarded if not (wanted and one.clear)]
 
-    def _frames_of(self, stream_id: str) -> _StreamFrames:
-        return self._frames.setdefault(stream_id, _StreamFrames())
+    def _frames_of(self, stream_id: str) -> StreamFrames:
+        return self._frames.setdefault(stream_id, StreamFrames(stream_id, self._memory))
 
-    def _hold(self, frames: _StreamFrames, frame: Frame) -> _Held:
-        """A copy of a frame where the process sees it, which is its own until it gives it back."""
-        pool = frames.pool
-        if pool is None or (pool.format, pool.size_wh) != (frame.format, frame.size_wh):
-            pool = frames.pool = SharedPool(self._memory, frame.format, frame.size_wh)
-        planes = pool.copy(frame.planes)
-        own = Frame(frame.stream, frame.seq, frame.pts_s, frame.wall_time_s, frame.format, frame.size_wh, planes)
-        held = _Held(own, self._memory.place_of(planes[0].base))  # type: ignore[arg-type]  # an array of the pool
-        frames.held.append(held)
-        return held
-
-    def _released(self, stream_id: str, left: Iterable[Left]) -> list[GuardedFrame]:
-        """The frames that the process gives back; those that came before them and are not among them are gone.
-
-        Raises EndedError where one is not the frame that was put there: what the process still holds is not known then.
-        """
-        frames, guarded = self._frames_of(stream_id), list[GuardedFrame]()
-        for one in left:
-            planes = one.planes if one.place is None else self._given_back(frames, one)
-            if planes is None:
-                run = self._run
+    def _released(self, frames: StreamFrames, what: str, *arguments: object) -> list[GuardedFrame]:
+        """What a request releases, and before it what ended with a process."""
+        run, guarded = self._run, None
+        with suppress(EndedError):
+            guarded = frames.given_back(self._ask(what, *arguments))
+            if guarded is None:  # what the process still holds is not known then
                 self._disconnect()
                 if run is not None:
                     self._process.failed(run, EndedError("a frame that is not known came back"))
-                raise EndedError("a frame that is not known came back")
-            guarded.append(_mint_guarded(stream=stream_id, seq=one.seq, pts_s=one.pts_s, wall_time_s=one.wall_time_s,
-                                         format=one.format, size_wh=one.size_wh, planes=planes, state=one.state,
-                                         reason=one.reason))
-        return guarded
-
-    @staticmethod
-    def _given_back(frames: _StreamFrames, left: Left) -> Planes | None:
-        """The planes of a frame; None where it is not the one that was put there."""
-        for index, held in enumerate(frames.held):
-            if held.place == left.place:
-                own = held.frame
-                if (own.seq, own.format, own.size_wh) != (left.seq, left.format, left.size_wh):
-                    return None
-                for _ in range(index + 1):
-                    frames.held.popleft()
-                frames.last = own.planes
-                return own.planes
-        return None
-
-    def _blanks(self, stream_id: str) -> list[GuardedFrame]:
-        """Blanks in place of the frames that ended with the process."""
-        frames = self._frames_of(stream_id)
-        fallen, frames.fallen = frames.fallen, []
-        return _blanks(fallen)
+        return [*frames.blanks(), *(guarded or [])]
 
     def _if_here(self) -> Guard | None:
         """The guard of this process, while the other one cannot be had."""
@@ -391,13 +320,6 @@ class RemoteGuard:
         self._requests = self._run = None
         for frames in self._frames.values():
             frames.fall()
-
-
-def _blanks(frames: Iterable[Frame]) -> list[GuardedFrame]:
-    """A blank in place of each."""
-    return [_mint_guarded(stream=one.stream, seq=one.seq, pts_s=one.pts_s, wall_time_s=one.wall_time_s,
-                          format=one.format, size_wh=one.size_wh, planes=placeholder.blank(one.format, one.size_wh),
-                          state=State.FAILSAFE, reason=_ENDED) for one in frames]
 
 
 AnyGuard = Guard | RemoteGuard

@@ -25,6 +25,7 @@ from aipg_plugin.errors import GuardError
 from aipg_plugin.frames import Frame, GuardedFrame, PixelFormat
 from aipg_plugin.guard import processes, remote
 from aipg_plugin.guard.assembly import make_guard
+from aipg_plugin.guard.held import StreamFrames
 from aipg_plugin.guard.remote import GuardProcesses, RemoteGuard
 from aipg_plugin.guard.slots import SharedMemory, SharedPool, SharedViews
 from aipg_plugin.options import Camera, CustomModel, Models, Source, Stream
@@ -231,6 +232,14 @@ def test_a_frame_that_is_not_the_one_put_there_leaves_as_a_blank(made: Callable[
     np.testing.assert_array_equal(out.planes[0], shown(3).planes[0])
 
 
+def taken(lock: threading.RLock) -> bool:  # type: ignore[valid-type]
+    """Whether another thread has a lock."""
+    free = lock.acquire(blocking=False)  # type: ignore[attr-defined]
+    if free:
+        lock.release()  # type: ignore[attr-defined]
+    return not free
+
+
 @pytest.mark.parametrize("step", ["process", "flush"])
 def test_a_guard_that_is_switched_on_while_the_process_is_at_it_lets_nothing_clear_out(
         made: Callable[[Camera], RemoteGuard], step: str) -> None:
@@ -246,7 +255,7 @@ def test_a_guard_that_is_switched_on_while_the_process_is_at_it_lets_nothing_cle
 
     threads = [threading.Thread(target=asked), threading.Thread(target=guard.configure, args=(on,))]
     threads[0].start()
-    wait_for(lambda: guard._lock._is_owned() or not guard._lock.acquire(blocking=False))  # type: ignore[attr-defined]
+    wait_for(lambda: taken(guard._lock), what="the process is asked")
     threads[1].start()
     wait_for(lambda: guard.camera is on)
     process.resume()
@@ -302,7 +311,7 @@ def test_what_fails_in_the_process_ends_nobody_elses_guard(made: Callable[[Camer
     fed(one, 0, 2)
     fed(other, 0, 1)
     (process,) = children()
-    monkeypatch.setattr(one, "_hold", lambda _frames, frame: SimpleNamespace(frame=frame, place=-4096))
+    monkeypatch.setattr(StreamFrames, "hold", lambda _self, frame: SimpleNamespace(frame=frame, place=-4096))
     assert all(map(is_blank, one.process(shown(2))))
     monkeypatch.undo()
     (out,) = other.process(shown(1))
@@ -389,7 +398,7 @@ def test_signals_to_all_and_core_files(guard: RemoteGuard) -> None:
 def test_log_records_get_here(guard: RemoteGuard, monkeypatch: pytest.MonkeyPatch,
                               caplog: pytest.LogCaptureFixture) -> None:
     fed(guard, 0, 1)
-    monkeypatch.setattr(guard, "_hold", lambda _frames, frame: SimpleNamespace(frame=frame, place=-4096))
+    monkeypatch.setattr(StreamFrames, "hold", lambda _self, frame: SimpleNamespace(frame=frame, place=-4096))
     guard.process(shown(1))
     wait_for(lambda: "a guard process failed at process" in caplog.text, what="the record")
 
