@@ -253,7 +253,8 @@ def test_a_guard_that_is_switched_on_while_the_process_is_at_it_lets_nothing_cle
     def asked() -> None:
         out.extend(guard.process(shown(2)) if step == "process" else guard.flush("1"))
 
-    threads = [threading.Thread(target=asked), threading.Thread(target=guard.configure, args=(on,))]
+    threads = [threading.Thread(target=asked, daemon=True),
+               threading.Thread(target=guard.configure, args=(on,), daemon=True)]
     threads[0].start()
     wait_for(lambda: taken(guard._lock), what="the process is asked")
     threads[1].start()
@@ -352,7 +353,7 @@ def test_a_frame_that_was_clear_when_the_guard_was_switched_on_meanwhile(made: C
 
     def switched_on(*arguments: object) -> list[GuardedFrame]:
         out = released(*arguments)  # type: ignore[arg-type]
-        threading.Thread(target=guard.configure, args=(scenes.camera(),)).start()
+        threading.Thread(target=guard.configure, args=(scenes.camera(),), daemon=True).start()
         wait_for(lambda: guard.camera.privacy_guard.enabled or time.sleep(0.1) or True, what="the other thread asks")
         return out
 
