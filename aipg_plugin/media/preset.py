@@ -10,11 +10,11 @@ from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.options import Camera, Output, Stream
 
 AUTO = "auto"
-_USUAL = "veryfast"
-# Pixels a second to a core from which on a preset is taken, and what its crf is more by for a picture as like the
-# original (SSIM within a tenth). x264 takes a third less time with 1.3 times the bits, and two thirds less with twice
-# the bits (`python -m benchmarks.presets`).
-_FASTER = ((25e6, "ultrafast", 3), (12e6, "superfast", 2))
+_USUAL, _FASTER = "veryfast", "ultrafast"
+_MUCH = 30e6  # pixels a second to a core: with more the usual preset takes a quarter of the machine
+# What the faster preset's crf is more by, for a picture as like the original (SSIM). x264 takes three fifths less time
+# then, and twice the bits; `superfast`, in between, saves a fifth for half as much again (`benchmarks.presets`).
+_MORE_CRF = 3
 _USUAL_FPS = 25.0
 _MOST_CRF = 51
 
@@ -33,7 +33,6 @@ def with_preset(output: Output, info: StreamInfo | None = None, *, streams: int 
     if output.preset != AUTO:
         return output
     load = 0.0 if info is None else math.prod(info.size_wh) * (info.fps or _USUAL_FPS) * streams / max(1, cores)
-    for least, preset, more in _FASTER:
-        if load > least:
-            return replace(output, preset=preset, crf=min(_MOST_CRF, output.crf + more))
-    return replace(output, preset=_USUAL)
+    if load <= _MUCH:
+        return replace(output, preset=_USUAL)
+    return replace(output, preset=_FASTER, crf=min(_MOST_CRF, output.crf + _MORE_CRF))
