@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -252,11 +253,13 @@ class AvSession:
         """Close the connection; safe to call twice, from the thread that reads.
 
         What is being read refers to this session and is let go, or the decoder's pictures stayed in memory until the
-        garbage collector finds both.
+        garbage collector finds both. A picture whose side data was read is part of a cycle that cannot be broken
+        (PyAV 18), and so few objects hold so much that the collector does not come by itself.
         """
         self._container.close()
         self._first = None
         self._decoded, self._packets = iter(()), iter(())
+        gc.collect()
 
 
 def _unheard(_packet: AudioPacket) -> None:
