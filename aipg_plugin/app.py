@@ -83,7 +83,7 @@ class App:
         self._net = load_model(replace(settings.models, threads=1))
         threads = settings.models.threads or spare_threads()
         self._processes = GuardProcesses(replace(settings.models, threads=1), usable_cores(), threads,
-                                         sum(camera.enabled for camera in settings.cameras))
+                                         _enabled(settings))
         self._looks = DetectionService(threads)
         self._turns = Turns(usable_cores() // 2)
         self._guards: dict[str, AnyGuard] = {}
@@ -158,8 +158,7 @@ class App:
 
     def _many(self) -> bool:
         """Whether there are so many cameras that their frames would hold up each other in one process."""
-        cameras = sum(camera.enabled for camera in self._settings.cameras)
-        return cameras >= _MANY_CAMERAS and self._processes.possible()
+        return _enabled(self._settings) >= _MANY_CAMERAS and self._processes.possible()
 
     def published(self, camera_id: str, guarded: GuardedFrame) -> None:
         """Tell what became of a frame: a changed state, a snapshot that is due. Never waits, never raises."""
@@ -347,6 +346,11 @@ class App:
             self._tell("statistics", lambda: self.link.stats(
                 {"t_s": round(time.time(), 3), "streams": self.stats(), "detector": asdict(self.load),
                  "weakened": self.weakened}))
+
+
+def _enabled(settings: Settings) -> int:
+    """How many cameras are enabled."""
+    return sum(camera.enabled for camera in settings.cameras)
 
 
 def _log_status(camera: str, stream: str, status: StreamStatus) -> None:

@@ -37,12 +37,12 @@ import tqdm
 from numpy.typing import NDArray
 
 from aipg_plugin.cli.demo import settings_for
-from aipg_plugin.cli.heap import bound_heap
-from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.frames import GuardedFrame
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.mqtt.reports import TrackReport
 from aipg_plugin.options import Camera, MaskingMethod, Models, Output, OutputKind, Settings, Source, Stream, Web
+from aipg_plugin.sharing import share_processor
 from benchmarks.many_clips import FPS, SIDE_PX, STEP_PX, CameraClip, ClipMaker, MaskJudge, clips_folder, hidden
 
 START_S = 12.0         # everything before counts as the start: eight cameras are swept one after the other, twice

@@ -26,16 +26,16 @@ import psutil
 import tqdm
 
 from aipg_plugin.cli.demo import settings_for
-from aipg_plugin.cli.heap import bound_heap
-from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame, GuardedFrame
 from aipg_plugin.guard.assembly import make_guard
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.media.sink import open_sink
 from aipg_plugin.media.source import open_source
 from aipg_plugin.options import Models, Output, OutputKind, Settings, Source, Web
 from aipg_plugin.resources import resource_path
+from aipg_plugin.sharing import share_processor
 from benchmarks.many_cameras import cameras_of, make_clips
 from benchmarks.many_clips import clips_folder
 from benchmarks.throughput import scaled

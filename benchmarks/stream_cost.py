@@ -25,12 +25,12 @@ from typing import Any
 import av
 
 from aipg_plugin.cli.demo import settings_for
-from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.detection.onnx import load_model
 from aipg_plugin.frames import Frame
 from aipg_plugin.guard.assembly import make_guard
 from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.looks import Shown
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.media.encoder import Encoder, EncoderSpec
 from aipg_plugin.media.pictures import to_picture
 from aipg_plugin.media.source import open_source

@@ -17,7 +17,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.detection.closeup import CloseUps
 from aipg_plugin.detection.detector import FisheyeDetector
 from aipg_plugin.detection.onnx import PersonNet, load_model
@@ -26,6 +25,7 @@ from aipg_plugin.guard.evidence import Evidence
 from aipg_plugin.guard.observer import Observer
 from aipg_plugin.guard.release import Release
 from aipg_plugin.guard.stream import StreamGuard
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.masking.painter import MaskPainter
 from aipg_plugin.media.encoder import Encoder
 from aipg_plugin.options import Models, Output, OutputKind

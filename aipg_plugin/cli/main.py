@@ -13,10 +13,10 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
-from aipg_plugin.cli.heap import bound_heap
 from aipg_plugin.cli.told import told
 from aipg_plugin.dumps import forbid_core_dumps
 from aipg_plugin.errors import AipgError, UsageError
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.version import __version__
 
 # name: (module, one line for --help); modules are imported when used, so that --help is quick

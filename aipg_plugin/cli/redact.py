@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from aipg_plugin.cli.common import add_camera_arguments, camera_from, ends_cleanly, input_path
 from aipg_plugin.cli.folder import Job, jobs_in, target_for
-from aipg_plugin.cli.heap import reuse_heap, trim_heap
 from aipg_plugin.cli.picture import picture_warnings
-from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.cli.told import told
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.detection.tiles import LIVE, THOROUGH
 from aipg_plugin.errors import AipgError, MediaError, UsageError
 from aipg_plugin.frames import Frame
+from aipg_plugin.heap import reuse_heap, trim_heap
 from aipg_plugin.hosts.offline import Progress, Report, open_video, redact_picture, redact_video
 from aipg_plugin.media.encoder import EncoderSpec, pick_encoder
 from aipg_plugin.media.filesink import FORMATS
@@ -32,6 +31,7 @@ from aipg_plugin.media.images import PictureFile, can_hold, is_picture
 from aipg_plugin.media.info import StreamInfo
 from aipg_plugin.media.urls import local_path
 from aipg_plugin.options import Audio, Camera, Models, Output, OutputKind
+from aipg_plugin.sharing import share_processor
 
 _log = logging.getLogger(__name__)
 _SOME_FAILED = 1

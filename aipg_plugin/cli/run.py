@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aipg_plugin.app import App
-from aipg_plugin.cli.sharing import share_processor
 from aipg_plugin.hosts.standalone import StandaloneHost, run_until
 from aipg_plugin.media import served
 from aipg_plugin.media.server import Extend, chained
 from aipg_plugin.onvif import make_onvif
 from aipg_plugin.options import OutputKind, Settings
 from aipg_plugin.settings.loader import load
+from aipg_plugin.sharing import share_processor
 from aipg_plugin.web import make_pages
 
 _log = logging.getLogger(__name__)

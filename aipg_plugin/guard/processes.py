@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -23,8 +22,6 @@ _MOST_DEATHS, _DEATHS_S = 3, 60.0  # so many within so long, and there is no hop
 # With -P, or it would take `json` from the folder that it is started in, if there is one.
 _PROGRAM = ("import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
             "from aipg_plugin.guard.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))")
-# Of glibc: give pictures back when they are freed, keep what looks take and free, use few arenas.
-_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(16 << 20), "MALLOC_ARENA_MAX": "2"}
 
 
 class EndedError(Exception):
@@ -44,7 +41,7 @@ class ProcessRun:
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), *map(str, handed)],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=handed, env={**_HEAP, **os.environ})
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=handed)
             except OSError:
                 control.close()
                 self._listener.close()

@@ -28,6 +28,7 @@ from aipg_plugin.guard.processes import EndedError, GuardProcess, ProcessRun
 from aipg_plugin.guard.service import Load
 from aipg_plugin.guard.slots import SharedMemory
 from aipg_plugin.guard.stats import StreamStats
+from aipg_plugin.guard.stream import may_leave
 from aipg_plugin.guard.worker import Beginning, Failure, Looked
 from aipg_plugin.options import Camera, Models
 
@@ -243,8 +244,7 @@ class RemoteGuard:
 
     def _shown_now(self, stream_id: str, guarded: list[GuardedFrame]) -> list[GuardedFrame]:
         """What may leave by the settings of now: the guard may have been switched on while the process was asked."""
-        wanted = self._camera.privacy_guard.guards(stream_id)
-        return [one for one in guarded if not (wanted and one.clear)]
+        return may_leave(guarded, wanted=self._camera.privacy_guard.guards(stream_id))
 
     def _frames_of(self, stream_id: str) -> StreamFrames:
         return self._frames.setdefault(stream_id, StreamFrames(stream_id, self._memory))

@@ -29,7 +29,7 @@ class SharedMemory:
 
     def make(self, size: int) -> UInt8:
         """A new buffer (size,)."""
-        length = -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        length = _length(size)
         places = self._free.get(length)
         if places:
             place = places.pop()
@@ -77,11 +77,16 @@ class SharedViews:
         """The buffer (size,) that lies at a place; the same array each time."""
         view = self._views.get((place, size))
         if view is None:
-            length = -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
-            view = self._views[place, size] = np.frombuffer(mmap.mmap(self._fd, length, offset=place), np.uint8, size)
+            mapped = mmap.mmap(self._fd, _length(size), offset=place)
+            view = self._views[place, size] = np.frombuffer(mapped, np.uint8, size)
             self._places[id(view)] = place
         return view
 
     def place_of(self, buffer: object) -> int | None:
         """Where a view of ours lies; None for anything else."""
         return self._places.get(id(buffer))
+
+
+def _length(size: int) -> int:
+    """Of what is mapped for a buffer of so many bytes: places begin at whole pages."""
+    return -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY

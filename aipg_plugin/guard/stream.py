@@ -70,8 +70,7 @@ class StreamGuard:
         with self._turn():
             settled, due = self._step(self.admit(frame, newest_s=newest_s), keep=True)
         guarded = [*self._painted(settled), *self._guarded(due)]
-        wanted = self._release.wanted  # maybe since a moment ago: turns take time
-        return [one for one in guarded if not (wanted and one.clear)]
+        return may_leave(guarded, wanted=self._release.wanted)  # maybe since a moment ago: turns take time
 
     def plan(self, frame: Frame, *, newest_s: float = -float("inf"), keep: bool = True) -> list[Planned]:
         """The first half of `process`: those whose time has come and what to mask of them. Total.
@@ -211,3 +210,8 @@ class StreamGuard:
         except Exception:
             _log.exception("camera %s: looking at a frame failed", self._camera.id)
             self.stats.faults += 1
+
+
+def may_leave(guarded: list[GuardedFrame], *, wanted: bool) -> list[GuardedFrame]:
+    """What may leave now: no clear frame if the guard is `wanted`, though it was not when the frame's turn came."""
+    return [one for one in guarded if not (wanted and one.clear)]

@@ -18,14 +18,11 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
-
-import cv2
 
 from aipg_plugin.detection.onnx import PersonNet, load_model
 from aipg_plugin.dumps import forbid_core_dumps
@@ -36,12 +33,13 @@ from aipg_plugin.guard.guard import Guard
 from aipg_plugin.guard.ring import buffer_bytes, planes_in
 from aipg_plugin.guard.service import DetectionService, Load
 from aipg_plugin.guard.slots import SharedViews
+from aipg_plugin.heap import bound_heap
 from aipg_plugin.options import Camera, Models
+from aipg_plugin.sharing import share_processor
 from aipg_plugin.states import State
 from aipg_plugin.tracking.track import Track
 
 _log = logging.getLogger(__name__)
-_SWITCH_S = 0.001  # five times as often as by default: a frame waits no longer for a look's thread than that
 KEY_BYTES = 8
 
 
@@ -241,6 +239,6 @@ def _settle() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    sys.setswitchinterval(_SWITCH_S)
-    cv2.setNumThreads(1)
+    share_processor()
+    bound_heap()
     forbid_core_dumps()
